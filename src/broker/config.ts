@@ -1,0 +1,25 @@
+import type { HeartbeatTimes } from "../protocol/heartbeat.js";
+import { DEFAULT_HEARTBEAT } from "../protocol/heartbeat.js";
+
+export interface BrokerConfig extends HeartbeatTimes {
+  /** Where clients send requests, where servers connect, and where watchers subscribe. */
+  readonly frontend: string;
+  readonly backend: string;
+  readonly updates: string;
+  /** How many servers of a preference list hold a list (N). */
+  readonly replicas: number;
+  /** How long one server may take before the next one is asked. */
+  readonly attemptTimeoutMs: number;
+}
+
+/** @throws RangeError naming the first relation that does not hold */
+export function brokerConfig(given: Pick<BrokerConfig, "frontend" | "backend" | "updates">): BrokerConfig {
+  const config: BrokerConfig = { ...DEFAULT_HEARTBEAT, replicas: 1, attemptTimeoutMs: 1_000, ...given };
+  if (new Set([config.frontend, config.backend, config.updates]).size !== 3) {
+    throw new RangeError("frontend, backend and updates need three different endpoints");
+  }
+  if (config.heartbeatExpiryMs <= 2 * config.heartbeatIntervalMs) {
+    throw new RangeError("the heartbeat expiry has to be longer than two intervals");
+  }
+  return Object.freeze(config);
+}

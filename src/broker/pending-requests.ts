@@ -1,0 +1,86 @@
+import type { Request } from "../protocol/frames.js";
+import type { ServerId } from "../protocol/ids.js";
+import type { Millis } from "../protocol/machine.js";
+
+/** A request that a server is working on, and what is needed to try the next one. */
+export interface PendingRequest {
+  readonly tag: number;
+  /** The client's routing id, to which the reply goes. */
+  readonly client: string;
+  readonly request: Request;
+  readonly tried: Set<ServerId>;
+  /** Where it is now. */
+  server: ServerId;
+  /** When the server's time is up. */
+  attemptEndsAt: Millis;
+  /** When the client has stopped waiting. */
+  readonly clientGoneAt: Millis;
+}
+
+/** The requests under way, by the tag that brings a reply back to its request. */
+export class PendingRequests {
+  readonly #byTag = new Map<number, PendingRequest>();
+  #nextTag = 1;
+  /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
+  #noneOverdueBefore: Millis = Infinity;
+
+  get size(): number {
+    return this.#byTag.size;
+  }
+
+  /** Registers a request; it is nowhere until it is assigned. */
+  open(client: string, request: Request, clientGoneAt: Millis): PendingRequest {
+    const opened: PendingRequest = {
+      tag: this.#nextTag++,
+      client,
+      request,
+      clientGoneAt,
+      tried: new Set(),
+      server: "",
+      attemptEndsAt: clientGoneAt,
+    };
+    this.#byTag.set(opened.tag, opened);
+    return opened;
+  }
+
+  /** The request a server answers, closed; null for one that is closed already or that another server was given since. */
+  close(tag: number, server: ServerId): PendingRequest | null {
+    const pending = this.#byTag.get(tag);
+    if (pending?.server !== server) return null;
+    this.#byTag.delete(tag);
+    return pending;
+  }
+
+  drop(pending: PendingRequest): void {
+    this.#byTag.delete(pending.tag);
+  }
+
+  /** Gives the request to a server until `endsAt`. */
+  assign(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
+    pending.server = server;
+    pending.tried.add(server);
+    pending.attemptEndsAt = endsAt;
+    this.#noneOverdueBefore = Math.min(this.#noneOverdueBefore, endsAt);
+  }
+
+  /** The requests whose server took too long. */
+  overdue(now: Millis): readonly PendingRequest[] {
+    if (now < this.#noneOverdueBefore) return [];
+    const overdue: PendingRequest[] = [];
+    this.#noneOverdueBefore = Infinity;
+    for (const pending of this.#byTag.values()) {
+      if (now >= pending.attemptEndsAt) overdue.push(pending);
+      else this.#noneOverdueBefore = Math.min(this.#noneOverdueBefore, pending.attemptEndsAt);
+    }
+    return overdue;
+  }
+
+  /** The requests that were with this server. */
+  at(server: ServerId): readonly PendingRequest[] {
+    return [...this.#byTag.values()].filter((pending) => pending.server === server);
+  }
+
+  nextDeadline(): Millis | null {
+    return this.#noneOverdueBefore === Infinity ? null : this.#noneOverdueBefore;
+  }
+}

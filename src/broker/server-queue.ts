@@ -1,0 +1,103 @@
+import { DEFAULT_HEARTBEAT, Heartbeat, type HeartbeatTimes } from "../protocol/heartbeat.js";
+import type { ServerId } from "../protocol/ids.js";
+import type { Millis } from "../protocol/machine.js";
+import type { ServerHealth } from "../protocol/messages.js";
+
+/** A ZeroMQ routing id as text: one connection of a server, new each time it reconnects. */
+export type Connection = string;
+
+/** A server as long as it lives, as the broker sees it. */
+export interface LiveServer {
+  readonly id: ServerId;
+  readonly connection: Connection;
+  readonly heartbeat: Heartbeat;
+  health: ServerHealth | null;
+}
+
+/**
+ * The live servers in least-recently-used order (ZeroMQ Guide, "Paranoid Pirate queue"): a server enters by saying it is
+ * ready, any message refreshes it, and silence past its expiry removes it.
+ */
+export class ServerQueue {
+  // A Map iterates in order of insertion: putting a server back last is what "recently used" means here.
+  readonly #byId = new Map<ServerId, LiveServer>();
+  readonly #byConnection = new Map<Connection, LiveServer>();
+
+  constructor(readonly times: HeartbeatTimes = DEFAULT_HEARTBEAT) {}
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Admits a server, in place of its own earlier connection if there was one. */
+  ready(id: ServerId, connection: Connection, now: Millis): LiveServer {
+    const earlier = this.#byId.get(id);
+    if (earlier !== undefined) this.remove(earlier);
+    const server: LiveServer = {
+      id,
+      connection,
+      heartbeat: new Heartbeat(this.times, now),
+      health: earlier?.health ?? null,
+    };
+    this.#byId.set(id, server);
+    this.#byConnection.set(connection, server);
+    return server;
+  }
+
+  /** The server behind a connection, refreshed; null where it has to announce itself first. */
+  heard(connection: Connection, now: Millis): LiveServer | null {
+    const server = this.#byConnection.get(connection) ?? null;
+    server?.heartbeat.heard(now);
+    return server;
+  }
+
+  remove(server: LiveServer): void {
+    if (this.#byId.get(server.id) === server) this.#byId.delete(server.id);
+    this.#byConnection.delete(server.connection);
+  }
+
+  /** Removes the servers whose silence is past their expiry, and returns them. */
+  purge(now: Millis): readonly LiveServer[] {
+    const expired = [...this.#byId.values()].filter((server) => server.heartbeat.isExpired(now));
+    for (const server of expired) this.remove(server);
+    return expired;
+  }
+
+  /** The least recently used server that is not excluded; it becomes the most recently used. */
+  next(excluded: ReadonlySet<ServerId>): LiveServer | null {
+    for (const server of this.#byId.values()) if (!excluded.has(server.id)) return this.#used(server);
+    return null;
+  }
+
+  /** The first live server of a preference list that is not excluded. */
+  firstOf(preference: readonly ServerId[], excluded: ReadonlySet<ServerId>): LiveServer | null {
+    for (const id of preference) {
+      const server = this.#byId.get(id);
+      if (server !== undefined && !excluded.has(id)) return this.#used(server);
+    }
+    return null;
+  }
+
+  get(id: ServerId): LiveServer | null {
+    return this.#byId.get(id) ?? null;
+  }
+
+  servers(): Iterable<LiveServer> {
+    return this.#byId.values();
+  }
+
+  nextDeadline(): Millis | null {
+    let earliest: Millis | null = null;
+    for (const server of this.#byId.values()) {
+      const deadline = server.heartbeat.nextDeadline();
+      if (earliest === null || deadline < earliest) earliest = deadline;
+    }
+    return earliest;
+  }
+
+  #used(server: LiveServer): LiveServer {
+    this.#byId.delete(server.id);
+    this.#byId.set(server.id, server);
+    return server;
+  }
+}

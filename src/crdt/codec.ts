@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { DotContext } from "./dot-context.js";
+import type { ReplicaId } from "./dot.js";
+import { OPERATION_KINDS, type Operation } from "./history.js";
+import type { ItemCounter } from "./item-counter.js";
+import type { ItemKey } from "./item-key.js";
+import { compareText } from "./lattice.js";
+import type { LwwRegister } from "./lww-register.js";
+import type { PNCounter } from "./pncounter.js";
+import type { ShoppingList } from "./shopping-list.js";
+
+export { decodeContext, decodeList, MalformedStateError } from "./decode.js";
+
+/** The version of the canonical form below; a decoder refuses any other. */
+export const FORMAT = 1;
+
+/** The empty value of a register, and of any optional cell. */
+type Encoded = number | string | boolean | null | readonly Encoded[];
+
+/**
+ * The canonical form of a list as a JSON value (specified in docs/crdt.md): arrays alone, keys and replicas in code-unit
+ * order, trailing zeros left out. Equal states have equal forms, so equal bytes.
+ */
+export function encodeList(list: ShoppingList): Encoded {
+  const replicas = [...replicasOf(list)].sort(compareText);
+  const indexOf = new Map(replicas.map((replica, index) => [replica, index]));
+  const at = (replica: ReplicaId): number => {
+    const index = indexOf.get(replica);
+    if (index === undefined) throw new Error(`invariant: replica ${replica} is not in the table`);
+    return index;
+  };
+  const keys = [...list.items.entries().keys()].sort(compareText);
+  return [
+    FORMAT,
+    replicas,
+    trimmed(replicas.map((replica) => list.seen.vector.get(replica))),
+    cloudRows(list.seen, at),
+    newestRows(list, at),
+    encodeRegister(list.name, at),
+    encodeRegister(list.deleted, at),
+    keys.map((key) => encodeItem(list, key, at)),
+    list.history.operations().map((operation) => encodeOperation(operation, at)),
+  ];
+}
+
+/** The canonical bytes, as text. */
+export function encodeListText(list: ShoppingList): string {
+  return JSON.stringify(encodeList(list));
+}
+
+/** SHA-256 of the canonical bytes, in hexadecimal: equal exactly for equal states. */
+export function digestOf(list: ShoppingList): string {
+  return createHash("sha256").update(encodeListText(list)).digest("hex");
+}
+
+/** A context as `[[replica, prefix, ...cloud], ...]`, in order of replicas. */
+export function encodeContext(context: DotContext): Encoded {
+  const aheadByReplica = cloudByReplica(context);
+  const replicas = new Set([...context.vector.entries().keys(), ...aheadByReplica.keys()]);
+  return [...replicas]
+    .sort(compareText)
+    .map((replica) => [replica, context.vector.get(replica), ...(aheadByReplica.get(replica) ?? [])]);
+}
+
+type IndexOf = (replica: ReplicaId) => number;
+
+function replicasOf(list: ShoppingList): Set<ReplicaId> {
+  const replicas = new Set<ReplicaId>(list.seen.vector.entries().keys());
+  for (const dot of list.seen.cloud()) replicas.add(dot.replica);
+  for (const replica of list.newest.keys()) replicas.add(replica);
+  for (const register of [list.name, list.deleted]) addWriter(replicas, register);
+  for (const [key, presence] of list.items.entries()) {
+    // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
+    for (const replica of presence.touched.entries().keys()) replicas.add(replica);
+    const details = list.details.get(key);
+    if (details === undefined) continue;
+    for (const register of [details.label, details.note, details.aisle]) addWriter(replicas, register);
+  }
+  for (const operation of list.history.operations()) replicas.add(operation.dot.replica);
+  return replicas;
+}
+
+function addWriter(replicas: Set<ReplicaId>, register: LwwRegister<string> | LwwRegister<boolean>): void {
+  const written = register.written();
+  if (written !== null) replicas.add(written.stamp.replica);
+}
+
+function cloudByReplica(context: DotContext): Map<ReplicaId, number[]> {
+  const byReplica = new Map<ReplicaId, number[]>();
+  for (const dot of context.cloud()) {
+    const counters = byReplica.get(dot.replica);
+    if (counters === undefined) byReplica.set(dot.replica, [dot.counter]);
+    else counters.push(dot.counter);
+  }
+  for (const counters of byReplica.values()) counters.sort((a, b) => a - b);
+  return byReplica;
+}
+
+function cloudRows(context: DotContext, at: IndexOf): Encoded {
+  return [...cloudByReplica(context)]
+    .map(([replica, counters]): [number, ...number[]] => [at(replica), ...counters])
+    .sort(byFirst);
+}
+
+function newestRows(list: ShoppingList, at: IndexOf): Encoded {
+  const rows: [number, number, string][] = [];
+  for (const [replica, register] of list.newest) {
+    const written = register.written();
+    if (written !== null) rows.push([at(replica), written.stamp.time, written.value]);
+  }
+  return rows.sort(byFirst);
+}
+
+function byFirst(a: readonly [number, ...unknown[]], b: readonly [number, ...unknown[]]): number {
+  return a[0] - b[0];
+}
+
+function encodeRegister(register: LwwRegister<string> | LwwRegister<boolean> | undefined, at: IndexOf): Encoded {
+  const written = register?.written() ?? null;
+  return written === null ? 0 : [written.stamp.time, at(written.stamp.replica), written.value];
+}
+
+function encodeItem(list: ShoppingList, key: ItemKey, at: IndexOf): Encoded {
+  const presence = list.items.entries().get(key);
+  if (presence === undefined) throw new Error("invariant: an encoded item has a presence");
+  const amounts = list.amounts.get(key);
+  const details = list.details.get(key);
+  const rows = [...presence.touched.entries()]
+    .sort(([a], [b]) => at(a) - at(b))
+    .map(([replica, touched]) => {
+      const needed = counterCells(amounts?.needed, replica);
+      const acquired = counterCells(amounts?.acquired, replica);
+      return trimmed([at(replica), touched, presence.removed.get(replica), ...needed, ...acquired]);
+    });
+  return [
+    key,
+    encodeRegister(details?.label, at),
+    encodeRegister(details?.note, at),
+    encodeRegister(details?.aisle, at),
+    ...rows,
+  ];
+}
+
+function counterCells(counter: ItemCounter | undefined, replica: ReplicaId): number[] {
+  const cells = (part: PNCounter | undefined): number[] => [
+    part?.increments.get(replica) ?? 0,
+    part?.decrements.get(replica) ?? 0,
+  ];
+  return [...cells(counter?.counted), ...cells(counter?.cancelled)];
+}
+
+function encodeOperation(operation: Operation, at: IndexOf): Encoded {
+  return [
+    at(operation.dot.replica),
+    operation.dot.counter,
+    operation.time,
+    operation.at,
+    operation.id,
+    OPERATION_KINDS.indexOf(operation.kind),
+    operation.key,
+    operation.needed,
+    operation.acquired,
+    operation.text,
+  ];
+}
+
+function trimmed(row: number[]): number[] {
+  let length = row.length;
+  while (length > 0 && row[length - 1] === 0) length--;
+  return row.slice(0, length);
+}

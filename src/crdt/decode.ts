@@ -1,0 +1,253 @@
+import type { ReplicaId } from "./dot.js";
+import { DotContext } from "./dot-context.js";
+import { compareOperations, HISTORY_LENGTH, OPERATION_KINDS, type Operation } from "./history.js";
+import type { ItemCounter } from "./item-counter.js";
+import type { ItemKey } from "./item-key.js";
+import { LIMITS } from "./limits.js";
+import { LwwRegister } from "./lww-register.js";
+import { Amounts, Details, ShoppingList } from "./shopping-list.js";
+
+/** What was to be decoded is not the canonical form of any state, or is larger than one may be. */
+export class MalformedStateError extends Error {
+  override readonly name = "MalformedStateError";
+}
+
+const AMOUNT_CELLS = 11;
+
+/**
+ * The list whose canonical form `encoded` is; see `encodeList`.
+ * @throws MalformedStateError for anything that `encodeList` cannot have made.
+ */
+export function decodeList(encoded: unknown): ShoppingList {
+  const [format, replicaTable, prefixes, cloud, newest, name, deleted, items, history, ...rest] = array(encoded, 9);
+  require(format === 1, `format ${String(format).slice(0, 20)} is not one this version reads`);
+  require(rest.length === 0, "unknown part after the history");
+  const list = new ShoppingList();
+  const replicas = decodeReplicas(replicaTable);
+  const used = new Set<ReplicaId>();
+  const replicaAt = (index: unknown): ReplicaId => {
+    const replica = replicas[natural(index, LIMITS.replicas)];
+    require(replica !== undefined, "index outside the table of replicas");
+    used.add(replica);
+    return replica;
+  };
+  decodePrefixes(list.seen, prefixes, replicas);
+  decodeCloud(list.seen, cloud, replicaAt);
+  decodeNewest(list, newest, replicaAt);
+  decodeRegister(list.name, name, replicaAt, text(LIMITS.textLength));
+  decodeRegister(list.deleted, deleted, replicaAt, boolean);
+  decodeItems(list, items, replicaAt);
+  decodeHistory(list, history, replicaAt);
+  for (const replica of list.seen.vector.entries().keys()) used.add(replica);
+  require(used.size === replicas.length, "a replica that nothing refers to");
+  return list;
+}
+
+/** The context whose form `encoded` is; see `encodeContext`. @throws MalformedStateError */
+export function decodeContext(encoded: unknown): DotContext {
+  const context = new DotContext();
+  let previous = "";
+  const rows = array(encoded);
+  require(rows.length <= LIMITS.replicas, "too many replicas");
+  for (const row of rows) {
+    const [id, prefix, ...ahead] = array(row, 2);
+    const replica = identifier(id, LIMITS.replicaIdLength);
+    require(replica > previous, "replicas out of order");
+    previous = replica;
+    const covered = natural(prefix);
+    require(covered > 0 || ahead.length > 0, "empty entry");
+    if (covered > 0) context.vector.raise(replica, covered);
+    addAhead(context, replica, ahead);
+  }
+  return context;
+}
+
+type ReplicaAt = (index: unknown) => ReplicaId;
+
+function decodeReplicas(encoded: unknown): readonly ReplicaId[] {
+  const replicas = array(encoded).map((id) => identifier(id, LIMITS.replicaIdLength));
+  require(replicas.length <= LIMITS.replicas, "too many replicas");
+  requireAscending(replicas, "replicas");
+  return replicas;
+}
+
+function decodePrefixes(seen: DotContext, encoded: unknown, replicas: readonly ReplicaId[]): void {
+  const prefixes = array(encoded);
+  require(prefixes.length <= replicas.length, "more counters than replicas");
+  require(prefixes.at(-1) !== 0, "trailing zero");
+  prefixes.forEach((prefix, index) => seen.vector.raise(replicas[index] ?? "", natural(prefix)));
+}
+
+function decodeCloud(seen: DotContext, encoded: unknown, replicaAt: ReplicaAt): void {
+  let previous = -1;
+  let dots = 0;
+  for (const row of array(encoded)) {
+    const [index, ...ahead] = array(row, 2);
+    require(natural(index) > previous, "cloud out of order");
+    previous = natural(index);
+    dots += ahead.length;
+    require(dots <= LIMITS.cloud, "too many dots ahead of their prefix");
+    addAhead(seen, replicaAt(index), ahead);
+  }
+}
+
+function addAhead(context: DotContext, replica: ReplicaId, counters: readonly unknown[]): void {
+  require(counters.length <= LIMITS.cloud, "too many dots ahead of their prefix");
+  let previous = context.vector.get(replica) + 1;
+  for (const [position, counter] of counters.map((value) => natural(value)).entries()) {
+    require(counter > previous ||
+      (position > 0 && counter === previous + 1), "dots out of order or next to their prefix");
+    previous = counter;
+    context.add({ replica, counter });
+  }
+}
+
+function decodeNewest(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
+  let previous = -1;
+  for (const row of array(encoded)) {
+    const [index, counter, id, ...rest] = array(row, 3);
+    require(natural(index) > previous && rest.length === 0, "newest operations out of order");
+    previous = natural(index);
+    const register = new LwwRegister<string>();
+    const replica = replicaAt(index);
+    register.write(identifier(id, LIMITS.operationIdLength), { time: positive(counter), replica });
+    list.newest.set(replica, register);
+  }
+}
+
+function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
+  const items = array(encoded);
+  require(items.length <= LIMITS.items, `more than ${LIMITS.items} items`);
+  let previous: ItemKey | null = null;
+  for (const item of items) {
+    const [rawKey, label, note, aisle, ...rows] = array(item, 5);
+    const key = text(LIMITS.keyLength)(rawKey);
+    require(previous === null || key > previous, "items out of order");
+    previous = key;
+    const details = new Details();
+    decodeRegister(details.label, label, replicaAt, text(LIMITS.textLength));
+    decodeRegister(details.note, note, replicaAt, text(LIMITS.textLength));
+    decodeRegister(details.aisle, aisle, replicaAt, text(LIMITS.textLength));
+    list.details.set(key, details);
+    decodeRows(list, key, rows, replicaAt);
+  }
+}
+
+function decodeRows(list: ShoppingList, key: ItemKey, rows: readonly unknown[], replicaAt: ReplicaAt): void {
+  const amounts = new Amounts();
+  list.amounts.set(key, amounts);
+  let previous = -1;
+  for (const encoded of rows) {
+    const row = array(encoded, 2);
+    require(row.length <= AMOUNT_CELLS && row.at(-1) !== 0, "row of an item is too long or padded");
+    require(natural(row[0]) > previous, "rows of an item out of order");
+    previous = natural(row[0]);
+    const replica = replicaAt(row[0]);
+    const touched = positive(row[1]);
+    const removed = natural(row[2] ?? 0);
+    require(removed <= touched, "removed beyond what was touched");
+    list.items.add(key, { replica, counter: touched });
+    const presence = list.items.entries().get(key);
+    presence?.removed.raise(replica, removed);
+    decodeCounter(amounts.needed, replica, row.slice(3, 7));
+    decodeCounter(amounts.acquired, replica, row.slice(7, 11));
+  }
+}
+
+function decodeCounter(counter: ItemCounter, replica: ReplicaId, cells: readonly unknown[]): void {
+  const [up, down, cancelledUp, cancelledDown] = [0, 1, 2, 3].map((cell) =>
+    natural(cells[cell] ?? 0, LIMITS.counterTotal),
+  );
+  require((cancelledUp ?? 0) <= (up ?? 0) && (cancelledDown ?? 0) <= (down ?? 0), "cancelled beyond what was counted");
+  counter.counted.increments.raise(replica, up ?? 0);
+  counter.counted.decrements.raise(replica, down ?? 0);
+  counter.cancelled.increments.raise(replica, cancelledUp ?? 0);
+  counter.cancelled.decrements.raise(replica, cancelledDown ?? 0);
+}
+
+function decodeHistory(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
+  const rows = array(encoded);
+  require(rows.length <= HISTORY_LENGTH, "history is too long");
+  let previous: Operation | null = null;
+  for (const row of rows) {
+    const [index, counter, time, at, id, code, key, needed, acquired, note, ...rest] = array(row, 10);
+    const kind = OPERATION_KINDS[natural(code)];
+    require(kind !== undefined && rest.length === 0, "unknown operation");
+    const operation: Operation = {
+      dot: { replica: replicaAt(index), counter: positive(counter) },
+      time: positive(time),
+      at: natural(at),
+      id: identifier(id, LIMITS.operationIdLength),
+      kind,
+      key: key === null ? null : text(LIMITS.keyLength)(key),
+      needed: integer(needed),
+      acquired: integer(acquired),
+      text: note === null ? null : text(LIMITS.textLength)(note),
+    };
+    require(previous === null || compareOperations(operation, previous) > 0, "history out of order");
+    previous = operation;
+    list.history.record(operation);
+  }
+  require(list.history.operations().length === rows.length, "two operations under one dot");
+}
+
+function decodeRegister<T extends string | boolean>(
+  register: LwwRegister<T>,
+  encoded: unknown,
+  replicaAt: ReplicaAt,
+  decodeValue: (value: unknown) => T,
+): void {
+  if (encoded === 0) return;
+  const [time, index, value, ...rest] = array(encoded, 3);
+  require(rest.length === 0, "register is too long");
+  register.write(decodeValue(value), { time: positive(time), replica: replicaAt(index) });
+}
+
+function require(condition: boolean, problem: string): asserts condition {
+  if (!condition) throw new MalformedStateError(problem);
+}
+
+function requireAscending(values: readonly string[], what: string): void {
+  values.forEach((value, index) => require(index === 0 || value > (values[index - 1] ?? ""), `${what} out of order`));
+}
+
+function array(value: unknown, atLeast = 0): readonly unknown[] {
+  require(Array.isArray(value) && value.length >= atLeast, "expected a longer array");
+  return value as readonly unknown[];
+}
+
+function natural(value: unknown, limit: number = LIMITS.counter): number {
+  require(typeof value === "number" && Number.isInteger(value) && !Object.is(value, -0), "expected an integer");
+  require(value >= 0 && value <= limit, "number out of bounds");
+  return value;
+}
+
+function positive(value: unknown): number {
+  const number = natural(value);
+  require(number > 0, "number out of bounds");
+  return number;
+}
+
+function integer(value: unknown): number {
+  require(typeof value === "number" && Number.isSafeInteger(value) && !Object.is(value, -0), "expected an integer");
+  return value;
+}
+
+function boolean(value: unknown): boolean {
+  require(typeof value === "boolean", "expected true or false");
+  return value;
+}
+
+function text(limit: number): (value: unknown) => string {
+  return (value) => {
+    require(typeof value === "string" &&
+      value.length <= limit &&
+      value.isWellFormed(), "text is malformed or too long");
+    return value;
+  };
+}
+
+function identifier(value: unknown, limit: number): string {
+  require(typeof value === "string" && value.length <= limit && /^[0-9A-Za-z_-]+$/.test(value), "malformed id");
+  return value;
+}

@@ -1,0 +1,24 @@
+/**
+ * Bounds on what a list may hold, part of the format: a decoder refuses what exceeds them, so a mutator must not make it.
+ * All sums of counters stay exact: `REPLICAS` × `COUNTER_TOTAL` is below 2^53.
+ */
+export const LIMITS = {
+  replicas: 4_096,
+  items: 100_000,
+  /** Dots ahead of the gapless prefix, over all replicas. */
+  cloud: 65_536,
+  /** One replica's total in one counter, in thousandths: a thousand million pieces, or a thousand tonnes. */
+  counterTotal: 1_000_000_000_000,
+  /** Counters of dots and Lamport times: far beyond what typing reaches, far below where numbers lose their units. */
+  counter: 2 ** 48,
+  replicaIdLength: 36,
+  operationIdLength: 36,
+  /** Lengths of text are in UTF-16 code units. */
+  keyLength: 1_600,
+  textLength: 1_000,
+} as const;
+
+/** A change would make a list that no decoder accepts. Nothing was changed. */
+export class LimitExceededError extends Error {
+  override readonly name = "LimitExceededError";
+}

@@ -1,0 +1,47 @@
+import { ProtocolError } from "./errors.js";
+
+/** What a process accepts from outside before it looks any closer. Each limit is named in the refusal. */
+export const BOUNDS = {
+  /** Bytes of one frame: ZeroMQ drops the connection of a peer that sends a larger one. */
+  frameBytes: 32 * 1024 * 1024,
+  /** Bytes of a routing fact; only bodies are larger. */
+  headerBytes: 4_096,
+  /** Requests or replies that one message between broker and server carries. */
+  batch: 64,
+  /** Brackets within brackets in a body. */
+  depth: 12,
+} as const;
+
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE, QUOTE, BACKSLASH] = [0x5b, 0x5d, 0x7b, 0x7d, 0x22, 0x5c];
+
+/**
+ * The JSON value in `body`, looked at for its size and depth before it is parsed.
+ * @throws ProtocolError `too-large` or `malformed`
+ */
+export function parseBody(body: Uint8Array): unknown {
+  if (body.byteLength > BOUNDS.frameBytes) {
+    throw new ProtocolError("too-large", `a body may have ${BOUNDS.frameBytes} bytes, this one has ${body.byteLength}`);
+  }
+  if (!isShallow(body)) throw new ProtocolError("too-large", `a body may nest ${BOUNDS.depth} levels deep`);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+  } catch {
+    throw new ProtocolError("malformed", "the body is not JSON in UTF-8");
+  }
+}
+
+function isShallow(body: Uint8Array): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < body.length; index++) {
+    const byte = body[index];
+    if (inString) {
+      if (byte === BACKSLASH) index++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (byte === OPEN_BRACKET || byte === OPEN_BRACE) {
+      if (++depth > BOUNDS.depth) return false;
+    } else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) depth--;
+  }
+  return true;
+}

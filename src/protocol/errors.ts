@@ -1,0 +1,39 @@
+/** Whose doing an error is: the asking side can mend its request, the cluster may recover by itself. */
+export type Blame = "request" | "cluster";
+
+/** Every refusal that travels, and whose doing it is. Codes are part of the protocol: add, never rename. */
+export const ERROR_CODES = {
+  "unsupported-version": "request",
+  malformed: "request",
+  "too-large": "request",
+  "unknown-kind": "request",
+  "no-such-list": "request",
+  /** The sender's replica id has operations here that the sender may not know: see `SyncRequest.basis`. */
+  "stale-basis": "request",
+  /** No server that may hold the list answers. */
+  unavailable: "cluster",
+  "storage-failed": "cluster",
+  internal: "cluster",
+} as const satisfies Record<string, Blame>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
+}
+
+/** A coded refusal, thrown where a message is read and answered as an error reply. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+
+  get blame(): Blame {
+    return ERROR_CODES[this.code];
+  }
+}

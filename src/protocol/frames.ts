@@ -1,0 +1,268 @@
+import { BOUNDS } from "./bounds.js";
+import { ProtocolError } from "./errors.js";
+import { isListId, isRequestId, type ListId } from "./ids.js";
+import { checkVersion, VERSION_FRAME } from "./version.js";
+
+/** One frame of a multipart message. */
+export type Frame = Uint8Array;
+
+/** The kinds of request. `sync` concerns a list; `ping` goes to any one server; `status` is answered by the broker. */
+export const REQUEST_KINDS = ["sync", "ping", "status"] as const;
+
+export type RequestKind = (typeof REQUEST_KINDS)[number];
+
+/** A request as a broker sees it: the routing facts, and a body that it does not look into. */
+export interface Request {
+  readonly kind: RequestKind;
+  /** Chosen by the client and the same for every attempt at one request. */
+  readonly requestId: string;
+  /** Null for requests about no list in particular. */
+  readonly listId: ListId | null;
+  /** How long the client will wait for this attempt, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Who asks; empty while every list is open. */
+  readonly token: string;
+  readonly body: Frame;
+}
+
+export interface Reply {
+  readonly kind: "reply" | "error";
+  readonly body: Frame;
+}
+
+/** A request or reply between broker and server, with the number by which the broker matches the two. */
+export type Tagged<T> = T & { readonly tag: number };
+
+export const MAX_TIMEOUT_MS = 600_000;
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const EMPTY: Frame = new Uint8Array(0);
+
+export function textFrame(text: string): Frame {
+  return text === "" ? EMPTY : encoder.encode(text);
+}
+
+export function bodyFrame(value: unknown): Frame {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** @throws ProtocolError where the frame is missing or larger than a routing fact may be */
+export function headerText(frame: Frame | undefined): string {
+  if (frame === undefined) throw new ProtocolError("malformed", "the message has too few frames");
+  if (frame.byteLength > BOUNDS.headerBytes) {
+    throw new ProtocolError("too-large", `a routing frame may have ${BOUNDS.headerBytes} bytes`);
+  }
+  return decoder.decode(frame);
+}
+
+const REQUEST_FRAMES = 6;
+
+function requestFrames(request: Request): Frame[] {
+  const { kind, requestId, listId, timeoutMs, token, body } = request;
+  return [...[kind, requestId, listId ?? "", `${timeoutMs}`, token].map(textFrame), body];
+}
+
+function readRequest(frames: readonly Frame[]): Request {
+  const [kind, requestId, list, timeout, token] = [0, 1, 2, 3, 4].map((index) => headerText(frames[index]));
+  const body = frames[REQUEST_FRAMES - 1];
+  if (body === undefined) throw new ProtocolError("malformed", "the message has too few frames");
+  if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
+  if (!isRequestId(requestId ?? "")) throw new ProtocolError("malformed", "malformed request id");
+  const listId = list === "" || list === undefined ? null : list;
+  if (listId !== null && !isListId(listId)) throw new ProtocolError("malformed", "malformed list id");
+  if ((kind === "sync") !== (listId !== null)) throw new ProtocolError("malformed", `a ${kind} request and its list`);
+  const timeoutMs = readNatural(timeout, MAX_TIMEOUT_MS);
+  return { kind, requestId: requestId ?? "", listId, timeoutMs, token: token ?? "", body };
+}
+
+/** What a client sends after REQ's empty delimiter. */
+export function encodeClientRequest(request: Request): Frame[] {
+  return [textFrame(VERSION_FRAME), ...requestFrames(request)];
+}
+
+/** @throws ProtocolError */
+export function decodeClientRequest(frames: readonly Frame[]): Request {
+  checkVersion(headerText(frames[0]));
+  if (frames.length !== 1 + REQUEST_FRAMES)
+    throw new ProtocolError("malformed", `a request has ${1 + REQUEST_FRAMES} frames`);
+  return readRequest(frames.slice(1));
+}
+
+/** The request id of a message that could not be read otherwise, so that its refusal finds the asker; empty if none. */
+export function salvageRequestId(frames: readonly Frame[]): string {
+  const frame = frames[2];
+  if (frame === undefined || frame.byteLength > 36) return "";
+  const text = decoder.decode(frame);
+  return isRequestId(text) ? text : "";
+}
+
+/** What a client receives after REQ's empty delimiter. */
+export function encodeClientReply(requestId: string, reply: Reply): Frame[] {
+  return [textFrame(VERSION_FRAME), textFrame(reply.kind), textFrame(requestId), reply.body];
+}
+
+/** @throws ProtocolError */
+export function decodeClientReply(frames: readonly Frame[]): Reply & { readonly requestId: string } {
+  checkVersion(headerText(frames[0]));
+  const [kind, requestId, body] = [headerText(frames[1]), headerText(frames[2]), frames[3]];
+  if (!isOneOf(REPLY_KINDS, kind) || body === undefined || frames.length !== 4) {
+    throw new ProtocolError("malformed", "this is no reply");
+  }
+  return { kind, requestId, body };
+}
+
+const REPLY_KINDS = ["reply", "error"] as const;
+
+/** What a server tells a broker. */
+export type ServerMessage =
+  | { readonly type: "ready"; readonly body: Frame }
+  | { readonly type: "heartbeat"; readonly body: Frame }
+  | { readonly type: "goodbye" }
+  | { readonly type: "replies"; readonly replies: readonly Tagged<Reply>[] }
+  | { readonly type: "notice"; readonly topics: readonly string[] };
+
+/** What a broker tells a server. `reannounce` asks for a fresh `ready`, as a broker does that has just started. */
+export type BrokerMessage =
+  | { readonly type: "members"; readonly body: Frame }
+  | { readonly type: "heartbeat" }
+  | { readonly type: "reannounce" }
+  | { readonly type: "requests"; readonly requests: readonly Tagged<Request>[] };
+
+const TAGGED_REQUEST_FRAMES = 1 + REQUEST_FRAMES;
+const TAGGED_REPLY_FRAMES = 3;
+
+export function encodeServerMessage(message: ServerMessage): Frame[] {
+  const head = [VERSION_FRAME, message.type].map(textFrame);
+  switch (message.type) {
+    case "ready":
+    case "heartbeat":
+      return [...head, message.body];
+    case "goodbye":
+      return head;
+    case "replies":
+      return [
+        ...head,
+        ...message.replies.flatMap(({ tag, kind, body }) => [textFrame(`${tag}`), textFrame(kind), body]),
+      ];
+    case "notice":
+      return [...head, ...message.topics.map(textFrame)];
+  }
+}
+
+/** @throws ProtocolError */
+export function decodeServerMessage(frames: readonly Frame[]): ServerMessage {
+  checkVersion(headerText(frames[0]));
+  const type = headerText(frames[1]);
+  const rest = frames.slice(2);
+  switch (type) {
+    case "ready":
+    case "heartbeat":
+      return { type, body: onlyFrame(rest) };
+    case "goodbye":
+      return { type };
+    case "replies":
+      return { type, replies: groups(rest, TAGGED_REPLY_FRAMES).map(readTaggedReply) };
+    case "notice":
+      if (rest.length > BOUNDS.batch)
+        throw new ProtocolError("too-large", `a notice names up to ${BOUNDS.batch} lists`);
+      return { type, topics: rest.map(headerText) };
+    default:
+      throw new ProtocolError("unknown-kind", "this kind of message is not known here");
+  }
+}
+
+export function encodeBrokerMessage(message: BrokerMessage): Frame[] {
+  const head = [VERSION_FRAME, message.type].map(textFrame);
+  switch (message.type) {
+    case "members":
+      return [...head, message.body];
+    case "heartbeat":
+    case "reannounce":
+      return head;
+    case "requests":
+      return [
+        ...head,
+        ...message.requests.flatMap((request) => [textFrame(`${request.tag}`), ...requestFrames(request)]),
+      ];
+  }
+}
+
+/** @throws ProtocolError */
+export function decodeBrokerMessage(frames: readonly Frame[]): BrokerMessage {
+  checkVersion(headerText(frames[0]));
+  const type = headerText(frames[1]);
+  const rest = frames.slice(2);
+  switch (type) {
+    case "members":
+      return { type, body: onlyFrame(rest) };
+    case "heartbeat":
+    case "reannounce":
+      return { type };
+    case "requests":
+      return {
+        type,
+        requests: groups(rest, TAGGED_REQUEST_FRAMES).map((group) => ({
+          tag: readNatural(headerText(group[0]), Number.MAX_SAFE_INTEGER),
+          ...readRequest(group.slice(1)),
+        })),
+      };
+    default:
+      throw new ProtocolError("unknown-kind", "this kind of message is not known here");
+  }
+}
+
+/** What a broker's feed says after the topic. `epoch` is one run of the broker, `sequence` counts its heartbeats. */
+export interface Update {
+  readonly topic: string;
+  readonly type: "moved" | "heartbeat";
+  readonly epoch: string;
+  readonly sequence: number;
+}
+
+/** The topic of a feed's heartbeats; every watcher subscribes to it beside its lists. */
+export const HEARTBEAT_TOPIC = "heartbeat";
+
+export function encodeUpdate({ topic, type, epoch, sequence }: Update): Frame[] {
+  return [topic, VERSION_FRAME, type, epoch, `${sequence}`].map(textFrame);
+}
+
+/** @throws ProtocolError */
+export function decodeUpdate(frames: readonly Frame[]): Update {
+  const [topic, version, type, epoch, sequence] = [0, 1, 2, 3, 4].map((index) => headerText(frames[index]));
+  checkVersion(version ?? "");
+  if (type !== "moved" && type !== "heartbeat")
+    throw new ProtocolError("unknown-kind", "this update is not known here");
+  return { topic: topic ?? "", type, epoch: epoch ?? "", sequence: readNatural(sequence, Number.MAX_SAFE_INTEGER) };
+}
+
+function readTaggedReply(group: readonly Frame[]): Tagged<Reply> {
+  const [tag, kind, body] = [headerText(group[0]), headerText(group[1]), group[2]];
+  if (!isOneOf(REPLY_KINDS, kind) || body === undefined) throw new ProtocolError("malformed", "this is no reply");
+  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), kind, body };
+}
+
+function onlyFrame(frames: readonly Frame[]): Frame {
+  const [frame] = frames;
+  if (frame === undefined || frames.length !== 1) throw new ProtocolError("malformed", "the message has one body");
+  return frame;
+}
+
+function groups(frames: readonly Frame[], size: number): Frame[][] {
+  if (frames.length === 0 || frames.length % size !== 0)
+    throw new ProtocolError("malformed", "the message is cut short");
+  if (frames.length / size > BOUNDS.batch)
+    throw new ProtocolError("too-large", `a message carries up to ${BOUNDS.batch}`);
+  return Array.from({ length: frames.length / size }, (_, index) => frames.slice(index * size, (index + 1) * size));
+}
+
+function readNatural(text: string | undefined, limit: number): number {
+  if (text === undefined || !/^(0|[1-9][0-9]{0,15})$/.test(text) || Number(text) > limit) {
+    throw new ProtocolError("malformed", "a number is malformed or out of bounds");
+  }
+  return Number(text);
+}
+
+function isOneOf<T extends string>(values: readonly T[], text: string | undefined): text is T {
+  return text !== undefined && (values as readonly string[]).includes(text);
+}

@@ -1,0 +1,81 @@
+import * as v from "valibot";
+import { compareText, type Lattice } from "../crdt/lattice.js";
+import { isServerId, type ServerId } from "./ids.js";
+
+/** In the order in which a server goes through them; `removed` is the end. */
+export const MEMBER_STATUSES = ["joining", "member", "leaving", "removed"] as const;
+
+export type MemberStatus = (typeof MEMBER_STATUSES)[number];
+
+export interface Member {
+  readonly id: ServerId;
+  readonly status: MemberStatus;
+  /** Raised each time the server starts; the addresses are those of the highest. */
+  readonly incarnation: number;
+  /** Where peers subscribe to the server's changes. */
+  readonly publish: string;
+}
+
+const MemberSchema = v.strictObject({
+  id: v.pipe(v.string(), v.check(isServerId, "not a server id")),
+  status: v.picklist(MEMBER_STATUSES),
+  incarnation: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  publish: v.pipe(v.string(), v.maxLength(256)),
+});
+
+/** A membership table on the wire and on disk. */
+export const MembersSchema = v.pipe(v.array(MemberSchema), v.maxLength(1_024));
+
+/**
+ * Which servers belong to the cluster: a join-semilattice, so that tables may be exchanged in any order. Being down
+ * changes nothing here; only an explicit decision moves a status forward.
+ */
+export class Membership implements Lattice<Membership> {
+  readonly #members = new Map<ServerId, Member>();
+
+  static of(members: Iterable<Member>): Membership {
+    const membership = new Membership();
+    for (const member of members) membership.admit(member);
+    return membership;
+  }
+
+  /** Joins one server's record in; answers whether that changed anything. */
+  admit(member: Member): boolean {
+    const known = this.#members.get(member.id);
+    const joined = known === undefined ? member : joinMembers(known, member);
+    if (known !== undefined && sameMember(known, joined)) return false;
+    this.#members.set(member.id, joined);
+    return true;
+  }
+
+  join(other: Membership): void {
+    for (const member of other.#members.values()) this.admit(member);
+  }
+
+  get(id: ServerId): Member | null {
+    return this.#members.get(id) ?? null;
+  }
+
+  /** In order of ids. */
+  members(): readonly Member[] {
+    return [...this.#members.values()].sort((a, b) => compareText(a.id, b.id));
+  }
+
+  /** The servers that hold partitions, dead or alive. */
+  owners(): readonly ServerId[] {
+    const owns = (member: Member): boolean => member.status === "member" || member.status === "leaving";
+    return this.members()
+      .filter(owns)
+      .map((member) => member.id);
+  }
+}
+
+function joinMembers(a: Member, b: Member): Member {
+  const newer = a.incarnation - b.incarnation || compareText(a.publish, b.publish);
+  const status = MEMBER_STATUSES[Math.max(MEMBER_STATUSES.indexOf(a.status), MEMBER_STATUSES.indexOf(b.status))];
+  return { ...(newer >= 0 ? a : b), status: status ?? "removed" };
+}
+
+function sameMember(a: Member, b: Member): boolean {
+  return a.status === b.status && a.incarnation === b.incarnation && a.publish === b.publish;
+}

@@ -1,0 +1,178 @@
+import * as v from "valibot";
+import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
+import type { DotContext } from "../crdt/dot-context.js";
+import type { ShoppingList } from "../crdt/shopping-list.js";
+import { parseBody } from "./bounds.js";
+import { isErrorCode, ProtocolError, type ErrorCode } from "./errors.js";
+import { bodyFrame, type Frame, type Reply } from "./frames.js";
+import { MEMBER_STATUSES, MembersSchema } from "./membership.js";
+
+/** A replica's newest operation: its counter, and the random id that tells it from another under the same counter. */
+const NewestOperationSchema = v.strictObject({
+  counter: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  id: v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/)),
+});
+
+export type NewestOperation = v.InferOutput<typeof NewestOperationSchema>;
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** A part that the list's own decoder reads; the schema only says that it is there. */
+const encodedState = v.array(v.unknown());
+
+const SyncRequestSchema = v.strictObject({
+  replica: v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/)),
+  basis: v.nullable(NewestOperationSchema),
+  seen: encodedState,
+  delta: v.nullable(encodedState),
+});
+
+/** "Take this delta if there is one, and give me what I lack." One round trip brings both sides level. */
+export interface SyncRequest {
+  /** The replica that the sender writes as. */
+  readonly replica: string;
+  /**
+   * The newest operation of `replica` that the sender knows to be stored. A server that knows a newer one, not in `delta`,
+   * joins nothing and answers `stale-basis`: the sender's data folder was copied or restored, or a reply was lost.
+   */
+  readonly basis: NewestOperation | null;
+  /** All dots the sender has, those of `delta` included. */
+  readonly seen: DotContext;
+  readonly delta: ShoppingList | null;
+}
+
+const SyncReplySchema = v.strictObject({
+  delta: v.nullable(encodedState),
+  serverSeen: v.nullable(encodedState),
+  newest: v.nullable(NewestOperationSchema),
+  stored: count,
+  wanted: count,
+});
+
+export interface SyncReply {
+  /** What the sender lacked, or null. */
+  readonly delta: ShoppingList | null;
+  /** The server's dots, where it lacks some that the sender has; null where it has them all. */
+  readonly serverSeen: DotContext | null;
+  /** The newest operation of the sender's replica that is stored. */
+  readonly newest: NewestOperation | null;
+  /** On how many servers the list's state, the delta included, is on disk, and how many are wanted. */
+  readonly stored: number;
+  readonly wanted: number;
+}
+
+const ReadySchema = v.strictObject({
+  id: v.string(),
+  oldest: count,
+  newest: count,
+  members: MembersSchema,
+});
+
+/** A server's announcement: itself, the versions it speaks, and the membership table it knows (with itself in it). */
+export type Ready = v.InferOutput<typeof ReadySchema>;
+
+const ServerHealthSchema = v.strictObject({ lists: count, hints: count, requests: count });
+
+/** What a server's heartbeat says of it: lists held, hints kept for others, requests served since it started. */
+export type ServerHealth = v.InferOutput<typeof ServerHealthSchema>;
+
+const ErrorBodySchema = v.strictObject({
+  code: v.pipe(v.string(), v.maxLength(64)),
+  message: v.pipe(v.string(), v.maxLength(1_000)),
+  newest: v.optional(v.nullable(NewestOperationSchema)),
+});
+
+export interface ErrorBody {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** With `stale-basis`: the newest operation of the sender's replica that is stored. */
+  readonly newest?: NewestOperation | null;
+}
+
+const StatusReplySchema = v.strictObject({
+  epoch: v.string(),
+  counters: v.record(v.string(), count),
+  servers: v.array(
+    v.strictObject({
+      id: v.string(),
+      status: v.picklist(MEMBER_STATUSES),
+      alive: v.boolean(),
+      partitions: count,
+      lists: count,
+      hints: count,
+      requests: count,
+    }),
+  ),
+});
+
+/** A broker's view of itself and of the servers. */
+export type StatusReply = v.InferOutput<typeof StatusReplySchema>;
+
+const PongSchema = v.strictObject({ server: v.string() });
+
+/** @throws ProtocolError */
+export function parse<Schema extends v.GenericSchema>(schema: Schema, body: Frame): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, parseBody(body), { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new ProtocolError("malformed", `body: ${v.getDotPath(issue) ?? "it"}: ${issue.message.slice(0, 200)}`);
+}
+
+function orMalformed<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof MalformedStateError) throw new ProtocolError("malformed", `body: ${error.message}`);
+    throw error;
+  }
+}
+
+export function encodeSyncRequest({ replica, basis, seen, delta }: SyncRequest): Frame {
+  return bodyFrame({ replica, basis, seen: encodeContext(seen), delta: delta === null ? null : encodeList(delta) });
+}
+
+/** @throws ProtocolError */
+export function decodeSyncRequest(body: Frame): SyncRequest {
+  const { replica, basis, seen, delta } = parse(SyncRequestSchema, body);
+  return orMalformed(() => ({
+    replica,
+    basis,
+    seen: decodeContext(seen),
+    delta: delta === null ? null : decodeList(delta),
+  }));
+}
+
+export function encodeSyncReply({ delta, serverSeen, ...rest }: SyncReply): Reply {
+  const body = {
+    delta: delta === null ? null : encodeList(delta),
+    serverSeen: serverSeen === null ? null : encodeContext(serverSeen),
+    ...rest,
+  };
+  return { kind: "reply", body: bodyFrame(body) };
+}
+
+/** @throws ProtocolError */
+export function decodeSyncReply(body: Frame): SyncReply {
+  const { delta, serverSeen, ...rest } = parse(SyncReplySchema, body);
+  return orMalformed(() => ({
+    delta: delta === null ? null : decodeList(delta),
+    serverSeen: serverSeen === null ? null : decodeContext(serverSeen),
+    ...rest,
+  }));
+}
+
+export function errorReply(body: ErrorBody): Reply {
+  return { kind: "error", body: bodyFrame(body) };
+}
+
+/** @throws ProtocolError where even the error is malformed */
+export function decodeError(body: Frame): ErrorBody {
+  const { code, message, newest } = parse(ErrorBodySchema, body);
+  return { code: isErrorCode(code) ? code : "internal", message, ...(newest === undefined ? {} : { newest }) };
+}
+
+export const decodeReady = (body: Frame): Ready => parse(ReadySchema, body);
+export const decodeMembers = (body: Frame): Ready["members"] => parse(MembersSchema, body);
+export const decodeHealth = (body: Frame): ServerHealth => parse(ServerHealthSchema, body);
+export const decodeStatus = (body: Frame): StatusReply => parse(StatusReplySchema, body);
+export const decodePong = (body: Frame): { readonly server: string } => parse(PongSchema, body);

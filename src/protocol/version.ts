@@ -1,0 +1,37 @@
+import { ProtocolError } from "./errors.js";
+
+/** A range of protocol versions, both ends included. */
+export interface VersionRange {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/** What this build reads and writes. */
+export const SUPPORTED: VersionRange = { oldest: 1, newest: 1 };
+
+/** The first frame of every message, for the newest version that is written. */
+export const VERSION_FRAME = `AISLE/${SUPPORTED.newest}`;
+
+/** @throws ProtocolError `malformed` where it is no version frame, `unsupported-version` where it names another version. */
+export function checkVersion(frame: string): number {
+  const match = /^AISLE\/([1-9][0-9]{0,4})$/.exec(frame);
+  if (match === null) throw new ProtocolError("malformed", "the first frame is not AISLE/ and a version");
+  const version = Number(match[1]);
+  if (version >= SUPPORTED.oldest && version <= SUPPORTED.newest) return version;
+  const spoken =
+    SUPPORTED.oldest === SUPPORTED.newest ? `${SUPPORTED.newest}` : `${SUPPORTED.oldest} to ${SUPPORTED.newest}`;
+  throw new ProtocolError(
+    "unsupported-version",
+    `protocol version ${version} is not spoken here; this side speaks ${spoken}`,
+  );
+}
+
+/** The highest version in every range, or null where there is none. */
+export function highestCommon(ranges: Iterable<VersionRange>): number | null {
+  let { oldest, newest } = SUPPORTED;
+  for (const range of ranges) {
+    oldest = Math.max(oldest, range.oldest);
+    newest = Math.min(newest, range.newest);
+  }
+  return oldest <= newest ? newest : null;
+}

@@ -1,0 +1,163 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import {
+  decodeContext,
+  decodeList,
+  digestOf,
+  encodeContext,
+  encodeList,
+  encodeListText,
+} from "../../src/crdt/codec.js";
+import { DotContext } from "../../src/crdt/dot-context.js";
+import { HISTORY_LENGTH } from "../../src/crdt/history.js";
+import { itemKey } from "../../src/crdt/item-key.js";
+import { LIMITS, LimitExceededError } from "../../src/crdt/limits.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { arbitraryScript, author, playScript } from "./scripts.js";
+
+describe("the canonical form", () => {
+  it("is this, for a list with one item", () => {
+    const list = new ShoppingList();
+    list.add({ replica: "a", id: "op-a", at: 7 }, "Milk", null, 2_000);
+    expect(encodeListText(list)).toBe(
+      '[1,["a"],[1],[],[[0,1,"op-a"]],0,0,[["milk",[1,0,"Milk"],0,0,[0,1,0,2000]]],' +
+        '[[0,1,1,7,"op-a",0,"milk",2000,0,null]]]',
+    );
+  });
+
+  it("keeps names that are also names of object members", () => {
+    const list = new ShoppingList();
+    for (const name of ["__proto__", "constructor", "toString"]) list.add(author("a"), name, null, 1_000);
+    const names = [...decodeList(JSON.parse(encodeListText(list))).visibleItems()].map((item) => item.key);
+    expect(names.sort()).toEqual(["__proto__", "constructor", "tostring"]);
+  });
+
+  it("is refused after any small change that leaves no state's form", () => {
+    const list = new ShoppingList();
+    list.add(author("a"), "Milk", null, 2_000);
+    list.add(author("b"), "Eggs", null, 6_000, { note: "brown" });
+    const good = encodeList(list) as unknown[];
+    const altered = (change: (copy: unknown[]) => void): (() => unknown) => {
+      const copy = structuredClone(good);
+      change(copy);
+      return () => decodeList(copy);
+    };
+    for (const change of [
+      (copy: unknown[]) => (copy[0] = 2),
+      (copy: unknown[]) => (copy[1] = ["b", "a"]),
+      (copy: unknown[]) => (copy[1] = ["a", "b", "c"]),
+      (copy: unknown[]) => (copy[2] = [1, 1, 0]),
+      (copy: unknown[]) => (copy[2] = [1, -1]),
+      (copy: unknown[]) => (copy[2] = [1, 1.5]),
+      (copy: unknown[]) => (copy[3] = [[0, 2]]),
+      (copy: unknown[]) => (copy[7] = [...(copy[7] as unknown[])].reverse()),
+      (copy: unknown[]) => (copy[7] = [["milk", 0, 0, 0, [0, 1, 2]]]),
+      (copy: unknown[]) => (copy[7] = [["milk", 0, 0, 0, [0, 1, 0, 5, 0, 6]]]),
+      (copy: unknown[]) => (copy[8] = [...(copy[8] as unknown[])].reverse()),
+      (copy: unknown[]) => copy.push(0),
+      (copy: unknown[]) => copy.pop(),
+    ]) {
+      expect(altered(change)).toThrow("");
+    }
+    expect(altered(() => undefined)).not.toThrow();
+  });
+
+  it("either decodes to a state of just that form, or is refused with a MalformedStateError", () => {
+    const forms = arbitraryScript.map((script) => encodeListText(playScript(script).lists[0] ?? new ShoppingList()));
+    fc.assert(
+      fc.property(forms, fc.nat(), fc.constantFrom("0", "1", "-", ",", "[", "]", '"', "9"), (form, at, by) => {
+        const position = at % form.length;
+        const mutated = form.slice(0, position) + by + form.slice(position + 1);
+        let parsed: unknown;
+        try {
+          parsed = JSON.parse(mutated);
+        } catch {
+          return;
+        }
+        try {
+          expect(encodeListText(decodeList(parsed))).toBe(JSON.stringify(parsed));
+        } catch (error) {
+          expect((error as Error).name).toBe("MalformedStateError");
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it("refuses anything that is not a list at all", () => {
+    fc.assert(fc.property(fc.anything(), (value) => expect(() => decodeList(value)).toThrow("")));
+    fc.assert(fc.property(fc.object(), (value) => expect(() => decodeContext(value)).toThrow("")));
+  });
+
+  it("returns a context as it was", () => {
+    const dots = fc.array(fc.record({ replica: fc.constantFrom("a", "b"), counter: fc.integer({ min: 1, max: 20 }) }));
+    fc.assert(
+      fc.property(dots, (some) => {
+        const context = new DotContext();
+        for (const dot of some) context.add(dot);
+        expect(encodeContext(decodeContext(encodeContext(context)))).toEqual(encodeContext(context));
+      }),
+    );
+  });
+});
+
+describe("a list", () => {
+  it("shows the worked example: two offline shoppers, one list in the end", () => {
+    const [a, b] = [new ShoppingList(), new ShoppingList()];
+    a.add(author("a"), "Milk", null, 2);
+    a.add(author("a"), "Eggs", null, 6);
+    b.add(author("b"), "Bread", null, 1);
+    b.add(author("b"), "Eggs", null, 12);
+    b.acquire(author("b"), itemKey("eggs", null), 6);
+    a.join(b.lacking(a.seen));
+    b.join(a.lacking(b.seen));
+    expect(digestOf(a)).toBe(digestOf(b));
+    const amounts = [...a.visibleItems()].map((item) => [item.name, item.needed, item.acquired]);
+    expect(amounts.sort()).toEqual([
+      ["Bread", 1, 0],
+      ["Eggs", 18, 6],
+      ["Milk", 2, 0],
+    ]);
+  });
+
+  it("lets a concurrent increment survive a remove as exactly itself", () => {
+    const a = new ShoppingList();
+    a.add(author("a"), "Milk", null, 5);
+    const b = a.clone();
+    a.remove(author("a"), itemKey("milk", null));
+    b.add(author("b"), "milk", null, 1);
+    a.join(b);
+    expect(a.item(itemKey("milk", null))?.needed).toBe(1);
+  });
+
+  it("forgets a removed item's note but not its aisle", () => {
+    const list = new ShoppingList();
+    list.add(author("a"), "Milk", null, 1, { note: "the blue one", aisle: "dairy" });
+    list.remove(author("a"), "milk");
+    list.add(author("a"), "Milk", null, 1);
+    expect(list.item("milk")).toMatchObject({ note: null, aisle: "dairy" });
+  });
+
+  it("remembers the newest operations and no more", () => {
+    const list = new ShoppingList();
+    for (let count = 0; count < 3 * HISTORY_LENGTH; count++) list.add(author("a"), "Milk", null, 1);
+    expect(list.history.operations()).toHaveLength(HISTORY_LENGTH);
+    expect(list.history.operations().at(-1)?.dot.counter).toBe(3 * HISTORY_LENGTH);
+  });
+
+  it("refuses to count beyond what every decoder accepts, and stays as it was", () => {
+    const list = new ShoppingList();
+    list.add(author("a"), "Milk", null, LIMITS.counterTotal);
+    const before = digestOf(list);
+    expect(() => list.add(author("a"), "Milk", null, 1)).toThrow(LimitExceededError);
+    expect(digestOf(list)).toBe(before);
+  });
+
+  it("folds spellings of one name into one item and keeps units apart", () => {
+    const list = new ShoppingList();
+    for (const name of ["Straße", "STRASSE", " strasse ", "ﬁsh", "FISH", "Οδός", "ΟΔΌΣ"])
+      list.add(author("a"), name, null, 1);
+    list.add(author("a"), "Fish", "g", 500);
+    expect([...list.items.values()].sort()).toEqual(["fish", "fish\tg", "strasse", "οδός"]);
+  });
+});

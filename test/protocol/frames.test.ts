@@ -1,0 +1,117 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { BOUNDS, parseBody } from "../../src/protocol/bounds.js";
+import { ProtocolError } from "../../src/protocol/errors.js";
+import {
+  bodyFrame,
+  decodeBrokerMessage,
+  decodeClientReply,
+  decodeClientRequest,
+  decodeServerMessage,
+  decodeUpdate,
+  encodeBrokerMessage,
+  encodeClientRequest,
+  encodeServerMessage,
+  textFrame,
+  type Request,
+} from "../../src/protocol/frames.js";
+import { decodeReady, decodeSyncReply, decodeSyncRequest } from "../../src/protocol/messages.js";
+
+const request: Request = {
+  kind: "sync",
+  requestId: "r-1",
+  listId: "11111111-1111-4111-8111-111111111111",
+  timeoutMs: 250,
+  token: "",
+  body: bodyFrame({ some: "body" }),
+};
+
+function codeOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.code;
+    throw error;
+  }
+  return "accepted";
+}
+
+describe("frames", () => {
+  it("carry a request and a batch of requests unchanged", () => {
+    expect(decodeClientRequest(encodeClientRequest(request))).toEqual(request);
+    const requests = [
+      { ...request, tag: 7 },
+      { ...request, tag: 8, requestId: "r-2" },
+    ];
+    expect(decodeBrokerMessage(encodeBrokerMessage({ type: "requests", requests }))).toEqual({
+      type: "requests",
+      requests,
+    });
+    const replies = [{ tag: 7, kind: "reply" as const, body: bodyFrame(1) }];
+    expect(decodeServerMessage(encodeServerMessage({ type: "replies", replies }))).toEqual({
+      type: "replies",
+      replies,
+    });
+  });
+
+  it("of an unknown version are refused as such, whatever follows", () => {
+    const frames = encodeClientRequest(request);
+    expect(codeOf(() => decodeClientRequest([textFrame("AISLE/2"), ...frames.slice(1)]))).toBe("unsupported-version");
+    expect(codeOf(() => decodeClientRequest([textFrame("AISLE/2")]))).toBe("unsupported-version");
+    expect(codeOf(() => decodeClientRequest([textFrame("HTTP/1.1"), ...frames.slice(1)]))).toBe("malformed");
+  });
+
+  it("with anything malformed in them are refused with a code", () => {
+    const good = encodeClientRequest(request);
+    const withFrame = (index: number, text: string) =>
+      good.map((frame, at) => (at === index ? textFrame(text) : frame));
+    expect(codeOf(() => decodeClientRequest(withFrame(1, "dance")))).toBe("unknown-kind");
+    expect(codeOf(() => decodeClientRequest(withFrame(2, "../etc")))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest(withFrame(3, "../../etc/passwd")))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest(withFrame(4, "-1")))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest(withFrame(4, "1e9")))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest(withFrame(5, "x".repeat(BOUNDS.headerBytes + 1))))).toBe("too-large");
+    expect(codeOf(() => decodeClientRequest(good.slice(0, -1)))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest([...good, textFrame("")]))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest([]))).toBe("malformed");
+  });
+
+  it("of any content are read or refused with a code, by every reader", () => {
+    const frame = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.constantFrom("AISLE/1", "sync", "requests", "replies", "ready", "1", "").map(textFrame),
+    );
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 12 }), (frames) => {
+        const readers = [
+          decodeClientRequest,
+          decodeClientReply,
+          decodeServerMessage,
+          decodeBrokerMessage,
+          decodeUpdate,
+        ];
+        for (const read of readers) codeOf(() => read(frames));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("bodies", () => {
+  it("are bounded in depth before they are parsed", () => {
+    expect(codeOf(() => parseBody(textFrame("[".repeat(1_000_000))))).toBe("too-large");
+    expect(parseBody(textFrame('{"a":"[[[[[[[[[[[[[[[[[[[[[[\\"[["}'))).toEqual({ a: '[[[[[[[[[[[[[[[[[[[[[["[[' });
+  });
+
+  it("that are no JSON, no UTF-8 or of another shape are refused as malformed", () => {
+    expect(codeOf(() => parseBody(textFrame("{")))).toBe("malformed");
+    expect(codeOf(() => parseBody(new Uint8Array([0x22, 0xff, 0x22])))).toBe("malformed");
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        for (const read of [decodeSyncRequest, decodeSyncReply, decodeReady]) {
+          expect(codeOf(() => read(bodyFrame(value)))).toMatch(/malformed|too-large/);
+        }
+      }),
+    );
+  });
+});

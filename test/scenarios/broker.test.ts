@@ -1,0 +1,131 @@
+import { describe, expect, it } from "@jest/globals";
+import { HashRing, partitionOf } from "../../src/protocol/hash-ring.js";
+import { BrokerScenario } from "./transcript.js";
+
+const LIST = "11111111-1111-4111-8111-111111111111";
+
+describe("a broker", () => {
+  it("passes a request to a server and the reply back to the client that asked", () => {
+    const broker = new BrokerScenario();
+    expect(broker.ready(0, "s1")).toEqual(["to s1: members s1"]);
+    expect(broker.request(10, "ann")).toEqual(["to s1: #1 ping"]);
+    expect(broker.reply(20, "s1", 1, { server: "s1" })).toEqual(['to ann: reply r1 {"server":"s1"}']);
+  });
+
+  it("leaves requests unread exactly while no server lives", () => {
+    const broker = new BrokerScenario();
+    expect(broker.router.acceptsRequests()).toBe(false);
+    broker.ready(0, "s1");
+    expect(broker.router.acceptsRequests()).toBe(true);
+    broker.tick(300);
+    expect(broker.router.acceptsRequests()).toBe(false);
+    broker.ready(310, "s1", ["s1"], "s1-again");
+    expect(broker.router.acceptsRequests()).toBe(true);
+  });
+
+  it("gives requests about no list to the server that has waited longest", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    broker.ready(0, "s2");
+    expect(broker.request(10, "ann")).toEqual(["to s1: #1 ping"]);
+    expect(broker.request(11, "ben")).toEqual(["to s2: #2 ping"]);
+    expect(broker.request(12, "cat")).toEqual(["to s1: #3 ping"]);
+  });
+
+  it("gives every request about a list to the first server of its preference list", () => {
+    const broker = new BrokerScenario();
+    for (const id of ["s1", "s2", "s3"]) broker.ready(0, id);
+    const [owner] = new HashRing(["s1", "s2", "s3"]).preferenceList(partitionOf(LIST));
+    for (const tag of [1, 2, 3]) {
+      expect(broker.request(10 + tag, "ann", { kind: "sync", listId: LIST })).toEqual([
+        `to ${owner ?? ""}: #${tag} sync`,
+      ]);
+    }
+  });
+
+  it("keeps a dead server's place on the ring and says that its lists are unavailable", () => {
+    const broker = new BrokerScenario();
+    const [owner, other] = new HashRing(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    broker.ready(0, other ?? "", ["s1", "s2"]);
+    expect(owner).not.toBe(other);
+    expect(broker.request(10, "ann", { kind: "sync", listId: LIST })).toEqual([
+      'to ann: error r1 {"code":"unavailable","message":"the server that holds this is not answering"}',
+    ]);
+  });
+
+  it("tries the next server when one does not answer in time, and ignores the late answer", () => {
+    const broker = new BrokerScenario(2);
+    broker.ready(0, "s1", ["s1", "s2"]);
+    broker.ready(0, "s2", ["s1", "s2"]);
+    const [first, second] = new HashRing(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    expect(broker.request(10, "ann", { kind: "sync", listId: LIST })).toEqual([`to ${first ?? ""}: #1 sync`]);
+    expect(broker.tick(159).filter((line) => line.includes("#"))).toEqual([]);
+    expect(broker.tick(160).filter((line) => line.includes("#"))).toEqual([`to ${second ?? ""}: #1 sync`]);
+    expect(broker.reply(170, first ?? "", 1, "late")).toEqual([]);
+    expect(broker.reply(180, second ?? "", 1, "in time")).toEqual(['to ann: reply r1 "in time"']);
+  });
+
+  it("tries the next server at once when the one that had the request expires or says goodbye", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    broker.ready(0, "s2");
+    expect(broker.request(10, "ann")).toEqual(["to s1: #1 ping"]);
+    const goodbye = { type: "server-message", connection: "s1", message: { type: "goodbye" } } as const;
+    expect(broker.at(20, goodbye)).toEqual(["to s2: #1 ping"]);
+  });
+
+  it("answers that nobody did once every candidate was tried, and nothing to a client that has stopped waiting", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    broker.request(10, "ann");
+    broker.request(10, "ben", { timeoutMs: 100, requestId: "r2" });
+    broker.heartbeat(100, "s1");
+    expect(broker.tick(110)).toEqual([]);
+    expect(broker.tick(160)).toEqual([
+      'to ann: error r1 {"code":"unavailable","message":"no server answered in time"}',
+    ]);
+  });
+
+  it("heartbeats to servers and watchers, removes a silent server and keeps one that is heard", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    broker.ready(0, "s2");
+    expect(broker.tick(100)).toEqual(["to s1: heartbeat", "to s2: heartbeat", "publish heartbeat heartbeat e1/1"]);
+    expect(broker.heartbeat(250, "s1")).toContain("publish heartbeat heartbeat e1/2");
+    broker.tick(300);
+    expect(broker.request(310, "ann")).toEqual(["to s1: #1 ping"]);
+    expect(broker.request(311, "ann")).toEqual(["to s1: #2 ping"]);
+  });
+
+  it("asks a server that it does not know, as after its own restart, to announce itself again", () => {
+    const broker = new BrokerScenario();
+    expect(broker.heartbeat(0, "stranger")).toEqual(["to stranger: reannounce"]);
+  });
+
+  it("tells every server the membership table when it changes, and the newcomer always", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    expect(broker.ready(1, "s2")).toEqual(["to s1: members s1 s2", "to s2: members s1 s2"]);
+    expect(broker.ready(2, "s1", ["s1"], "s1-again")).toEqual(["to s1-again: members s1 s2"]);
+  });
+
+  it("publishes that a list moved under its topic, and greets each new watcher on it", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    const notice = { type: "server-message", connection: "s1", message: { type: "notice", topics: ["abc"] } } as const;
+    expect(broker.at(10, notice)).toEqual(["publish abc moved e1/0"]);
+    expect(broker.at(11, { type: "subscribed", topic: "abc" })).toEqual(["publish abc heartbeat e1/0"]);
+  });
+
+  it("answers for its own status even where no server holds a list", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1", ["s1", "s2"]);
+    const [line] = broker.request(10, "ann", { kind: "status" });
+    const status = JSON.parse((line ?? "").replace("to ann: reply r1 ", "")) as { servers: { partitions: number }[] };
+    expect(status.servers).toMatchObject([
+      { id: "s1", alive: true },
+      { id: "s2", alive: false },
+    ]);
+    expect(status.servers.reduce((sum, server) => sum + server.partitions, 0)).toBe(256);
+  });
+});
