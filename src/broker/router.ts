@@ -217,7 +217,12 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       const { lists, hints, requests } = live?.health ?? { lists: 0, hints: 0, requests: 0 };
       return { id, status, alive: live !== null, partitions: partitions.get(id) ?? 0, lists, hints, requests };
     });
-    return { epoch: this.epoch, counters: { ...this.#counters, pending: this.#pending.size }, servers };
+    return {
+      epoch: this.epoch,
+      updates: this.config.updates,
+      counters: { ...this.#counters, pending: this.#pending.size },
+      servers,
+    };
   }
 
   #refuse(client: string, request: Request, code: ErrorCode, message: string): void {

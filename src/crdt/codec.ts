@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { replicasOf } from "./capacity.js";
 import { DotContext } from "./dot-context.js";
 import type { ReplicaId } from "./dot.js";
 import { OPERATION_KINDS, type Operation } from "./history.js";
@@ -53,52 +54,31 @@ export function digestOf(list: ShoppingList): string {
   return createHash("sha256").update(encodeListText(list)).digest("hex");
 }
 
-/** A context as `[[replica, prefix, ...cloud], ...]`, in order of replicas. */
+/** A context as `[[replica, prefix, from, to, ...], ...]`, in order of replicas. */
 export function encodeContext(context: DotContext): Encoded {
-  const aheadByReplica = cloudByReplica(context);
-  const replicas = new Set([...context.vector.entries().keys(), ...aheadByReplica.keys()]);
+  const cloudOf = cloudByReplica(context);
+  const replicas = new Set([...context.vector.entries().keys(), ...cloudOf.keys()]);
   return [...replicas]
     .sort(compareText)
-    .map((replica) => [replica, context.vector.get(replica), ...(aheadByReplica.get(replica) ?? [])]);
+    .map((replica) => [replica, context.vector.get(replica), ...(cloudOf.get(replica) ?? [])]);
 }
 
 type IndexOf = (replica: ReplicaId) => number;
 
-function replicasOf(list: ShoppingList): Set<ReplicaId> {
-  const replicas = new Set<ReplicaId>(list.seen.vector.entries().keys());
-  for (const dot of list.seen.cloud()) replicas.add(dot.replica);
-  for (const replica of list.newest.keys()) replicas.add(replica);
-  for (const register of [list.name, list.deleted]) addWriter(replicas, register);
-  for (const [key, presence] of list.items.entries()) {
-    // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
-    for (const replica of presence.touched.entries().keys()) replicas.add(replica);
-    const details = list.details.get(key);
-    if (details === undefined) continue;
-    for (const register of [details.label, details.note, details.aisle]) addWriter(replicas, register);
-  }
-  for (const operation of list.history.operations()) replicas.add(operation.dot.replica);
-  return replicas;
-}
-
-function addWriter(replicas: Set<ReplicaId>, register: LwwRegister<string> | LwwRegister<boolean>): void {
-  const written = register.written();
-  if (written !== null) replicas.add(written.stamp.replica);
-}
-
+/** For each replica with dots ahead of its prefix: from, to, from, to... */
 function cloudByReplica(context: DotContext): Map<ReplicaId, number[]> {
   const byReplica = new Map<ReplicaId, number[]>();
-  for (const dot of context.cloud()) {
-    const counters = byReplica.get(dot.replica);
-    if (counters === undefined) byReplica.set(dot.replica, [dot.counter]);
-    else counters.push(dot.counter);
+  for (const { replica, from, to } of context.cloud()) {
+    const bounds = byReplica.get(replica);
+    if (bounds === undefined) byReplica.set(replica, [from, to]);
+    else bounds.push(from, to);
   }
-  for (const counters of byReplica.values()) counters.sort((a, b) => a - b);
   return byReplica;
 }
 
 function cloudRows(context: DotContext, at: IndexOf): Encoded {
   return [...cloudByReplica(context)]
-    .map(([replica, counters]): [number, ...number[]] => [at(replica), ...counters])
+    .map(([replica, bounds]): [number, ...number[]] => [at(replica), ...bounds])
     .sort(byFirst);
 }
 

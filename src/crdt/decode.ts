@@ -80,25 +80,26 @@ function decodePrefixes(seen: DotContext, encoded: unknown, replicas: readonly R
 
 function decodeCloud(seen: DotContext, encoded: unknown, replicaAt: ReplicaAt): void {
   let previous = -1;
-  let dots = 0;
+  let ranges = 0;
   for (const row of array(encoded)) {
-    const [index, ...ahead] = array(row, 2);
+    const [index, ...ahead] = array(row, 3);
     require(natural(index) > previous, "cloud out of order");
     previous = natural(index);
-    dots += ahead.length;
-    require(dots <= LIMITS.cloud, "too many dots ahead of their prefix");
+    ranges += ahead.length / 2;
+    require(ranges <= LIMITS.cloud, "too many ranges of dots");
     addAhead(seen, replicaAt(index), ahead);
   }
 }
 
-function addAhead(context: DotContext, replica: ReplicaId, counters: readonly unknown[]): void {
-  require(counters.length <= LIMITS.cloud, "too many dots ahead of their prefix");
-  let previous = context.vector.get(replica) + 1;
-  for (const [position, counter] of counters.map((value) => natural(value)).entries()) {
-    require(counter > previous ||
-      (position > 0 && counter === previous + 1), "dots out of order or next to their prefix");
-    previous = counter;
-    context.add({ replica, counter });
+/** @param bounds from, to, from, to... in order, apart from each other and from the prefix */
+function addAhead(context: DotContext, replica: ReplicaId, bounds: readonly unknown[]): void {
+  require(bounds.length % 2 === 0 && bounds.length <= 2 * LIMITS.cloud, "odd or too many ranges of dots");
+  let previous = context.vector.get(replica);
+  for (let index = 0; index < bounds.length; index += 2) {
+    const [from, to] = [natural(bounds[index]), natural(bounds[index + 1])];
+    require(from > previous + 1 && to >= from, "ranges of dots out of order or not apart");
+    previous = to;
+    context.addRange({ replica, from, to });
   }
 }
 

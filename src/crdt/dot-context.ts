@@ -2,72 +2,115 @@ import type { Dot, ReplicaId } from "./dot.js";
 import type { Lattice } from "./lattice.js";
 import { VersionVector } from "./version-vector.js";
 
+/** The dots of one replica from one counter through another, both included. */
+export interface DotRange {
+  readonly replica: ReplicaId;
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * The set of dots a replica knows: a version vector for each replica's gapless prefix, and a cloud of dots that arrived
- * ahead of it (Almeida, Shoker, Baquero, "Delta state replicated data types", 2018, section 7.2). Compacted at all times:
- * no dot of the cloud is covered by, or next to, the vector's entry.
+ * ahead of it (Almeida, Shoker, Baquero, "Delta state replicated data types", 2018, section 7.2), kept as ranges. Compact
+ * at all times: the ranges of a replica are in order, apart from each other and from the prefix by a gap of at least one.
  */
 export class DotContext implements Lattice<DotContext> {
   readonly vector = new VersionVector();
-  readonly #cloud = new Map<ReplicaId, Set<number>>();
+  readonly #cloud = new Map<ReplicaId, readonly DotRange[]>();
 
-  has(dot: Dot): boolean {
-    return this.vector.includes(dot) || (this.#cloud.get(dot.replica)?.has(dot.counter) ?? false);
+  has({ replica, counter }: Dot): boolean {
+    return this.#covers({ replica, from: counter, to: counter });
   }
 
-  add(dot: Dot): void {
-    if (this.has(dot)) return;
-    const ahead = this.#cloud.get(dot.replica);
-    if (ahead === undefined && dot.counter === this.vector.get(dot.replica) + 1) {
-      this.vector.raise(dot.replica, dot.counter);
-      return;
-    }
-    if (ahead === undefined) this.#cloud.set(dot.replica, new Set([dot.counter]));
-    else ahead.add(dot.counter);
-    this.#compact(dot.replica);
+  add({ replica, counter }: Dot): void {
+    this.addRange({ replica, from: counter, to: counter });
+  }
+
+  /** The one place that compacts. */
+  addRange(range: DotRange): void {
+    const { replica } = range;
+    const prefix: DotRange = { replica, from: 1, to: this.vector.get(replica) };
+    const cloud = this.#cloud.get(replica) ?? [];
+    const [first, ...rest] = merged([prefix, ...cloud], range);
+    this.vector.raise(replica, first?.to ?? 0);
+    if (rest.length > 0) this.#cloud.set(replica, rest);
+    else this.#cloud.delete(replica);
   }
 
   join(other: DotContext): void {
-    for (const [replica, counter] of other.vector.entries()) {
-      if (this.vector.raise(replica, counter)) this.#compact(replica);
-    }
-    for (const dot of other.cloud()) this.add(dot);
+    for (const range of other.ranges()) this.addRange(range);
   }
 
   /** Whether every dot of `other` is here too. */
   includesAll(other: DotContext): boolean {
-    for (const [replica, counter] of other.vector.entries()) {
-      // Compaction leaves a gap right above the vector's entry, so a prefix is here whole or not at all.
-      if (counter > this.vector.get(replica)) return false;
-    }
-    for (const dot of other.cloud()) if (!this.has(dot)) return false;
+    for (const range of other.ranges()) if (!this.#covers(range)) return false;
     return true;
+  }
+
+  /** The dots that are here and not in `other`. */
+  without(other: DotContext): DotContext {
+    const difference = new DotContext();
+    for (const range of this.ranges()) {
+      let { from } = range;
+      for (const known of other.#rangesOf(range.replica)) {
+        if (known.from > range.to) break;
+        if (known.from > from) difference.addRange({ ...range, from, to: known.from - 1 });
+        from = Math.max(from, known.to + 1);
+      }
+      if (from <= range.to) difference.addRange({ ...range, from });
+    }
+    return difference;
   }
 
   /** The highest counter known of `replica`; its next operation takes the one after. */
   newest(replica: ReplicaId): number {
-    let newest = this.vector.get(replica);
-    for (const counter of this.#cloud.get(replica) ?? []) newest = Math.max(newest, counter);
-    return newest;
+    return this.#cloud.get(replica)?.at(-1)?.to ?? this.vector.get(replica);
   }
 
-  *cloud(): Iterable<Dot> {
-    for (const [replica, counters] of this.#cloud) {
-      for (const counter of counters) yield { replica, counter };
-    }
+  /** The ranges ahead of their prefixes: by replica in no particular order, in order within each. */
+  *cloud(): Iterable<DotRange> {
+    for (const ranges of this.#cloud.values()) yield* ranges;
+  }
+
+  /** All dots, as ranges. */
+  *ranges(): Iterable<DotRange> {
+    for (const [replica, to] of this.vector.entries()) yield { replica, from: 1, to };
+    yield* this.cloud();
   }
 
   isEmpty(): boolean {
     return this.vector.entries().size === 0 && this.#cloud.size === 0;
   }
 
-  #compact(replica: ReplicaId): void {
-    const ahead = this.#cloud.get(replica);
-    if (ahead === undefined) return;
-    let prefix = this.vector.get(replica);
-    while (ahead.has(prefix + 1)) prefix++;
-    this.vector.raise(replica, prefix);
-    for (const counter of ahead) if (counter <= prefix) ahead.delete(counter);
-    if (ahead.size === 0) this.#cloud.delete(replica);
+  #covers({ replica, from, to }: DotRange): boolean {
+    if (to <= this.vector.get(replica)) return true;
+    // Gaps are between ranges, so what is covered is covered by a single one.
+    return this.#cloud.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
   }
+
+  *#rangesOf(replica: ReplicaId): Iterable<DotRange> {
+    const to = this.vector.get(replica);
+    if (to > 0) yield { replica, from: 1, to };
+    yield* this.#cloud.get(replica) ?? [];
+  }
+}
+
+/** Ranges in order and apart, with one more merged in. The first of `ranges` is a prefix and stays first, even if empty. */
+function merged(ranges: readonly DotRange[], added: DotRange): readonly DotRange[] {
+  const result: DotRange[] = [];
+  let { from, to } = added;
+  let isPlaced = false;
+  for (const range of ranges) {
+    if (range.to + 1 < from) result.push(range);
+    else if (to + 1 < range.from) {
+      if (!isPlaced) result.push({ ...added, from, to });
+      isPlaced = true;
+      result.push(range);
+    } else {
+      from = Math.min(from, range.from);
+      to = Math.max(to, range.to);
+    }
+  }
+  if (!isPlaced) result.push({ ...added, from, to });
+  return result;
 }

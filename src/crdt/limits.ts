@@ -5,7 +5,7 @@
 export const LIMITS = {
   replicas: 4_096,
   items: 100_000,
-  /** Dots ahead of the gapless prefix, over all replicas. */
+  /** Ranges of dots ahead of the gapless prefix, over all replicas. */
   cloud: 65_536,
   /** One replica's total in one counter, in thousandths: a thousand million pieces, or a thousand tonnes. */
   counterTotal: 1_000_000_000_000,

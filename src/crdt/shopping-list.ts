@@ -163,16 +163,13 @@ export class ShoppingList implements Lattice<ShoppingList> {
   }
 
   /**
-   * Exactly what a reader whose `seen` is `known` lacks: every item with a touch outside `known`, and the dots that come
-   * with them. Joining the answer makes the reader's `seen` include this one's. Empty when nothing is lacking.
+   * Exactly what a reader whose `seen` is `known` lacks: every item with a touch outside `known`, under the dots outside
+   * `known`. Joining the answer makes the reader's `seen` include this one's. Empty when nothing is lacking.
    */
   lacking(known: DotContext): ShoppingList {
     if (known.includesAll(this.seen)) return new ShoppingList();
     const lacking = this.slice(this.#keysTouchedOutside(known));
-    for (const [replica, counter] of this.seen.vector.entries()) {
-      if (counter > known.vector.get(replica)) lacking.seen.vector.raise(replica, counter);
-    }
-    for (const dot of this.seen.cloud()) if (!known.has(dot)) lacking.seen.add(dot);
+    lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
     lacking.deleted.join(this.deleted);
     for (const operation of this.history.operations()) {

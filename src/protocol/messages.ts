@@ -91,6 +91,8 @@ export interface ErrorBody {
 
 const StatusReplySchema = v.strictObject({
   epoch: v.string(),
+  /** The endpoint of the broker's feed, as the broker bound it. */
+  updates: v.string(),
   counters: v.record(v.string(), count),
   servers: v.array(
     v.strictObject({

@@ -49,7 +49,7 @@ describe("the canonical form", () => {
       (copy: unknown[]) => (copy[2] = [1, 1, 0]),
       (copy: unknown[]) => (copy[2] = [1, -1]),
       (copy: unknown[]) => (copy[2] = [1, 1.5]),
-      (copy: unknown[]) => (copy[3] = [[0, 2]]),
+      (copy: unknown[]) => (copy[3] = [[0, 2, 2]]),
       (copy: unknown[]) => (copy[7] = [...(copy[7] as unknown[])].reverse()),
       (copy: unknown[]) => (copy[7] = [["milk", 0, 0, 0, [0, 1, 2]]]),
       (copy: unknown[]) => (copy[7] = [["milk", 0, 0, 0, [0, 1, 0, 5, 0, 6]]]),

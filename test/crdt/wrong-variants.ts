@@ -2,9 +2,7 @@
  * Ways to get a shared list wrong, each of which some real system has shipped. They exist so that the property tests can
  * be seen to fail: a test that never caught anything proves nothing.
  */
-import { DotContext } from "../../src/crdt/dot-context.js";
 import { decodeList, encodeList } from "../../src/crdt/codec.js";
-import type { Dot } from "../../src/crdt/dot.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import type { Subject, Totals, View } from "./oracle.js";
 import { change, NAMES, REPLICAS, type Change } from "./scripts.js";
@@ -39,14 +37,8 @@ export class RealSubject implements Subject<ShoppingList> {
 export class NoCloudSubject extends RealSubject {
   override receive(delta: ShoppingList): void {
     super.receive(delta);
-    for (const dot of delta.seen.cloud()) this.list.seen.join(prefixThrough(dot));
+    for (const { replica, to } of delta.seen.cloud()) this.list.seen.addRange({ replica, from: 1, to });
   }
-}
-
-function prefixThrough(dot: Dot): DotContext {
-  const context = new DotContext();
-  context.vector.raise(dot.replica, dot.counter);
-  return context;
 }
 
 /** A delta that carries the author's own row of the item and not what the author knew from others. */

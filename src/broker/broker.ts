@@ -1,0 +1,89 @@
+import { ProtocolError } from "../protocol/errors.js";
+import {
+  decodeClientRequest,
+  decodeServerMessage,
+  encodeBrokerMessage,
+  encodeClientReply,
+  encodeUpdate,
+  salvageRequestId,
+  type Frame,
+} from "../protocol/frames.js";
+import { errorReply } from "../protocol/messages.js";
+import { isTopic } from "../protocol/ids.js";
+import { Driver } from "../runtime/driver.js";
+import type { Logger } from "../runtime/logger.js";
+import { randomId } from "../runtime/rng.js";
+import { bindPublisher, bindRouter } from "../runtime/zeromq.js";
+import type { BrokerConfig } from "./config.js";
+import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
+
+export interface RunningBroker {
+  stop(): Promise<void>;
+}
+
+/** Binds the broker's three sockets and runs the router between them. @throws where an endpoint cannot be bound */
+export async function startBroker(config: BrokerConfig, logger: Logger): Promise<RunningBroker> {
+  const router = new Router(config, randomId());
+  const onError = (error: unknown): void => logger.warn({ event: "message-refused", problem: String(error) });
+  const driver: Driver<BrokerEvent, BrokerEffect> = new Driver(router, perform, { type: "tick" }, onError);
+
+  const updates = await bindPublisher(config.updates, (topic) => {
+    if (isTopic(topic)) driver.post({ type: "subscribed", topic });
+  });
+  // REQ puts an empty frame between the routing id and the message; so does whoever speaks to this socket rightly.
+  const frontend = await bindRouter(config.frontend, (client, [delimiter, ...frames]) => {
+    if (delimiter?.byteLength !== 0) return;
+    try {
+      driver.post({ type: "request", client, request: decodeClientRequest(frames) });
+    } catch (error) {
+      refuse(client, frames, error);
+    }
+  });
+  frontend.hold(true);
+  // The back comes last: its messages lead to effects on the other two.
+  const backend = await bindRouter(config.backend, (connection, frames) => {
+    try {
+      driver.post({ type: "server-message", connection, message: decodeServerMessage(frames) });
+    } catch (error) {
+      onError(error);
+    }
+  });
+
+  function refuse(client: string, frames: readonly Frame[], error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    const reply = errorReply({ code: error.code, message: error.message });
+    answer(client, salvageRequestId(frames), reply);
+  }
+
+  function answer(client: string, requestId: string, reply: ReturnType<typeof errorReply>): void {
+    frontend.send(client, [new Uint8Array(0), ...encodeClientReply(requestId, reply)]);
+  }
+
+  function perform(effect: BrokerEffect): void {
+    switch (effect.type) {
+      case "reply":
+        answer(effect.client, effect.requestId, effect.reply);
+        break;
+      case "send":
+        backend.send(effect.connection, encodeBrokerMessage(effect.message));
+        break;
+      case "publish":
+        updates.publish(encodeUpdate(effect.update));
+        break;
+      case "log":
+        logger.info({ event: effect.event, ...effect.facts });
+        break;
+    }
+    frontend.hold(!router.acceptsRequests());
+  }
+
+  driver.post({ type: "tick" });
+  logger.info({ event: "broker-started", ...config, epoch: router.epoch });
+  return {
+    async stop() {
+      driver.stop();
+      await Promise.all([frontend.close(), backend.close(), updates.close()]);
+      logger.info({ event: "broker-stopped" });
+    },
+  };
+}

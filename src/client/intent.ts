@@ -1,0 +1,52 @@
+import { itemKey, type ItemKey } from "../crdt/item-key.js";
+import type { Author, ShoppingList } from "../crdt/shopping-list.js";
+
+/**
+ * What a person asked for, apart from the state it was asked in: kept beside the delta until the cluster has it, so that
+ * it can be shown, and made again under a new replica id after a data folder was copied. Amounts are in thousandths.
+ */
+export type Intent =
+  | {
+      readonly type: "add";
+      readonly name: string;
+      readonly unit: string | null;
+      readonly amount: number;
+      readonly note: string | null;
+      readonly aisle: string | null;
+    }
+  | { readonly type: "need"; readonly key: ItemKey; readonly total: number }
+  | { readonly type: "acquire"; readonly key: ItemKey; readonly amount: number }
+  | { readonly type: "note" | "aisle"; readonly key: ItemKey; readonly text: string }
+  | { readonly type: "remove"; readonly key: ItemKey }
+  | { readonly type: "rename"; readonly name: string }
+  | { readonly type: "set-deleted"; readonly deleted: boolean };
+
+/** Makes the change; returns its delta. @throws LimitExceededError */
+export function apply(intent: Intent, list: ShoppingList, author: Author): ShoppingList {
+  switch (intent.type) {
+    case "add": {
+      const text = { note: intent.note ?? undefined, aisle: intent.aisle ?? undefined };
+      return list.add(author, intent.name, intent.unit, intent.amount, text);
+    }
+    case "need":
+      return list.need(author, intent.key, intent.total);
+    case "acquire":
+      return list.acquire(author, intent.key, intent.amount);
+    case "note":
+      return list.annotate(author, intent.key, intent.text);
+    case "aisle":
+      return list.fileUnder(author, intent.key, intent.text);
+    case "remove":
+      return list.remove(author, intent.key);
+    case "rename":
+      return list.rename(author, intent.name);
+    case "set-deleted":
+      return list.setDeleted(author, intent.deleted);
+  }
+}
+
+/** The item the intent is about, or null for one about the list as a whole. */
+export function keyOf(intent: Intent): ItemKey | null {
+  if (intent.type === "rename" || intent.type === "set-deleted") return null;
+  return intent.type === "add" ? itemKey(intent.name, intent.unit) : intent.key;
+}

@@ -1,0 +1,132 @@
+import { usageError } from "./errors.js";
+import { isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
+import { acceptText } from "./text.js";
+
+/** One line of typing, understood: `2kg flour, organic @baking`. */
+export interface ItemEntry {
+  readonly name: string;
+  readonly quantity: Quantity;
+  readonly note: string | null;
+  readonly aisle: string | null;
+}
+
+/** In UTF-16 code units: a name, a note and an aisle, with room for the amount. */
+const LONGEST_ENTRY = 2_000;
+
+const ONE: Quantity = { thousandths: 1_000, unit: null };
+
+const NUMBER = "[0-9]{1,15}(?:[.,][0-9]{1,9})?";
+/** `2kg flour`, `2 kg flour`, `2 milk`, `2x milk`, `2 bottles of milk`. */
+const LEADING = new RegExp(`^(${NUMBER})\\s*(?:([x×])|(\\p{L}+))?\\s+(?:of\\s+)?(\\S.*)$`, "u");
+/** Up to a comma, so that `flour @baking, organic` reads like `flour, organic @baking`. */
+const AISLE = /\s@(?=\S)([^,]*)/u;
+/** A comma before a digit is a decimal comma. */
+const NOTE = /,(?![0-9])(.*)$/su;
+/** Numbers that mean something to a machine and nothing on a shopping list. */
+const ODD_NUMBER = /^[+-]?[0-9][0-9.,]*(e[+-]?[0-9]+)?$/i;
+/** A number that stands by itself before the name. */
+const LEADING_COUNT = new RegExp(`^(${NUMBER})\\s+(\\S.*)$`, "u");
+/** `milk x2`, `flour x 2kg`. */
+const TRAILING = new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "u");
+
+/**
+ * The item that a line names. An amount before the name or after an `x`, a note after a comma, an aisle after an `@`.
+ * @throws AisleError
+ */
+export function parseEntry(line: string): ItemEntry {
+  if (line.length > LONGEST_ENTRY) throw usageError(`an item is longer than ${LONGEST_ENTRY} characters`, "shorten it");
+  const [rest, aisle] = cut(line, AISLE);
+  const [item, note] = cut(rest, NOTE);
+  const { name, quantity } = parseAmount(item.trim());
+  return {
+    name: acceptText("name", name),
+    quantity,
+    note: note === null ? null : acceptText("note", note),
+    aisle: aisle === null ? null : acceptText("aisle", aisle),
+  };
+}
+
+/** The words as they are: no amount, note or aisle is looked for. */
+export function literalEntry(text: string): ItemEntry {
+  return { name: acceptText("name", text), quantity: ONE, note: null, aisle: null };
+}
+
+function refuseOddAmounts(text: string): void {
+  const words = text.split(/\s+/);
+  const last = words.at(-1) ?? "";
+  for (const word of [words[0] ?? "", /^[x×]/u.test(last) ? last.slice(1) : ""]) {
+    if (!ODD_NUMBER.test(word) || parseNumber(word) !== null) continue;
+    throw usageError(`${word.slice(0, 40)} is not an amount that can be added`, "write a number such as 2, 0.5 or 1,5");
+  }
+}
+
+function parseAmount(text: string): { readonly name: string; readonly quantity: Quantity } {
+  refuseOddAmounts(text);
+  const trailing = TRAILING.exec(text);
+  if (trailing !== null) {
+    const [, name = "", amount = "", unit] = trailing;
+    if (unit === undefined || isKnownUnit(unit)) return { name, quantity: quantityOf(toAmount(amount), unit ?? null) };
+  }
+  const leading = LEADING.exec(text);
+  if (leading !== null) {
+    const [, amount = "", times, unit, name = ""] = leading;
+    if (times !== undefined) return { name, quantity: quantityOf(toAmount(amount), null) };
+    if (unit !== undefined && isKnownUnit(unit)) return { name, quantity: quantityOf(toAmount(amount), unit) };
+  }
+  const counted = LEADING_COUNT.exec(text);
+  if (counted !== null) return { name: counted[2] ?? "", quantity: quantityOf(toAmount(counted[1] ?? ""), null) };
+  return { name: text, quantity: ONE };
+}
+
+function toAmount(text: string): number {
+  return parseNumber(text) ?? 0;
+}
+
+/** Takes the first match out of the text; answers what is left and what the match captured. */
+function cut(text: string, pattern: RegExp): [string, string | null] {
+  const match = pattern.exec(text);
+  if (match === null) return [text, null];
+  return [text.slice(0, match.index) + text.slice(match.index + match[0].length), match[1] ?? ""];
+}
+
+const LONE_COUNT = new RegExp(`^${NUMBER}$`, "u");
+const LONE_TIMES = new RegExp(`^[x×]\\s*${NUMBER}$|^${NUMBER}[x×]$`, "u");
+
+/**
+ * Arguments as typed without quotes: a lone `2` or `x2` belongs to a neighbour. `x2` follows its item; `2` comes before
+ * it, as in `2 milk`, unless only the other reading gives every number an item (`milk 2 eggs 6`).
+ * @throws AisleError where a number has no item
+ */
+export function joinLoneNumbers(words: readonly string[]): readonly string[] {
+  return attach(words, "before") ?? attach(words, "after") ?? unattached(words);
+}
+
+function unattached(words: readonly string[]): never {
+  const number = words.find((word) => LONE_COUNT.test(word) || LONE_TIMES.test(word)) ?? "";
+  throw usageError(`${number} belongs to no item`, 'put an amount and its item in quotes: "2 milk"');
+}
+
+function attach(words: readonly string[], side: "before" | "after"): readonly string[] | null {
+  const entries: string[] = [];
+  let lead: string | null = null;
+  /** Whether the last entry may still take an amount. */
+  let open = false;
+  for (const word of words) {
+    const isTimes = LONE_TIMES.test(word) && !word.endsWith("x") && !word.endsWith("×");
+    const isNumber = LONE_COUNT.test(word) || LONE_TIMES.test(word);
+    if (!isNumber) {
+      entries.push(lead === null ? word : `${lead} ${word}`);
+      open = lead === null;
+      lead = null;
+    } else if (isTimes || side === "after") {
+      const last = entries.pop();
+      if (last === undefined || !open || lead !== null) return null;
+      entries.push(isTimes ? `${last} ${word}` : `${last} x${word.replace(/[x×]$/u, "")}`);
+      open = false;
+    } else {
+      if (lead !== null) return null;
+      lead = word;
+    }
+  }
+  return lead === null ? entries : null;
+}

@@ -1,0 +1,54 @@
+import { usageError } from "./errors.js";
+
+/** How long each kind of text may be, in UTF-16 code units; names and notes are also bounded by the list's format. */
+export const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as const;
+
+export type TextKind = keyof typeof TEXT_LIMITS;
+
+/** Control, bidirectional, invisible and tag characters: what can steer a terminal or hide. */
+const HARMFUL =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u{ad}\u{180e}\u{200b}-\u{200d}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e0fff}]/gu;
+
+/**
+ * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families). Anywhere else they only hide.
+ */
+const IN_PLACE =
+  /(?<=[\p{L}\p{M}])[\u{200c}\u{200d}](?=\p{L})|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}])\u{200d}(?=\p{Extended_Pictographic})/gu;
+
+const SOFT_HYPHEN = /\u{ad}/gu;
+
+/**
+ * Text from this machine's user, tidied: trimmed, white space collapsed, soft hyphens dropped.
+ * @throws AisleError where it is empty, too long, or has characters that have no business in it
+ */
+export function acceptText(kind: TextKind, raw: string): string {
+  // Bounded before it is worked on: a text of megabytes should cost nothing.
+  if (raw.length > 4 * TEXT_LIMITS[kind]) throw tooLong(kind);
+  const text = raw
+    .replace(SOFT_HYPHEN, "")
+    .replace(/[\t\n\r ]+/g, " ")
+    .trim();
+  if (text === "" && kind !== "note" && kind !== "aisle") throw usageError(`the ${kind} is empty`);
+  if (text.length > TEXT_LIMITS[kind]) throw tooLong(kind);
+  const harmful = text.replace(IN_PLACE, "").match(HARMFUL)?.[0];
+  if (harmful !== undefined) {
+    const code = (harmful.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+    throw usageError(
+      `the ${kind} contains the character U+${code}, which cannot be shown safely`,
+      "type it without that character",
+    );
+  }
+  return text;
+}
+
+/** Text from others, made harmless for a terminal: what could steer it or hide is written as \u{...}. */
+export function displayable(text: string): string {
+  const kept = new Set([...text.matchAll(IN_PLACE)].map((match) => match.index));
+  return text.replace(HARMFUL, (character: string, offset: number) =>
+    kept.has(offset) ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+function tooLong(kind: TextKind): Error {
+  return usageError(`the ${kind} is longer than ${TEXT_LIMITS[kind]} characters`, "shorten it");
+}

@@ -1,0 +1,43 @@
+import type { ReplicaId } from "./dot.js";
+import { LIMITS } from "./limits.js";
+import type { LwwRegister } from "./lww-register.js";
+import type { ShoppingList } from "./shopping-list.js";
+
+/** Every replica that the list's state names anywhere. */
+export function replicasOf(list: ShoppingList): Set<ReplicaId> {
+  const replicas = new Set<ReplicaId>(list.seen.vector.entries().keys());
+  for (const { replica } of list.seen.cloud()) replicas.add(replica);
+  for (const replica of list.newest.keys()) replicas.add(replica);
+  for (const register of [list.name, list.deleted]) addWriter(replicas, register);
+  for (const [key, presence] of list.items.entries()) {
+    // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
+    for (const replica of presence.touched.entries().keys()) replicas.add(replica);
+    const details = list.details.get(key);
+    if (details === undefined) continue;
+    for (const register of [details.label, details.note, details.aisle]) addWriter(replicas, register);
+  }
+  for (const operation of list.history.operations()) replicas.add(operation.dot.replica);
+  return replicas;
+}
+
+function addWriter(replicas: Set<ReplicaId>, register: LwwRegister<string> | LwwRegister<boolean>): void {
+  const written = register.written();
+  if (written !== null) replicas.add(written.stamp.replica);
+}
+
+/**
+ * What the join of both would have too many of for any decoder, or null where there is room. Asked before joining what
+ * comes from outside, so that nobody can grow a list beyond what can be read back.
+ */
+export function overflowOf(list: ShoppingList, delta: ShoppingList): string | null {
+  let items = list.items.entries().size;
+  for (const key of delta.items.entries().keys()) if (!list.items.entries().has(key)) items++;
+  if (items > LIMITS.items) return `${LIMITS.items} items`;
+  // Authors known here were counted when they came; only a newcomer makes it worth counting them all.
+  const named = replicasOf(delta);
+  const hasNewcomer = [...named].some((replica) => !list.newest.has(replica));
+  if (hasNewcomer && new Set([...replicasOf(list), ...named]).size > LIMITS.replicas)
+    return `${LIMITS.replicas} devices`;
+  const ahead = [...list.seen.cloud()].length + [...delta.seen.cloud()].length;
+  return ahead > LIMITS.cloud ? `${LIMITS.cloud} changes out of order` : null;
+}

@@ -1,0 +1,56 @@
+import type { Machine } from "../protocol/machine.js";
+import { monotonicMs } from "./clock.js";
+
+/** A timer may not be set further ahead than this many milliseconds; waking up early is harmless. */
+const LONGEST_TIMER_MS = 60_000;
+
+/**
+ * Runs a machine in real time: feeds it events one at a time, performs its effects in order, wakes it at its deadlines.
+ * Effects that post events synchronously are fine; those events wait for their turn.
+ */
+export class Driver<Event, Effect> {
+  readonly #events: Event[] = [];
+  #stepping = false;
+  #stopped = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** @param onError a machine or shell threw; the event is given up, the machine goes on */
+  constructor(
+    readonly machine: Machine<Event, Effect>,
+    readonly perform: (effect: Effect) => void,
+    readonly tick: Event,
+    readonly onError: (error: unknown) => void,
+  ) {}
+
+  post(event: Event): void {
+    if (this.#stopped) return;
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
+    this.#stepping = false;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #step(event: Event): void {
+    try {
+      for (const effect of this.machine.step(monotonicMs(), event)) this.perform(effect);
+    } catch (error) {
+      this.onError(error);
+    }
+  }
+
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const deadline = this.machine.nextDeadline();
+    if (deadline === null || this.#stopped) return;
+    const delay = Math.min(Math.max(0, Math.ceil(deadline - monotonicMs())), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.post(this.tick), delay);
+  }
+}

@@ -1,0 +1,17 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { v4 } from "uuid";
+
+/** 64 random bits as 11 characters of base64url: names replicas, operations, requests and connections. */
+export function randomId(): string {
+  return randomBytes(8).toString("base64url");
+}
+
+/** A random UUID: names lists, where knowing the id is the right to edit. */
+export function randomListId(): string {
+  return v4();
+}
+
+/** Uniform in [0, 1). */
+export function randomFraction(): number {
+  return randomInt(2 ** 40) / 2 ** 40;
+}

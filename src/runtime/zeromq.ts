@@ -1,0 +1,200 @@
+import { Dealer, Request, Router, Subscriber, XPublisher } from "zeromq";
+import { BOUNDS } from "../protocol/bounds.js";
+import type { Frame } from "../protocol/frames.js";
+import { randomId } from "./rng.js";
+
+/** Options of every socket: nothing waits on close, no frame is larger than a body may be. */
+const COMMON = { linger: 0, maxMessageSize: BOUNDS.frameBytes } as const;
+
+/** Messages queued to one peer, or from it, before ZeroMQ drops or pushes back. */
+const HIGH_WATER_MARK = 10_000;
+
+/** How ZeroMQ retries a lost TCP connection, in milliseconds: at once, then ever slower. */
+const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 2_000 } as const;
+
+interface Sendable {
+  send(frames: Frame[]): Promise<void>;
+}
+
+/** A socket takes one send at a time, so sends queue here; what cannot be sent at once is dropped, as ZeroMQ would. */
+class SendQueue {
+  readonly #waiting: Frame[][] = [];
+  #sending = false;
+
+  constructor(readonly socket: Sendable) {}
+
+  push(frames: Frame[]): void {
+    if (this.#waiting.length >= HIGH_WATER_MARK) return;
+    this.#waiting.push(frames);
+    if (!this.#sending) void this.#drain();
+  }
+
+  /** Resolves once all that was pushed before has been handed to ZeroMQ. */
+  async flushed(): Promise<void> {
+    while (this.#sending) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async #drain(): Promise<void> {
+    this.#sending = true;
+    for (let frames = this.#waiting.shift(); frames !== undefined; frames = this.#waiting.shift()) {
+      // A peer that is gone or full: liveness is the heartbeat's business, not the socket's.
+      await this.socket.send(frames).catch(() => undefined);
+    }
+    this.#sending = false;
+  }
+}
+
+interface Receivable {
+  readonly closed: boolean;
+  receive(): Promise<Frame[]>;
+}
+
+async function receiveAll(
+  socket: Receivable,
+  onMessage: (frames: Frame[]) => void,
+  gate?: () => Promise<void>,
+): Promise<void> {
+  while (!socket.closed) {
+    await gate?.();
+    let frames: Frame[];
+    try {
+      frames = await socket.receive();
+    } catch {
+      if (socket.closed) return;
+      continue;
+    }
+    onMessage(frames);
+  }
+}
+
+export interface RouterSocket {
+  /** Dropped where the peer is gone. */
+  send(peer: string, frames: readonly Frame[]): void;
+  /** While held, messages stay unread in the socket. */
+  hold(held: boolean): void;
+  close(): Promise<void>;
+}
+
+/** Binds a ROUTER. Peers are named by their routing ids as text of one character a byte. */
+export async function bindRouter(
+  endpoint: string,
+  onMessage: (peer: string, frames: Frame[]) => void,
+): Promise<RouterSocket> {
+  const socket = new Router({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK });
+  await socket.bind(endpoint);
+  const queue = new SendQueue(socket as unknown as Sendable);
+  let release: (() => void) | null = null;
+  let opened = Promise.resolve();
+  void receiveAll(
+    socket,
+    ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames),
+    () => opened,
+  );
+  return {
+    send: (peer, frames) => queue.push([Buffer.from(peer, "latin1"), ...frames]),
+    hold(held) {
+      if (held && release === null) opened = new Promise((resolve) => (release = resolve));
+      else if (!held) {
+        release?.();
+        release = null;
+      }
+    },
+    async close() {
+      await queue.flushed();
+      socket.close();
+      release?.();
+    },
+  };
+}
+
+export interface DealerSocket {
+  send(frames: readonly Frame[]): void;
+  close(): Promise<void>;
+}
+
+/** Connects a DEALER under a fresh random routing id, so that no other connection can be taken for this one. */
+export function connectDealer(endpoint: string, onMessage: (frames: Frame[]) => void): DealerSocket {
+  const options = { ...COMMON, ...RECONNECT, routingId: randomId(), sendTimeout: 0 };
+  // On close, a goodbye still has a moment to leave.
+  const socket = new Dealer({
+    ...options,
+    linger: 200,
+    sendHighWaterMark: HIGH_WATER_MARK,
+    receiveHighWaterMark: HIGH_WATER_MARK,
+  });
+  socket.connect(endpoint);
+  const queue = new SendQueue(socket as unknown as Sendable);
+  void receiveAll(socket, onMessage);
+  return {
+    send: (frames) => queue.push([...frames]),
+    async close() {
+      await queue.flushed();
+      socket.close();
+    },
+  };
+}
+
+export interface PublisherSocket {
+  publish(frames: readonly Frame[]): void;
+  close(): Promise<void>;
+}
+
+/** Binds an XPUB that reports every subscription, repeated ones too. */
+export async function bindPublisher(endpoint: string, onSubscribe: (topic: string) => void): Promise<PublisherSocket> {
+  const socket = new XPublisher({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK });
+  socket.verbosity = "allSubs";
+  await socket.bind(endpoint);
+  const queue = new SendQueue(socket as unknown as Sendable);
+  void receiveAll(socket, ([message]) => {
+    if (message?.[0] === 1) onSubscribe(Buffer.from(message.subarray(1)).toString("latin1"));
+  });
+  return {
+    publish: (frames) => queue.push([...frames]),
+    async close() {
+      await queue.flushed();
+      socket.close();
+    },
+  };
+}
+
+export interface SubscriberSocket {
+  close(): void;
+}
+
+export function connectSubscriber(
+  endpoint: string,
+  topics: readonly string[],
+  onMessage: (frames: Frame[]) => void,
+): SubscriberSocket {
+  const socket = new Subscriber({ ...COMMON, ...RECONNECT });
+  for (const topic of topics) socket.subscribe(topic);
+  socket.connect(endpoint);
+  void receiveAll(socket, onMessage);
+  return { close: () => socket.close() };
+}
+
+/**
+ * One attempt of the Lazy Pirate: a fresh REQ socket, one request, one reply or null after `timeoutMs`, and away with the
+ * socket, since a REQ that has lost its reply is good for nothing.
+ */
+export async function requestOnce(
+  endpoint: string,
+  frames: readonly Frame[],
+  timeoutMs: number,
+): Promise<readonly Frame[] | null> {
+  const socket = new Request({ ...COMMON, receiveTimeout: Math.ceil(timeoutMs), sendTimeout: Math.ceil(timeoutMs) });
+  try {
+    socket.connect(endpoint);
+    await socket.send([...frames]);
+    return await socket.receive();
+  } catch (error) {
+    if (isTimeout(error)) return null;
+    throw error;
+  } finally {
+    socket.close();
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EAGAIN";
+}

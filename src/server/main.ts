@@ -1,0 +1,29 @@
+import { Command } from "commander";
+
+interface Flags {
+  readonly id: string;
+  readonly broker: readonly string[];
+  readonly publish: string;
+  readonly data: string;
+}
+
+/** `aisle server`: runs until SIGTERM or SIGINT. */
+export function serverCommand(
+  untilStopped: (service: () => Promise<{ stop(): Promise<void> }>) => Promise<void>,
+): Command {
+  return new Command("server")
+    .description("run a server in the foreground")
+    .requiredOption("--id <id>", "the server's name, the same at every start")
+    .requiredOption("--broker <endpoint...>", "the backend endpoints of all brokers")
+    .requiredOption("--publish <endpoint>", "where other servers will subscribe to this one's changes")
+    .requiredOption("--data <folder>", "the folder that keeps this server's lists")
+    .action(async ({ id, broker, publish, data }: Flags) => {
+      const [{ serverConfig }, { startServer }, { openLogger }] = await Promise.all([
+        import("./config.js"),
+        import("./server.js"),
+        import("../runtime/logger.js"),
+      ]);
+      const config = serverConfig({ id, brokers: broker, publish, dataDir: data });
+      await untilStopped(() => startServer(config, openLogger({ role: "server", id })));
+    });
+}

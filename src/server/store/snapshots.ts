@@ -1,0 +1,78 @@
+import { readdir, rename } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Low } from "lowdb";
+import { decodeList, encodeList, MalformedStateError } from "../../crdt/codec.js";
+import type { ShoppingList } from "../../crdt/shopping-list.js";
+import { PARTITIONS, partitionOf } from "../../protocol/hash-ring.js";
+import { isListId, type ListId } from "../../protocol/ids.js";
+import { DamagedFileError, DurableJsonFile, isErrno, makeFolder, syncFolder } from "../../runtime/durable-file.js";
+import type { Damage } from "./store.js";
+
+/** One JSON file per list, in one folder per partition, each replaced as a whole. */
+export class Snapshots {
+  readonly #madeFolders = new Set<string>();
+
+  constructor(
+    readonly root: string,
+    readonly damagedFolder: string,
+    readonly onDamage: (damage: Damage) => void,
+  ) {}
+
+  async write(listId: ListId, list: ShoppingList): Promise<void> {
+    const folder = this.#folderOf(partitionOf(listId));
+    if (!this.#madeFolders.has(folder)) {
+      await makeFolder(folder);
+      await syncFolder(this.root);
+      this.#madeFolders.add(folder);
+    }
+    await new Low<unknown>(this.#fileOf(listId), encodeList(list)).write();
+  }
+
+  /** Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
+  async read(listId: ListId): Promise<ShoppingList | null> {
+    const db = new Low<unknown>(this.#fileOf(listId), null);
+    try {
+      await db.read();
+      return db.data === null ? null : decodeList(db.data);
+    } catch (error) {
+      if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
+      await this.#setAside(this.#fileOf(listId).path, error.message);
+      return null;
+    }
+  }
+
+  async *scan(partition: number): AsyncIterable<ListId> {
+    for (const name of await listFolder(this.#folderOf(partition))) {
+      const listId = basename(name, ".json");
+      if (isListId(listId)) yield listId;
+    }
+  }
+
+  async *scanAll(): AsyncIterable<ListId> {
+    for (let partition = 0; partition < PARTITIONS; partition++) yield* this.scan(partition);
+  }
+
+  async #setAside(path: string, problem: string): Promise<void> {
+    await makeFolder(this.damagedFolder);
+    const aside = join(this.damagedFolder, basename(path));
+    await rename(path, aside);
+    this.onDamage({ path: aside, problem });
+  }
+
+  #fileOf(listId: ListId): DurableJsonFile<unknown> {
+    return new DurableJsonFile(join(this.#folderOf(partitionOf(listId)), `${listId}.json`));
+  }
+
+  #folderOf(partition: number): string {
+    return join(this.root, partition.toString(16).padStart(2, "0"));
+  }
+}
+
+async function listFolder(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import type { ShoppingList } from "../../crdt/shopping-list.js";
+import type { ListId } from "../../protocol/ids.js";
+
+/** A change to one list, as a store keeps it. */
+export interface ListDelta {
+  readonly listId: ListId;
+  readonly delta: ShoppingList;
+}
+
+/** Something that was set aside because it was not what had been written. */
+export interface Damage {
+  readonly path: string;
+  readonly problem: string;
+}
+
+/** What every backend promises; test/server/store-conformance.ts is the same list as tests. */
+export interface Store {
+  /**
+   * Joins the deltas into their lists, all or none, durably: what is resolved survives a crash and a power loss.
+   * @throws StoreError where the storage refuses; the deltas may or may not be there afterwards
+   */
+  append(batch: readonly ListDelta[]): Promise<void>;
+
+  /** The join of all that was appended for the list, or null where there is nothing. The caller may keep and change it. */
+  read(listId: ListId): Promise<ShoppingList | null>;
+
+  /** The lists of one partition, in no particular order. */
+  scan(partition: number): AsyncIterable<ListId>;
+
+  /** How many lists there are. */
+  count(): number;
+
+  /** Finishes what was begun. The store is not used afterwards. */
+  close(): Promise<void>;
+}
+
+/** The storage below refuses; what it said is the message. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
