@@ -1,9 +1,70 @@
 /**
- * The layers of the tree: main -> shell -> core -> protocol -> crdt, with runtime beside them for mains and shells only.
- * A core is every file of a role that is not named below as a main or a shell.
+ * The layers of the tree: main -> shell -> core -> protocol -> crdt, and runtime beside them for mains and shells only.
+ * Every file of a role is a core unless it is named here as a main or a shell.
  */
-const role = "^src/(broker|server|client)/";
+const ROLES = ["broker", "server", "client"];
 const MAIN = "^src/(main|(broker|server|client)/main)\\.ts$";
-const SHELL =
-  "^src/(broker/(broker|frontend)|server/(server|broker-connection|store/[^/]+)|client/(cluster-process|session|local-store|device|durable-file|lock|watcher|workspace|cli/.+))\\.ts$";
-module.exports = { forbidden: [] };
+const SHELL = [
+  "^src/broker/broker\\.ts$",
+  "^src/server/(server|broker-connection)\\.ts$",
+  "^src/server/store/(journal-segment|journal-store|snapshots)\\.ts$",
+  "^src/client/(data-folder|workspace|session|synchronizer|watcher|local-cluster)\\.ts$",
+  "^src/client/cli/",
+];
+const CORE = { path: "^src/(broker|server|client)/", pathNot: [MAIN, ...SHELL] };
+const PURE_BUILTINS = ["^(node:)?crypto$", "^(node:)?path$"];
+
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "crdt-stands-alone",
+      severity: "error",
+      from: { path: "^src/crdt/" },
+      to: { pathNot: ["^src/crdt/", "^(node:)?crypto$"] },
+    },
+    {
+      name: "protocol-knows-only-crdt",
+      severity: "error",
+      from: { path: "^src/protocol/" },
+      to: { path: "^src/", pathNot: ["^src/(protocol|crdt)/"] },
+    },
+    {
+      name: "runtime-knows-no-role",
+      severity: "error",
+      from: { path: "^src/runtime/" },
+      to: { path: "^src/", pathNot: ["^src/(runtime|protocol)/"] },
+    },
+    {
+      name: "cores-import-down",
+      severity: "error",
+      comment: "A core decides; it knows no shell, no main, no clock, no random numbers and no IO.",
+      from: CORE,
+      to: { path: [MAIN, ...SHELL, "^src/runtime/"] },
+    },
+    {
+      name: "cores-do-no-io",
+      severity: "error",
+      from: CORE,
+      to: { dependencyTypes: ["core"], pathNot: PURE_BUILTINS },
+    },
+    { name: "nobody-imports-main", severity: "error", from: { pathNot: "^src/main\\.ts$" }, to: { path: MAIN } },
+    ...ROLES.map((role) => ({
+      name: `${role}-stands-apart`,
+      severity: "error",
+      from: { path: `^src/${role}/` },
+      to: { path: `^src/(${ROLES.filter((other) => other !== role).join("|")})/` },
+    })),
+    {
+      name: "zeromq-only-in-runtime",
+      severity: "error",
+      from: { pathNot: "^src/runtime/" },
+      to: { path: "node_modules/zeromq" },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+  },
+};

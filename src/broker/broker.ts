@@ -25,7 +25,7 @@ export interface RunningBroker {
 export async function startBroker(config: BrokerConfig, logger: Logger): Promise<RunningBroker> {
   const router = new Router(config, randomId());
   const onError = (error: unknown): void => logger.warn({ event: "message-refused", problem: String(error) });
-  const driver: Driver<BrokerEvent, BrokerEffect> = new Driver(router, perform, { type: "tick" }, onError);
+  const driver = new Driver<BrokerEvent, BrokerEffect>(router, perform, { type: "tick" }, onError);
 
   const updates = await bindPublisher(config.updates, (topic) => {
     if (isTopic(topic)) driver.post({ type: "subscribed", topic });

@@ -30,9 +30,11 @@ export interface Stored {
   readonly wanted: number;
 }
 
+const FILE_VERSION = 1;
+
 /** One list as a data folder keeps it, in the form of its file. */
 export interface LocalListFile {
-  readonly version: 1;
+  readonly version: number;
   readonly id: ListId;
   /** Which folder the replica id belongs to: see device.ts. */
   readonly device: string;
@@ -110,14 +112,14 @@ export class LocalList {
 
   /** @throws MalformedStateError where the file has not the form of one */
   static fromFile(file: LocalListFile): LocalList {
-    if (file.version !== 1) throw new MalformedStateError("it was written by a newer version of Aisle");
+    if (file.version !== FILE_VERSION) throw new MalformedStateError("it was written by a newer version of Aisle");
     const [confirmed, pending] = [decodeList(file.confirmed), decodeList(file.pending)];
     return new LocalList(file.id, file.device, file.replica, { ...file, confirmed, pending });
   }
 
   toFile(): LocalListFile {
     return {
-      version: 1,
+      version: FILE_VERSION,
       id: this.id,
       device: this.device,
       replica: this.replicaId,

@@ -66,6 +66,23 @@ export function quantityOf(amount: number, unit: string | null): Quantity {
   return { thousandths, unit: base };
 }
 
+/**
+ * An amount for an item that is counted in `unit` already: a plain number is in that unit, `1.5kg` is converted.
+ * @returns thousandths
+ * @throws AisleError also where the unit measures something else
+ */
+export function parseAmountIn(text: string, unit: string | null): number {
+  const match = /^([0-9.,]+)\s*(\p{L}*)$/u.exec(text.trim());
+  const typed = match?.[2] ?? "";
+  if (match === null || typed === "") return parseQuantity(text, unit).thousandths;
+  const quantity = parseQuantity(match[1] ?? "", typed);
+  if (quantity.unit === unit) return quantity.thousandths;
+  throw usageError(
+    `the item is counted in ${unit ?? "pieces"}, not ${typed}`,
+    "give a number in that unit, or use `aisle unit`",
+  );
+}
+
 /** The unit's base and how many of it one is: kg is 1000 g; an unknown word is a unit of its own. */
 export function normaliseUnit(unit: string | null): { readonly unit: string | null; readonly scale: number } {
   const folded = unit?.normalize("NFKC").trim().toLowerCase() ?? "";

@@ -11,11 +11,11 @@ const SERVER_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const REQUEST_ID = /^[0-9A-Za-z_-]{1,36}$/;
 const TOPIC = /^[0-9a-f]{64}$/;
 
-export function isListId(text: string): text is ListId {
+export function isListId(text: string): boolean {
   return LIST_ID.test(text);
 }
 
-export function isServerId(text: string): text is ServerId {
+export function isServerId(text: string): boolean {
   return SERVER_ID.test(text);
 }
 

@@ -60,7 +60,6 @@ async function receiveAll(
     try {
       frames = await socket.receive();
     } catch {
-      if (socket.closed) return;
       continue;
     }
     onMessage(frames);
@@ -82,7 +81,7 @@ export async function bindRouter(
 ): Promise<RouterSocket> {
   const socket = new Router({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK });
   await socket.bind(endpoint);
-  const queue = new SendQueue(socket as unknown as Sendable);
+  const queue = new SendQueue(socket);
   let release: (() => void) | null = null;
   let opened = Promise.resolve();
   void receiveAll(
@@ -123,7 +122,7 @@ export function connectDealer(endpoint: string, onMessage: (frames: Frame[]) => 
     receiveHighWaterMark: HIGH_WATER_MARK,
   });
   socket.connect(endpoint);
-  const queue = new SendQueue(socket as unknown as Sendable);
+  const queue = new SendQueue(socket);
   void receiveAll(socket, onMessage);
   return {
     send: (frames) => queue.push([...frames]),
@@ -144,7 +143,7 @@ export async function bindPublisher(endpoint: string, onSubscribe: (topic: strin
   const socket = new XPublisher({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK });
   socket.verbosity = "allSubs";
   await socket.bind(endpoint);
-  const queue = new SendQueue(socket as unknown as Sendable);
+  const queue = new SendQueue(socket);
   void receiveAll(socket, ([message]) => {
     if (message?.[0] === 1) onSubscribe(Buffer.from(message.subarray(1)).toString("latin1"));
   });

@@ -7,7 +7,9 @@ export type LinkEvent =
   | { readonly type: "announce" }
   | { readonly type: "tick" };
 
-export type LinkEffect = { readonly type: "open" | "close" | "announce" | "heartbeat" };
+export interface LinkEffect {
+  readonly type: "open" | "close" | "announce" | "heartbeat";
+}
 
 export interface LinkTimes extends HeartbeatTimes {
   readonly reconnectDelayMs: number;

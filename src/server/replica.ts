@@ -114,7 +114,7 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
 
   #onLoaded(listId: ListId, list: ShoppingList): void {
     const resident = this.#residents.get(listId);
-    if (resident === undefined || resident.list !== null) return;
+    if (resident?.list !== null) return;
     resident.list = list;
     for (const { asker, request } of resident.queued.splice(0)) {
       this.#answering(asker, () => this.#sync(asker, listId, resident, list, request));

@@ -33,11 +33,13 @@ describe("the list against the oracle", () => {
 
   it("has equal bytes wherever the same deltas arrived, in any order and number", () => {
     fc.assert(
-      fc.property(arbitraryScript, fc.infiniteStream(fc.nat(1_000_000)), (script, random) => {
+      fc.property(arbitraryScript, fc.array(fc.nat(1_000_000), { minLength: 60, maxLength: 60 }), (script, ranks) => {
         const { deltas } = playScript(script);
         const [inOrder, shuffled] = [new ShoppingList(), new ShoppingList()];
         deltas.forEach((delta) => inOrder.join(delta));
-        const order = deltas.map((delta) => ({ delta, rank: random.next().value })).sort((a, b) => a.rank - b.rank);
+        const order = deltas
+          .map((delta, index) => ({ delta, rank: ranks[index] ?? 0 }))
+          .sort((a, b) => a.rank - b.rank);
         for (const { delta } of [...order, ...order.slice(0, 3)]) shuffled.join(delta);
         expect(encodeListText(shuffled)).toBe(encodeListText(inOrder));
         expect(digestOf(shuffled)).toBe(digestOf(inOrder));

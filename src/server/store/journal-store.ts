@@ -94,7 +94,7 @@ export class JournalStore implements Store {
     return list;
   }
 
-  async *scan(partition: number): AsyncIterable<ListId> {
+  *scan(partition: number): Iterable<ListId> {
     for (const listId of this.#lists) if (partitionOf(listId) === partition) yield listId;
   }
 

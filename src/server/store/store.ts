@@ -25,7 +25,7 @@ export interface Store {
   read(listId: ListId): Promise<ShoppingList | null>;
 
   /** The lists of one partition, in no particular order. */
-  scan(partition: number): AsyncIterable<ListId>;
+  scan(partition: number): Iterable<ListId> | AsyncIterable<ListId>;
 
   /** How many lists there are. */
   count(): number;

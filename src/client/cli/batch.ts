@@ -1,0 +1,155 @@
+import { createReadStream } from "node:fs";
+import type { Command } from "commander";
+import { AisleError, EXIT, usageError } from "../errors.js";
+import { actWith, word, type Act, type Flags, type Handler } from "./command.js";
+import { say, type CommandResult, type Context, type GlobalOptions } from "./context.js";
+import { asAisleError, errorJson, errorLine } from "./failures.js";
+import { shellWords } from "./shell-words.js";
+
+/** Lines that share one durable write and one push. */
+const GROUP_LINES = 1_000;
+
+/** A longer line holds no command. */
+const LONGEST_LINE = 64 * 1024;
+
+/** What needs a terminal, a process or a batch of its own. */
+const NOT_IN_BATCH = new Set(["batch", "watch", "broker", "server", "cluster", "completion"]);
+
+export type BuildProgram = (act: Act) => Command;
+
+interface Answer {
+  readonly line: number;
+  readonly result: CommandResult | null;
+  readonly error: AisleError | null;
+}
+
+export function registerBatch(program: Command, act: Act, build: BuildProgram): void {
+  program
+    .command("batch")
+    .argument("[file]", "one command a line, as after `aisle`; - or nothing for what is piped in")
+    .option("--keep-going", "go on after a line that failed")
+    .description("carry out many commands in one process: shell quoting, # comments")
+    .action(
+      act(async (context, words, flags) => {
+        const batch = new Batch(context, build, flags.keepGoing === true);
+        await batch.run(word(words, 0) || "-");
+        return batch.result();
+      }),
+    );
+}
+
+/** A line's command, understood and not yet carried out. */
+interface Parsed {
+  readonly handler: Handler;
+  readonly words: readonly unknown[];
+  readonly flags: Flags & GlobalOptions;
+}
+
+/** Carries out lines in groups: all that has arrived is done, made durable at once, answered, and pushed together. */
+class Batch {
+  readonly #program: Command;
+  readonly #values: unknown[] = [];
+  #parsed: Parsed | null = null;
+  #line = 0;
+  #answers: Answer[] = [];
+  #firstError: AisleError | null = null;
+
+  constructor(
+    readonly context: Context,
+    build: BuildProgram,
+    readonly keepGoing: boolean,
+  ) {
+    this.#program = build(
+      actWith((handler, words, flags) => {
+        this.#parsed = { handler, words, flags };
+        return Promise.resolve();
+      }),
+    );
+  }
+
+  /** Each line's outcome has been told already, but for `--json`, which is one value. */
+  result(): CommandResult {
+    const value = this.context.options.json === true ? this.#values : undefined;
+    return { value, text: "", exitCode: this.#firstError?.exitCode ?? EXIT.done };
+  }
+
+  async run(file: string): Promise<void> {
+    for await (const group of lineGroups(file)) {
+      for (const line of group) {
+        this.#line++;
+        await this.#carryOut(line);
+        if (this.#firstError !== null && !this.keepGoing) break;
+      }
+      await this.#finishGroup();
+      if (this.#firstError !== null && !this.keepGoing) return;
+    }
+  }
+
+  async #carryOut(line: string): Promise<void> {
+    try {
+      if (line.length > LONGEST_LINE) throw usageError(`a line is longer than ${LONGEST_LINE} characters`);
+      const words = shellWords(line);
+      if (words.length === 0) return;
+      this.#answers.push({ line: this.#line, result: await this.#command(words), error: null });
+    } catch (thrown) {
+      const error = asAisleError(thrown);
+      this.#firstError ??= error;
+      this.#answers.push({ line: this.#line, result: null, error });
+    }
+  }
+
+  async #command(words: readonly string[]): Promise<CommandResult> {
+    const name = words.find((one) => !one.startsWith("-")) ?? "";
+    if (NOT_IN_BATCH.has(name)) throw usageError(`${name} cannot be part of a batch`);
+    const { handler, words: parsed, flags } = await this.#parse(words);
+    const result = await handler(this.context.with(flags), parsed, flags);
+    if (result.failure !== undefined) throw result.failure;
+    return result;
+  }
+
+  async #parse(words: readonly string[]): Promise<Parsed> {
+    this.#parsed = null;
+    await this.#program.parseAsync([...words], { from: "user" });
+    // The program's actions only note what they were asked for.
+    const parsed = this.#parsed as Parsed | null;
+    if (parsed === null) throw usageError("this line names no command", "write one as after `aisle`");
+    return parsed;
+  }
+
+  async #finishGroup(): Promise<void> {
+    const changed = await this.context.workspace.commit();
+    for (const answer of this.#answers.splice(0)) this.#tell(answer);
+    await this.context.push(changed);
+  }
+
+  #tell({ line, result, error }: Answer): void {
+    const { json, ndjson } = this.context.options;
+    const told =
+      error === null
+        ? { line, exit: EXIT.done, result: result?.value }
+        : { line, exit: error.exitCode, ...(errorJson(error) as object) };
+    if (ndjson === true) process.stdout.write(`${JSON.stringify(told)}\n`);
+    else if (json === true) this.#values.push(told);
+    else if (error === null && result?.text !== "") process.stdout.write(`${result?.text ?? ""}\n`);
+    if (error !== null) say(`aisle: line ${line}: ${errorLine(error)}`);
+  }
+}
+
+/** Lines as they arrive: each group is what came in one piece, cut to size. A file is read to its end in few pieces. */
+async function* lineGroups(file: string): AsyncIterable<readonly string[]> {
+  const stream = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 1024 * 1024 });
+  stream.setEncoding("utf8");
+  let rest = "";
+  try {
+    for await (const chunk of stream as AsyncIterable<string>) {
+      const lines = (rest + chunk).split(/\r?\n/);
+      rest = lines.pop() ?? "";
+      if (rest.length > LONGEST_LINE) throw usageError(`a line is longer than ${LONGEST_LINE} characters`);
+      for (let from = 0; from < lines.length; from += GROUP_LINES) yield lines.slice(from, from + GROUP_LINES);
+    }
+  } catch (error) {
+    if (error instanceof AisleError) throw error;
+    throw new AisleError(EXIT.failed, "unreadable", `${file} cannot be read`, "check the path");
+  }
+  if (rest !== "") yield [rest];
+}

@@ -1,0 +1,142 @@
+import { dirname, join } from "node:path";
+import { type Command, Option } from "commander";
+import { monotonicMs } from "../../runtime/clock.js";
+import { defaultDataFolder } from "../data-folder.js";
+import { AisleError, EXIT } from "../errors.js";
+import { checkShape, LocalCluster, type ClusterShape } from "../local-cluster.js";
+import { Session } from "../session.js";
+import { textFlag, type Act, type Flags } from "./command.js";
+import { say, type CommandResult, type Context } from "./context.js";
+
+const UP_BUDGET_MS = 30_000;
+const STATUS_BUDGET_MS = 3_000;
+const POLL_MS = 50;
+
+/** Commands that run a whole cluster on this machine, and look at one wherever it runs. */
+export function registerCluster(program: Command, act: Act, scriptPath: string): void {
+  const cluster = program.command("cluster").description("run a cluster on this machine, or look at one");
+  const dataOption = (): Option =>
+    new Option("--data <folder>", "its pid files, logs and data (default: aisle-cluster beside the lists)");
+  const at = (context: Context, flags: Flags): LocalCluster => {
+    const beside = dirname(context.options.dataDir ?? defaultDataFolder(context.environment));
+    return new LocalCluster(textFlag(flags, "data") ?? join(beside, "aisle-cluster"), scriptPath);
+  };
+
+  cluster
+    .command("up")
+    .option("--brokers <count>", "how many brokers", "2")
+    .option("--servers <count>", "how many servers", "3")
+    .option("--port-base <port>", "the first broker's port; all others are within 99 of it", "5555")
+    .addOption(dataOption())
+    .option("--foreground", "stay, and stop everything on Ctrl-C")
+    .description("start what of the cluster is dead or new; returns when all answer")
+    .action(act(async (context, _words, flags) => await up(at(context, flags), flags)));
+
+  cluster
+    .command("down")
+    .addOption(dataOption())
+    .description("stop the cluster on this machine")
+    .action(
+      act(async (context, _words, flags) => {
+        const stopped = await at(context, flags).stop();
+        return {
+          value: { stopped },
+          text: stopped.length === 0 ? "nothing was running" : `stopped ${stopped.join(", ")}`,
+        };
+      }),
+    );
+
+  cluster.command("status").description("the brokers and servers, as the brokers see them").action(act(status));
+}
+
+async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
+  const count = (name: string): number => Number(textFlag(flags, name));
+  const shape: ClusterShape = { brokers: count("brokers"), servers: count("servers"), portBase: count("portBase") };
+  checkShape(shape);
+  const started = await cluster.start(shape);
+  try {
+    await untilAllAnswer(cluster, shape);
+  } catch (error) {
+    if (flags.foreground === true) await cluster.stop();
+    throw error;
+  }
+  const brokers = cluster.frontends(shape);
+  const what = started.length === 0 ? "everything was running already" : `started ${started.join(", ")}`;
+  const text = `${what}; brokers at ${brokers.join(" and ")}`;
+  if (flags.foreground !== true) return { value: { started, brokers }, text };
+  say(`${text}; Ctrl-C stops them`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+  return { value: { stopped: await cluster.stop() }, text: "stopped" };
+}
+
+/** Every broker answers and knows every server to be alive. */
+async function untilAllAnswer(cluster: LocalCluster, shape: ClusterShape): Promise<void> {
+  const deadline = monotonicMs() + UP_BUDGET_MS;
+  for (const endpoint of cluster.frontends(shape)) {
+    while (!(await seesAll(endpoint, shape.servers))) {
+      const [dead] = await cluster.dead();
+      if (dead !== undefined) {
+        const message = `${dead} did not stay up: ${await cluster.lastWords(dead)}`;
+        throw new AisleError(
+          EXIT.failed,
+          "not-started",
+          message,
+          "is another cluster using these ports? see its log, or choose --port-base",
+        );
+      }
+      if (monotonicMs() > deadline) {
+        throw new AisleError(
+          EXIT.unreachable,
+          "not-ready",
+          `the broker at ${endpoint} does not see all servers yet`,
+          "see the logs",
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}
+
+async function seesAll(endpoint: string, servers: number): Promise<boolean> {
+  try {
+    const { status } = await new Session([endpoint]).status(1_000);
+    return status.servers.filter((server) => server.alive).length >= servers;
+  } catch (error) {
+    if (error instanceof AisleError) return false;
+    throw error;
+  }
+}
+
+async function status(context: Context): Promise<CommandResult> {
+  const endpoints = await context.brokers();
+  const asked = await Promise.all(
+    endpoints.map(async (endpoint) => {
+      try {
+        return { endpoint, ...(await new Session([endpoint]).status(STATUS_BUDGET_MS)).status };
+      } catch (error) {
+        if (error instanceof AisleError) return { endpoint, epoch: null, counters: {}, servers: [] };
+        throw error;
+      }
+    }),
+  );
+  const answering = asked.filter(({ epoch }) => epoch !== null);
+  if (answering.length === 0) {
+    const message = `no broker answers (${endpoints.join(", ")})`;
+    throw new AisleError(EXIT.unreachable, "unreachable", message, "start a cluster with `aisle cluster up`");
+  }
+  const brokers = asked.map(({ endpoint, epoch, counters }) => ({ endpoint, reachable: epoch !== null, counters }));
+  // A server that any broker hears is alive.
+  const byId = new Map(answering.flatMap(({ servers }) => servers).map((server) => [server.id, server]));
+  for (const { servers } of answering) for (const server of servers) if (server.alive) byId.set(server.id, server);
+  const servers = [...byId.values()];
+  const text = [
+    ...brokers.map(({ endpoint, reachable }) => `broker  ${endpoint}  ${reachable ? "answers" : "does not answer"}`),
+    ...servers.map(
+      ({ id, status, alive, partitions, lists, hints }) =>
+        `server  ${id}  ${alive ? status : `${status}, not answering`}  ${partitions} partitions, ${lists} lists, ${hints} hints`,
+    ),
+  ].join("\n");
+  return { value: { brokers, servers }, text };
+}

@@ -1,0 +1,220 @@
+import { foldedNameOf, foldName, unitOf } from "../../crdt/item-key.js";
+import type { Item } from "../../crdt/shopping-list.js";
+import type { ListId } from "../../protocol/ids.js";
+import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
+import { DataFolder, defaultDataFolder } from "../data-folder.js";
+import { AisleError, notFound, usageError, type ExitCode } from "../errors.js";
+import type { LocalList } from "../local-list.js";
+import { normaliseUnit } from "../quantity.js";
+import { PLAIN, type Style } from "../render.js";
+import type { Session } from "../session.js";
+import type { Synchronizer } from "../synchronizer.js";
+import { displayable } from "../text.js";
+import { nameOf } from "../views.js";
+import { Workspace } from "../workspace.js";
+
+/** Flags that every command understands, before or after its name. */
+export interface GlobalOptions {
+  readonly dataDir?: string;
+  readonly list?: string;
+  readonly brokers?: string;
+  readonly json?: boolean;
+  readonly ndjson?: boolean;
+  readonly plain?: boolean;
+  readonly accessible?: boolean;
+  readonly color?: boolean;
+  readonly input?: boolean;
+  readonly offline?: boolean;
+  readonly syncBudget?: string;
+  readonly verbose?: boolean;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** What a command has to say: a value for programs, and the same for people. */
+export interface CommandResult {
+  readonly value: unknown;
+  readonly text: string;
+  /** For commands that print what came before a failure: the failure, told once the rest is said. */
+  readonly failure?: AisleError;
+  /** Where everything has been said already: only how to exit. */
+  readonly exitCode?: ExitCode;
+}
+
+export const DEFAULT_BROKERS = ["tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"] as const;
+
+/** After a failed attempt, how long commands leave the network alone. */
+const RETRY_PAUSE_MS = 10_000;
+
+/** Everything a command works with: the folder, the flags, and the way to the cluster. */
+export class Context {
+  #style: Style | null = null;
+
+  constructor(
+    readonly workspace: Workspace,
+    readonly options: GlobalOptions,
+    readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Promise<Context> {
+    const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? defaultDataFolder(environment);
+    return new Context(new Workspace(await DataFolder.open(path), options.dryRun === true), options, environment);
+  }
+
+  /** The same work with the flags of another command, as in a batch. */
+  with(options: GlobalOptions): Context {
+    return new Context(this.workspace, { ...this.options, ...options }, this.environment);
+  }
+
+  get isInteractive(): boolean {
+    return process.stdin.isTTY && process.stdout.isTTY && this.options.input !== false;
+  }
+
+  async style(): Promise<Style> {
+    if (this.#style !== null) return this.#style;
+    const words = this.options.accessible === true;
+    const isColoured = process.stdout.isTTY && nonEmpty(this.environment.NO_COLOR) === null;
+    if (!isColoured || words || this.options.plain === true || this.options.color === false) {
+      this.#style = { ...PLAIN, words };
+    } else {
+      const { default: chalk } = await import("chalk");
+      this.#style = { words, bold: chalk.bold, dim: chalk.dim, good: chalk.green, warn: chalk.yellow };
+    }
+    return this.#style;
+  }
+
+  /** The list a command is about: the one named, else `--list`, `AISLE_LIST`, the current one, the only one. */
+  async theList(named?: string): Promise<LocalList> {
+    const reference = named ?? this.options.list ?? nonEmpty(this.environment.AISLE_LIST);
+    if (reference !== null) return await this.#resolve(reference);
+    const { current } = await this.workspace.settings();
+    const list = current === null ? null : await this.workspace.list(current);
+    if (list !== null && !list.isDeleted) return list;
+    const [only, ...others] = await this.lists();
+    if (only === undefined)
+      throw notFound("there is no list yet", "make one with `aisle new NAME` or join one with `aisle join`");
+    if (others.length === 0) return only;
+    throw notFound("no list is current", "choose one with `aisle use LIST` or --list LIST");
+  }
+
+  /** All lists, by name, without deleted ones unless asked for. A damaged one is told of on stderr and left out. */
+  async lists(withDeleted = false): Promise<readonly LocalList[]> {
+    const lists: LocalList[] = [];
+    for (const id of await this.workspace.listIds()) {
+      try {
+        const list = await this.workspace.list(id);
+        if (list !== null && (withDeleted || !list.isDeleted)) lists.push(list);
+      } catch (error) {
+        if (!(error instanceof AisleError)) throw error;
+        say(`aisle: ${error.message}; ${error.hint ?? ""}`);
+      }
+    }
+    return lists.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : a.id < b.id ? -1 : 1));
+  }
+
+  /** The item on the list that the words name, in any case. */
+  item(list: LocalList, name: string, unit?: string): Item {
+    const folded = foldName(name);
+    const wanted = unit === undefined ? undefined : normaliseUnit(unit).unit;
+    const items = [...list.shown.visibleItems()];
+    const named = items.filter((item) => foldedNameOf(item.key) === folded);
+    const [only, ...others] = named.filter((item) => wanted === undefined || unitOf(item.key) === wanted);
+    if (only !== undefined && others.length === 0) return only;
+    const quoted = `"${displayable(name.slice(0, 80))}"`;
+    if (named.length > 1) {
+      const units = named.map((item) => item.unit ?? "piece").join(", ");
+      throw notFound(`${quoted} is on the list in several units: ${units}`, "say which with --unit");
+    }
+    const near = items.filter((item) => foldedNameOf(item.key).includes(folded) && folded !== "").slice(0, 5);
+    const candidates = near.map((item) => displayable(item.name)).join(", ");
+    throw notFound(
+      `${quoted} is not on ${displayable(nameOf(list))}`,
+      candidates === "" ? "see what is with `aisle show`" : `did you mean: ${candidates}`,
+    );
+  }
+
+  async #resolve(reference: string): Promise<LocalList> {
+    const id = reference.toLowerCase();
+    // The id in full needs no look at the other lists, and finds deleted ones too.
+    const exact = (await this.workspace.listIds()).find((candidate) => candidate === id);
+    const list = exact === undefined ? null : await this.workspace.list(exact);
+    if (list !== null) return list;
+    const lists = await this.lists();
+    const named = lists.filter((candidate) => foldName(nameOf(candidate)) === foldName(reference));
+    const matching = named.length > 0 ? named : lists.filter((candidate) => id !== "" && candidate.id.startsWith(id));
+    const [only, ...others] = matching;
+    if (only !== undefined && others.length === 0) return only;
+    const candidates = (matching.length > 0 ? matching : lists).slice(0, 8);
+    const shown = candidates.map((candidate) => `${displayable(nameOf(candidate))} (${candidate.id})`).join(", ");
+    const problem = matching.length > 0 ? "names several lists" : "is no list on this device";
+    throw notFound(
+      `"${displayable(reference.slice(0, 80))}" ${problem}`,
+      shown === "" ? "make one with `aisle new NAME`" : `there is: ${shown}`,
+    );
+  }
+
+  async brokers(): Promise<readonly string[]> {
+    const given = this.options.brokers ?? nonEmpty(this.environment.AISLE_BROKERS);
+    if (given !== null) return checkedEndpoints(given.split(",").map((endpoint) => endpoint.trim()));
+    const { brokers } = await this.workspace.settings();
+    return brokers.length > 0 ? brokers : DEFAULT_BROKERS;
+  }
+
+  /** Loaded on demand: most commands never talk to the network. */
+  async session(): Promise<Session> {
+    const [{ Session }, { broker }] = await Promise.all([import("../session.js"), this.workspace.folder.syncTimes()]);
+    return new Session(await this.brokers(), broker);
+  }
+
+  async synchronizer(): Promise<Synchronizer> {
+    const { Synchronizer } = await import("../synchronizer.js");
+    return new Synchronizer(this.workspace.folder, await this.session());
+  }
+
+  /** Tries to send what just changed, within the small budget; whatever goes wrong waits for the next time. */
+  async push(changed: readonly ListId[]): Promise<void> {
+    if (changed.length === 0 || this.options.offline === true) return;
+    const budgetMs = parseDuration(this.options.syncBudget ?? "250ms");
+    const { lastFailure } = await this.workspace.folder.syncTimes();
+    const sinceFailure = wallClockMs() - (lastFailure ?? 0);
+    if (budgetMs === 0 || (sinceFailure >= 0 && sinceFailure < RETRY_PAUSE_MS)) return;
+    const deadline = monotonicMs() + budgetMs;
+    const synchronizer = await this.synchronizer();
+    try {
+      for (const id of changed) await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
+      if (lastFailure !== null) await synchronizer.remember(true);
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+      await synchronizer.remember(false);
+    }
+  }
+}
+
+/** Something for the person, not for programs. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export function checkedEndpoints(endpoints: readonly string[]): readonly string[] {
+  for (const endpoint of endpoints) {
+    if (/^(tcp:\/\/[^\s:/]+:[0-9]{1,5}|ipc:\/\/\S+)$/.test(endpoint)) continue;
+    throw usageError(
+      `"${displayable(endpoint.slice(0, 80))}" is no broker address`,
+      "an address looks like tcp://127.0.0.1:5555",
+    );
+  }
+  return endpoints;
+}
+
+/** `250ms`, `5s`, `2m`; a plain number is milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m)?$/.exec(text);
+  const scale = { ms: 1, s: 1_000, m: 60_000 }[match?.[2] ?? "ms"];
+  if (match === null || scale === undefined)
+    throw usageError(`"${displayable(text.slice(0, 80))}" is no duration`, "write it as 250ms, 5s or 2m");
+  return Number(match[1]) * scale;
+}
+
+function nonEmpty(text: string | undefined): string | null {
+  return text === undefined || text === "" ? null : text;
+}

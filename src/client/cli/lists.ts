@@ -1,0 +1,135 @@
+import type { Command } from "commander";
+import { digestOf } from "../../crdt/codec.js";
+import { foldName } from "../../crdt/item-key.js";
+import { randomListId } from "../../runtime/rng.js";
+import { AisleError, EXIT } from "../errors.js";
+import type { LocalList } from "../local-list.js";
+import { renderList, renderLists } from "../render.js";
+import { acceptText, displayable } from "../text.js";
+import { listSummary, listView, nameOf } from "../views.js";
+import { optionalWord, word, type Act } from "./command.js";
+import type { CommandResult, Context } from "./context.js";
+
+/** Commands about lists as a whole. */
+export function registerLists(program: Command, act: Act): void {
+  program
+    .command("new")
+    .argument("<name>", "what to call it")
+    .description("make a list and make it the current one")
+    .action(act(async (context, words) => await makeList(context, word(words, 0))));
+
+  program
+    .command("lists")
+    .description("all lists with counts, and what waits to be sent")
+    .action(
+      act(async (context) => {
+        const { current } = await context.workspace.settings();
+        const lists = (await context.lists()).map((list) => listSummary(list, current));
+        return { value: lists, text: renderLists(lists, await context.style()) };
+      }),
+    );
+
+  program
+    .command("use")
+    .argument("<list>", "its name or id")
+    .description("make it the current list")
+    .action(
+      act(async (context, words) => {
+        const list = await context.theList(word(words, 0));
+        await context.workspace.changeSettings({ current: list.id });
+        return await summary(context, list, "now using");
+      }),
+    );
+
+  program
+    .command("show")
+    .argument("[list]", "its name or id")
+    .option("--digest", "print the SHA-256 of the list's canonical form")
+    .description("the items, grouped by aisle")
+    .action(
+      act(async (context, words, flags) => {
+        const list = await context.theList(optionalWord(words, 0));
+        if (flags.digest === true) {
+          const digest = digestOf(list.shown);
+          return { value: digest, text: digest };
+        }
+        return { value: listView(list), text: renderList(list, await context.style()) };
+      }),
+    );
+
+  program
+    .command("rename")
+    .argument("<list>")
+    .argument("<name>")
+    .description("give a list another name")
+    .action(
+      act(async (context, words) => {
+        const list = await context.theList(word(words, 0));
+        const name = acceptText("list", word(words, 1));
+        const renamed = await context.workspace.change(list.id, () => [{ type: "rename", name }]);
+        return await summary(context, renamed, "renamed to");
+      }),
+    );
+
+  program
+    .command("delete")
+    .argument("<list>", "its name or id")
+    .option("--local", "forget it on this device alone; others keep it")
+    .description("delete a list for everyone, or forget it here")
+    .action(
+      act(async (context, words, flags) => {
+        const list = await context.theList(word(words, 0));
+        return flags.local === true ? await forget(context, list) : await deleteForAll(context, list);
+      }),
+    );
+}
+
+async function makeList(context: Context, rawName: string): Promise<CommandResult> {
+  const name = acceptText("list", rawName);
+  const taken = (await context.lists()).find((list) => foldName(nameOf(list)) === foldName(name));
+  if (taken !== undefined) {
+    const message = `there is a list called ${displayable(nameOf(taken))} already`;
+    throw new AisleError(EXIT.refused, "name-taken", message, `choose another name, or: aisle use ${taken.id}`);
+  }
+  const { id } = await context.workspace.create(randomListId());
+  const list = await context.workspace.change(id, () => [{ type: "rename", name }]);
+  await context.workspace.changeSettings({ current: id });
+  return await summary(context, list, "made");
+}
+
+async function forget(context: Context, list: LocalList): Promise<CommandResult> {
+  const name = displayable(nameOf(list));
+  const waiting = list.outbox.length;
+  const unsent = waiting === 0 ? "" : `, and ${waiting} of your changes that nobody else has seen`;
+  await confirm(context, `forget ${name} on this device${unsent}?`);
+  const value = listSummary(list, null);
+  if (context.options.dryRun === true) return { value, text: `would forget ${name} on this device${unsent}` };
+  await context.workspace.forget(list.id);
+  return { value, text: `forgot ${name} on this device${unsent}; others still have it (${list.id})` };
+}
+
+async function deleteForAll(context: Context, list: LocalList): Promise<CommandResult> {
+  const name = displayable(nameOf(list));
+  await confirm(context, `delete ${name} for everyone who has it?`);
+  if (context.options.dryRun === true)
+    return { value: listSummary(list, null), text: `would delete ${name} for everyone` };
+  const deleted = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: true }]);
+  if ((await context.workspace.settings()).current === list.id)
+    await context.workspace.changeSettings({ current: null });
+  return { value: listSummary(deleted, null), text: `deleted ${name} for everyone (${list.id})` };
+}
+
+/** Asks before something that is hard to take back, where there is somebody to ask. */
+async function confirm(context: Context, message: string): Promise<void> {
+  if (context.options.yes === true || context.options.dryRun === true || !context.isInteractive) return;
+  const { default: inquirer } = await import("inquirer");
+  const { sure } = await inquirer.prompt<{ sure: boolean }>([
+    { type: "confirm", name: "sure", message, default: false },
+  ]);
+  if (!sure) throw new AisleError(EXIT.failed, "declined", "nothing was changed");
+}
+
+export async function summary(context: Context, list: LocalList, what: string): Promise<CommandResult> {
+  const value = listSummary(list, (await context.workspace.settings()).current);
+  return { value, text: `${what} ${displayable(nameOf(list))}  (${list.id})` };
+}

@@ -1,0 +1,182 @@
+import type { Command } from "commander";
+import { isListId } from "../../protocol/ids.js";
+import { monotonicMs } from "../../runtime/clock.js";
+import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import { displayable } from "../text.js";
+import type { ListSync } from "../synchronizer.js";
+import { nameOf } from "../views.js";
+import { manyWords, word, type Act } from "./command.js";
+import { checkedEndpoints, type CommandResult, type Context } from "./context.js";
+import { summary } from "./lists.js";
+
+/** How long `sync` and `join` try. */
+const SYNC_BUDGET_MS = 5_000;
+
+/** How long `status` waits for a broker. */
+const PING_TIMEOUT_MS = 1_000;
+
+/** Commands that talk to the cluster. */
+export function registerOnline(program: Command, act: Act): void {
+  program
+    .command("connect")
+    .argument("<address...>", "such as tcp://127.0.0.1:5555")
+    .description("say which brokers to use")
+    .action(
+      act(async (context, words) => {
+        const brokers = checkedEndpoints(manyWords(words, 0));
+        await context.workspace.changeSettings({ brokers });
+        return { value: { brokers }, text: `will use ${brokers.join(", ")}` };
+      }),
+    );
+
+  program
+    .command("join")
+    .argument("<list-id>", "the id that its owner sees in `aisle lists`")
+    .description("share a list that somebody else made")
+    .action(act(async (context, words) => await join(context, word(words, 0).toLowerCase())));
+
+  program
+    .command("open")
+    .argument("<list>")
+    .description("let whoever knows the list's id edit it")
+    .action(
+      act(
+        async (context, words) =>
+          await summary(context, await context.theList(word(words, 0)), "open to whoever knows its id:"),
+      ),
+    );
+
+  program
+    .command("sync")
+    .option("--plan", "only say what would travel")
+    .description("send and fetch everything")
+    .action(act(async (context, _words, flags) => (flags.plan === true ? await plan(context) : await sync(context))));
+
+  program
+    .command("status")
+    .description("brokers, what waits to be sent, and the last sync; works offline")
+    .action(act(status));
+}
+
+async function join(context: Context, id: string): Promise<CommandResult> {
+  if (!isListId(id))
+    throw usageError(
+      `"${displayable(id.slice(0, 80))}" is no list id`,
+      "ask for the id that `aisle lists` shows its owner",
+    );
+  const known = await context.workspace.list(id);
+  if (known === null) await context.workspace.create(id);
+  await context.workspace.changeSettings({ current: id });
+  await context.workspace.commit();
+  if (context.options.offline !== true) {
+    try {
+      await fetchJoined(context, id);
+    } catch (error) {
+      // A list that was never had is not kept: nobody should think that it is there.
+      if (known === null) await context.workspace.forget(id);
+      throw error;
+    }
+  }
+  const list = await context.theList(id);
+  return await summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
+}
+
+async function fetchJoined(context: Context, id: string): Promise<void> {
+  const { refusal } = await (await context.synchronizer()).synchronize(id, SYNC_BUDGET_MS);
+  if (refusal?.code === "no-such-list") {
+    throw notFound("no list has this id", "check the id, and let its owner run `aisle sync` first");
+  }
+}
+
+async function sync(context: Context): Promise<CommandResult> {
+  const lists = await context.lists(true);
+  const synchronizer = await context.synchronizer();
+  const deadline = monotonicMs() + SYNC_BUDGET_MS;
+  const left = (): number => Math.max(1, deadline - monotonicMs());
+  const results: ListSync[] = [];
+  try {
+    if (lists.length === 0) await synchronizer.session.ping(left());
+    for (const { id } of lists) results.push(await synchronizer.synchronize(id, left()));
+  } catch (error) {
+    if (error instanceof AisleError && error.exitCode === EXIT.unreachable) await synchronizer.remember(false);
+    throw error;
+  }
+  await synchronizer.remember(true);
+  const sum = (part: "pushed" | "fetched" | "pending"): number =>
+    results.reduce((total, result) => total + result[part], 0);
+  const stored = results.flatMap(({ list, stored }) =>
+    stored === null ? [] : [{ list, servers: stored.servers, wanted: stored.wanted }],
+  );
+  const value = { pushed: sum("pushed"), fetched: sum("fetched"), pending: sum("pending"), stored };
+  const text = `sent ${value.pushed}, fetched ${value.fetched}${value.pending > 0 ? `, ${value.pending} still waiting` : ""}`;
+  const failure = failureOf(results);
+  return { value, text, ...(failure === null ? {} : { failure }) };
+}
+
+function failureOf(results: readonly ListSync[]): AisleError | null {
+  const refused = results.find(({ refusal }) => refusal !== null)?.refusal ?? null;
+  if (refused !== null) {
+    return new AisleError(
+      EXIT.notAllowed,
+      refused.code,
+      `the cluster refused: ${displayable(refused.message)}`,
+      "see `aisle status`",
+    );
+  }
+  const isBelow = results.some(
+    ({ pending, stored }) => pending > 0 || (stored !== null && stored.servers < stored.wanted),
+  );
+  if (!isBelow) return null;
+  return new AisleError(
+    EXIT.unreachable,
+    "not-stored",
+    "not everything is stored on enough servers yet",
+    "it stays here; run `aisle sync` again",
+  );
+}
+
+async function plan(context: Context): Promise<CommandResult> {
+  const lists = (await context.lists(true)).map((list) => ({
+    list: list.id,
+    name: nameOf(list),
+    push: list.outbox.length,
+  }));
+  const waiting = lists.filter(({ push }) => push > 0);
+  const lines = waiting.map(({ name, push }) => `${displayable(name)}: ${push} to send`);
+  return {
+    value: lists,
+    text: lines.length === 0 ? "nothing to send; sync would fetch what others did" : lines.join("\n"),
+  };
+}
+
+async function status(context: Context): Promise<CommandResult> {
+  const [lists, endpoints, times] = [
+    await context.lists(true),
+    await context.brokers(),
+    await context.workspace.folder.syncTimes(),
+  ];
+  const isOffline = context.options.offline === true;
+  const session = isOffline ? null : await context.session();
+  const brokers = await Promise.all(
+    endpoints.map(async (endpoint) => ({
+      endpoint,
+      reachable: (await session?.answers(endpoint, PING_TIMEOUT_MS)) ?? false,
+    })),
+  );
+  const pending = lists.reduce((total, list) => total + list.outbox.length, 0);
+  const rejected = lists.flatMap((list) => list.rejected.map((entry) => ({ list: list.id, ...entry })));
+  const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
+  const { path: dataDir } = context.workspace.folder;
+  const text = [
+    `account   none (lists are open to whoever knows their id)`,
+    `folder    ${dataDir}`,
+    ...brokers.map(
+      ({ endpoint, reachable }) =>
+        `broker    ${endpoint}  ${isOffline ? "not asked" : reachable ? "answers" : "does not answer"}`,
+    ),
+    `waiting   ${pending} ${pending === 1 ? "change" : "changes"} to send`,
+    ...rejected.map((entry) => `refused   ${entry.intent.type}: ${displayable(entry.message)}`),
+    `last sync ${lastSync ?? "never"}`,
+  ].join("\n");
+  return { value: { account: null, dataDir, brokers, pending, rejected, lastSync }, text };
+}

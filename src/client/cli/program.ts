@@ -1,0 +1,56 @@
+import { Command, Option } from "commander";
+import { registerBatch } from "./batch.js";
+import { registerCluster } from "./cluster.js";
+import type { Act } from "./command.js";
+import { registerItems } from "./items.js";
+import { registerLists } from "./lists.js";
+import { registerOnline } from "./online.js";
+import { registerTransfer } from "./transfer.js";
+import { registerWatch } from "./watch.js";
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such list or item, 4 not allowed, 5 the cluster is needed and cannot be
+reached, 6 refused because of the state of things, 130 interrupted.`;
+
+/** The whole command line, with every command's action made by \`act\`. */
+export function buildProgram(act: Act, scriptPath: string): Command {
+  const program = new Command("aisle")
+    .description(
+      "A shared shopping list that works offline. Without a command: interactive on a terminal, else the list.",
+    )
+    .option("--data-dir <folder>", "this device's folder (AISLE_DATA_DIR; default: aisle in the XDG data folder)")
+    .option("--list <list>", "which list, by name or id (AISLE_LIST; default: the current one)")
+    .option("--brokers <addresses>", "comma-separated (AISLE_BROKERS; default: what \`connect\` was told)")
+    .option("--json", "one JSON value on stdout")
+    .option("--ndjson", "JSON, one value a line")
+    .option("--plain", "no colour")
+    .option("--accessible", "words instead of colour and symbols")
+    .option("--no-color", "no colour")
+    .option("--no-input", "never ask")
+    .option("--offline", "leave the network alone")
+    .option("--sync-budget <duration>", "how long a change may try to reach the cluster (default: 250ms)")
+    .option("--verbose", "say more about errors")
+    .addOption(new Option("-y, --yes", "do not ask before something destructive"))
+    .option("--dry-run", "only say what would be done")
+    .showHelpAfterError(false)
+    .addHelpText("after", EXIT_CODES)
+    .exitOverride();
+  registerLists(program, act);
+  registerItems(program, act);
+  registerTransfer(program, act);
+  registerOnline(program, act);
+  registerWatch(program, act);
+  registerBatch(program, act, (batchAct) => buildProgram(batchAct, scriptPath));
+  registerCluster(program, act, scriptPath);
+  return program;
+}
+
+/** Errors are told once, by whoever runs the program, and not by every command on its own. */
+export function quietly(program: Command): Command {
+  const quiet = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: () => undefined });
+    command.commands.forEach(quiet);
+  };
+  quiet(program);
+  return program;
+}

@@ -1,0 +1,106 @@
+import { readFile, stat } from "node:fs/promises";
+import { extname } from "node:path";
+import { Option, type Command } from "commander";
+import { itemKey } from "../../crdt/item-key.js";
+import { AisleError, EXIT, usageError } from "../errors.js";
+import {
+  EXPORT_FORMATS,
+  exportList,
+  IMPORT_FORMATS,
+  importItems,
+  type ExportFormat,
+  type ImportFormat,
+} from "../formats.js";
+import type { Intent } from "../intent.js";
+import { displayable } from "../text.js";
+import { listView, nameOf } from "../views.js";
+import { textFlag, word, type Act } from "./command.js";
+import { addIntent, changeItems } from "./items.js";
+
+/** A file with more than this is no shopping list. */
+const LARGEST_IMPORT_BYTES = 64 * 1024 * 1024;
+
+/** Commands that bring items in and out. */
+export function registerTransfer(program: Command, act: Act): void {
+  program
+    .command("import")
+    .argument("<file>", "a file, or - for what is piped in")
+    .addOption(new Option("--format <format>", "default: by the file's ending, else txt").choices(IMPORT_FORMATS))
+    .description("add the items in a file, one a line: text, Markdown, CSV, TSV or JSON")
+    .action(
+      act(async (context, words, flags) => {
+        const file = word(words, 0);
+        const format = formatOf(file, textFlag(flags, "format"));
+        const items = importItems(await readInput(file), format);
+        const list = await context.theList();
+        const intents = items.flatMap(({ entry, acquired }): Intent[] => {
+          const add = addIntent(entry);
+          return acquired === 0
+            ? [add]
+            : [add, { type: "acquire", key: itemKey(add.name, add.unit), amount: acquired }];
+        });
+        const text = `${items.length} ${items.length === 1 ? "item" : "items"} for ${displayable(nameOf(list))}`;
+        const { value } = await changeItems(context, list, intents);
+        return { value, text: `imported ${text}` };
+      }),
+    );
+
+  program
+    .command("export")
+    .argument("[list]", "its name or id")
+    .addOption(new Option("--format <format>").choices(EXPORT_FORMATS).default("md"))
+    .description("print a list to paste or keep")
+    .action(
+      act(async (context, words, flags) => {
+        const list = await context.theList(typeof words[0] === "string" ? words[0] : undefined);
+        const format = (textFlag(flags, "format") ?? "md") as ExportFormat;
+        return { value: listView(list), text: exportList(list, format) };
+      }),
+    );
+}
+
+function formatOf(file: string, given: string | undefined): ImportFormat {
+  const wanted = given ?? extname(file).slice(1).toLowerCase();
+  return IMPORT_FORMATS.find((format) => format === wanted) ?? (wanted === "markdown" ? "md" : "txt");
+}
+
+/** The text of a file, or of standard input for `-`. */
+export async function readInput(file: string): Promise<string> {
+  const bytes = file === "-" ? await readAll(process.stdin) : await readBounded(file);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw usageError(`${displayable(file)} is not text in UTF-8`, "convert it to UTF-8 first");
+  }
+}
+
+async function readBounded(file: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(file);
+    if (size > LARGEST_IMPORT_BYTES) throw tooLarge();
+    return await readFile(file);
+  } catch (error) {
+    if (error instanceof AisleError) throw error;
+    const reason =
+      error instanceof Error && "code" in error && error.code === "ENOENT"
+        ? "there is no such file"
+        : "it cannot be read";
+    throw new AisleError(EXIT.failed, "unreadable", `${displayable(file)}: ${reason}`, "check the path");
+  }
+}
+
+async function readAll(stream: AsyncIterable<string | Buffer>): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    const data = Buffer.from(chunk);
+    bytes += data.byteLength;
+    if (bytes > LARGEST_IMPORT_BYTES) throw tooLarge();
+    chunks.push(data);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): AisleError {
+  return usageError(`that is more than ${LARGEST_IMPORT_BYTES / 1024 / 1024} MB`, "import it in parts");
+}

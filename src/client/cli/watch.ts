@@ -1,0 +1,121 @@
+import type { Command } from "commander";
+import { digestOf } from "../../crdt/codec.js";
+import type { Item } from "../../crdt/shopping-list.js";
+import type { LocalList } from "../local-list.js";
+import { renderItem, renderList, type Style } from "../render.js";
+import { displayable } from "../text.js";
+import { itemView, listView, sortedItems, type ItemView } from "../views.js";
+import { optionalWord, type Act } from "./command.js";
+import { say, type CommandResult, type Context } from "./context.js";
+
+/** One line of `watch --ndjson`. */
+type WatchEvent =
+  | ({ readonly event: "list" } & ReturnType<typeof listView>)
+  | {
+      readonly event: "change";
+      readonly id: string;
+      readonly items: readonly ItemView[];
+      readonly removed: readonly string[];
+      readonly pending: number;
+      readonly digest: string;
+    }
+  | { readonly event: "online" | "offline"; readonly id: string };
+
+export function registerWatch(program: Command, act: Act): void {
+  program
+    .command("watch")
+    .argument("[list]", "its name or id")
+    .description("show a list and follow it live until Ctrl-C; with --ndjson one event a line")
+    .action(act(async (context, words) => await watchList(context, optionalWord(words, 0))));
+}
+
+async function watchList(context: Context, named: string | undefined): Promise<CommandResult> {
+  const list = await context.theList(named);
+  const [{ Watcher }, synchronizer, style] = await Promise.all([
+    import("../watcher.js"),
+    context.synchronizer(),
+    context.style(),
+  ]);
+  const view =
+    context.options.ndjson === true || context.options.json === true ? new EventLines(list.id) : new Screen(style);
+  const watcher = new Watcher(list.id, synchronizer, synchronizer.session, view);
+  watcher.start();
+  await stopped();
+  watcher.stop();
+  return { value: undefined, text: "" };
+}
+
+/** Until the person, or whoever started this, has had enough. */
+async function stopped(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+    // A reader that is gone wants no more.
+    process.stdout.on("error", () => resolve());
+  });
+}
+
+class EventLines {
+  #items: ReadonlyMap<string, Item> | null = null;
+  #digest = "";
+  #isReachable: boolean | null = null;
+
+  constructor(readonly id: string) {}
+
+  onReachable(isReachable: boolean): void {
+    if (this.#isReachable === isReachable) return;
+    this.#isReachable = isReachable;
+    this.#print({ event: isReachable ? "online" : "offline", id: this.id });
+  }
+
+  onList(list: LocalList): void {
+    const items = new Map(sortedItems(list.shown).map((item) => [item.key, item]));
+    const [before, digest] = [this.#items, digestOf(list.shown)];
+    const isNews = digest !== this.#digest;
+    [this.#items, this.#digest] = [items, digest];
+    if (before === null) this.#print({ event: "list", ...listView(list) });
+    else if (isNews) {
+      const changed = [...items.values()].filter(
+        (item) => JSON.stringify(item) !== JSON.stringify(before.get(item.key)),
+      );
+      const removed = [...before.values()].filter((item) => !items.has(item.key)).map((item) => item.name);
+      const pending = list.outbox.length;
+      this.#print({ event: "change", id: this.id, items: changed.map(itemView), removed, pending, digest });
+    }
+  }
+
+  #print(event: WatchEvent): void {
+    process.stdout.write(`${JSON.stringify(event)}\n`);
+  }
+}
+
+class Screen {
+  #shown = "";
+  #items: ReadonlyMap<string, Item> = new Map();
+  #isReachable: boolean | null = null;
+
+  constructor(readonly style: Style) {}
+
+  onReachable(isReachable: boolean): void {
+    if (this.#isReachable !== isReachable)
+      say(isReachable ? "online" : "offline: changes by others will show once a broker answers");
+    this.#isReachable = isReachable;
+  }
+
+  onList(list: LocalList): void {
+    const text = renderList(list, this.style);
+    if (text === this.#shown) return;
+    const items = new Map(sortedItems(list.shown).map((item) => [item.key, item]));
+    if (this.#shown === "" || process.stdout.isTTY) {
+      // On a terminal the list is drawn anew from the top; elsewhere only what changed is added.
+      process.stdout.write(`${process.stdout.isTTY ? "\u001b[H\u001b[2J" : ""}${text}\n`);
+    } else for (const line of this.#changes(items)) process.stdout.write(`${line}\n`);
+    [this.#shown, this.#items] = [text, items];
+  }
+
+  *#changes(items: ReadonlyMap<string, Item>): Iterable<string> {
+    for (const item of items.values()) {
+      if (JSON.stringify(item) !== JSON.stringify(this.#items.get(item.key))) yield renderItem(item, this.style);
+    }
+    for (const item of this.#items.values()) if (!items.has(item.key)) yield `removed ${displayable(item.name)}`;
+  }
+}

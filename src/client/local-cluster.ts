@@ -1,0 +1,200 @@
+import { spawn } from "node:child_process";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { isErrno, replaceFile } from "../runtime/durable-file.js";
+import { monotonicMs } from "../runtime/clock.js";
+import { AisleError, EXIT, usageError } from "./errors.js";
+
+export interface ClusterShape {
+  readonly brokers: number;
+  readonly servers: number;
+  readonly portBase: number;
+}
+
+type Role = "broker" | "server";
+
+/** Which of a cluster's processes: the K-th (from 1) of its role. */
+interface Part {
+  readonly role: Role;
+  readonly number: number;
+}
+
+const MOST_BROKERS = 20;
+const MOST_SERVERS = 40;
+const POLL_MS = 25;
+const STOP_BUDGET_MS = 10_000;
+
+/** Where broker K listens: everything of a cluster is within a hundred ports of its base. */
+function endpointsOf(portBase: number, number: number): { frontend: string; backend: string; updates: string } {
+  const at = (offset: number): string => `tcp://127.0.0.1:${portBase + offset + number - 1}`;
+  return { frontend: at(0), backend: at(MOST_BROKERS), updates: at(2 * MOST_BROKERS) };
+}
+
+function publishOf(portBase: number, number: number): string {
+  return `tcp://127.0.0.1:${portBase + 3 * MOST_BROKERS + number - 1}`;
+}
+
+/** @throws AisleError */
+export function checkShape(shape: ClusterShape): void {
+  const within = (value: number, most: number): boolean => Number.isInteger(value) && value >= 1 && value <= most;
+  if (!within(shape.brokers, MOST_BROKERS))
+    throw usageError(`a cluster on one machine has 1 to ${MOST_BROKERS} brokers`);
+  if (!within(shape.servers, MOST_SERVERS))
+    throw usageError(`a cluster on one machine has 1 to ${MOST_SERVERS} servers`);
+  if (!within(shape.portBase, 65_435)) throw usageError("the port base is a number from 1 to 65435");
+}
+
+/** A whole cluster on this machine: its processes' pid files, logs and data, all in one folder. */
+export class LocalCluster {
+  constructor(
+    readonly folder: string,
+    /** The program to start, this one: the path of its main script. */
+    readonly program: string,
+  ) {}
+
+  frontends({ brokers, portBase }: ClusterShape): readonly string[] {
+    return Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).frontend);
+  }
+
+  /** Starts what of the cluster is dead or new; returns the names of what was started. */
+  async start(shape: ClusterShape): Promise<readonly string[]> {
+    for (const name of ["run", "log"]) await mkdir(join(this.folder, name), { recursive: true, mode: 0o700 });
+    const parts: Part[] = [];
+    for (let number = 1; number <= shape.brokers; number++) parts.push({ role: "broker", number });
+    for (let number = 1; number <= shape.servers; number++) parts.push({ role: "server", number });
+    const known = await this.#knownBrokers();
+    if (known !== null && known < shape.brokers) {
+      // Servers are told of their brokers when they start; new brokers mean new servers.
+      await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
+    }
+    await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
+    const started: string[] = [];
+    for (const part of parts) {
+      if ((await this.#runningPid(part)) !== null) continue;
+      await this.#spawn(part, shape);
+      started.push(nameOf(part));
+    }
+    return started;
+  }
+
+  /** Stops every process of the cluster, politely and then not; returns the names of what ran. */
+  async stop(): Promise<readonly string[]> {
+    return await this.#stopParts(await this.#parts());
+  }
+
+  /** The names of the processes that should run and do not. */
+  async dead(): Promise<readonly string[]> {
+    const dead: string[] = [];
+    for (const part of await this.#parts()) if ((await this.#runningPid(part)) === null) dead.push(nameOf(part));
+    return dead;
+  }
+
+  /** The last thing a process said, to explain why it died. */
+  async lastWords(name: string): Promise<string> {
+    const log = await readFile(this.#logPath(name), "utf8").catch(() => "");
+    return log.trimEnd().split("\n").at(-1)?.slice(0, 300) ?? "";
+  }
+
+  get #shapePath(): string {
+    return join(this.folder, "run", "cluster.json");
+  }
+
+  #logPath(name: string): string {
+    return join(this.folder, "log", `${name}.log`);
+  }
+
+  #pidPath(part: Part): string {
+    return join(this.folder, "run", `${nameOf(part)}.pid`);
+  }
+
+  async #knownBrokers(): Promise<number | null> {
+    try {
+      return (JSON.parse(await readFile(this.#shapePath, "utf8")) as ClusterShape).brokers;
+    } catch {
+      return null;
+    }
+  }
+
+  async #parts(): Promise<readonly Part[]> {
+    let names: readonly string[];
+    try {
+      names = await readdir(join(this.folder, "run"));
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return [];
+      throw error;
+    }
+    return names.flatMap((name) => {
+      const match = /^(broker|server)-([0-9]+)$/.exec(basename(name, ".pid"));
+      return match === null ? [] : [{ role: match[1] as Role, number: Number(match[2]) }];
+    });
+  }
+
+  /** The process's id, or null where it is dead or the number has been given to another program since. */
+  async #runningPid(part: Part): Promise<number | null> {
+    const pid = Number(await readFile(this.#pidPath(part), "utf8").catch(() => ""));
+    if (!Number.isInteger(pid) || pid <= 0) return null;
+    try {
+      process.kill(pid, 0);
+    } catch (error) {
+      if (!isErrno(error, "EPERM")) return null;
+    }
+    const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
+    // Where there is no /proc, the pid file is believed. A zombie's command line is empty.
+    return words === null || words.split("\0").includes(part.role) ? pid : null;
+  }
+
+  async #spawn(part: Part, { portBase, brokers }: ClusterShape): Promise<void> {
+    const { frontend, backend, updates } = endpointsOf(portBase, part.number);
+    const backends = Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).backend);
+    const publish = publishOf(portBase, part.number);
+    const data = join(this.folder, nameOf(part));
+    const words =
+      part.role === "broker"
+        ? ["broker", "--frontend", frontend, "--backend", backend, "--updates", updates]
+        : ["server", "--id", nameOf(part), "--broker", ...backends, "--publish", publish, "--data", data];
+    const log = await open(this.#logPath(nameOf(part)), "a", 0o600);
+    const child = spawn(process.execPath, [this.program, ...words], {
+      detached: true,
+      stdio: ["ignore", "ignore", log.fd],
+    });
+    child.unref();
+    await log.close();
+    await replaceFile(this.#pidPath(part), `${child.pid ?? 0}\n`);
+  }
+
+  async #stopParts(parts: readonly Part[]): Promise<readonly string[]> {
+    const running: { readonly part: Part; readonly pid: number }[] = [];
+    for (const part of parts) {
+      const pid = await this.#runningPid(part);
+      if (pid !== null) running.push({ part, pid });
+      else await rm(this.#pidPath(part), { force: true });
+    }
+    // Servers first, so that their goodbyes find their brokers.
+    running.sort((a, b) => (a.part.role < b.part.role ? 1 : -1));
+    for (const { pid } of running) signal(pid, "SIGTERM");
+    const deadline = monotonicMs() + STOP_BUDGET_MS;
+    for (const { part, pid } of running) {
+      while ((await this.#runningPid(part)) === pid) {
+        if (monotonicMs() > deadline) signal(pid, "SIGKILL");
+        if (monotonicMs() > deadline + STOP_BUDGET_MS) {
+          throw new AisleError(EXIT.failed, "not-stopped", `${nameOf(part)} (process ${pid}) does not stop`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+      await rm(this.#pidPath(part), { force: true });
+    }
+    return running.map(({ part }) => nameOf(part));
+  }
+}
+
+function nameOf({ role, number }: Part): string {
+  return `${role}-${number}`;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!isErrno(error, "ESRCH")) throw error;
+  }
+}

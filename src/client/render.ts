@@ -1,0 +1,62 @@
+import type { Item } from "../crdt/shopping-list.js";
+import type { LocalList } from "./local-list.js";
+import { formatAmount } from "./quantity.js";
+import { displayable } from "./text.js";
+import { isDone, nameOf, sortedItems, type ListSummary } from "./views.js";
+
+/** How text may look: with symbols or words, and with colour or without. */
+export interface Style {
+  readonly words: boolean;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly warn: (text: string) => string;
+}
+
+const plain = (text: string): string => text;
+
+export const PLAIN: Style = { words: false, bold: plain, dim: plain, good: plain, warn: plain };
+
+/** One line for an item: its mark, how much, its name, and its note. */
+export function renderItem(item: Item, style: Style): string {
+  const done = isDone(item);
+  const mark = style.words ? (done ? "done:  " : "to get:") : done ? style.good("[x]") : "[ ]";
+  const needed = formatAmount(item.needed, item.unit);
+  const amount = item.acquired > 0 ? `${formatAmount(item.acquired, item.unit)} of ${needed}` : needed;
+  const name = displayable(item.name);
+  const note = item.note === null ? "" : style.dim(`, ${displayable(item.note)}`);
+  return `${mark} ${done ? style.dim(name) : style.bold(name)}  ${amount}${note}`;
+}
+
+/** A list by aisle, with what is left to get and what waits to be sent. */
+export function renderList(list: LocalList, style: Style): string {
+  const items = sortedItems(list.shown);
+  const remaining = items.filter((item) => !isDone(item)).length;
+  const lines = [
+    `${style.bold(displayable(nameOf(list)))}  ${summaryOf(items.length, remaining, list.outbox.length, style)}`,
+  ];
+  let aisle: string | null = null;
+  for (const item of items) {
+    if (item.aisle !== aisle && item.aisle !== null) lines.push(style.dim(displayable(item.aisle)));
+    aisle = item.aisle;
+    lines.push(`  ${renderItem(item, style)}`);
+  }
+  return lines.join("\n");
+}
+
+function summaryOf(items: number, remaining: number, pending: number, style: Style): string {
+  const waiting = pending === 0 ? "" : style.warn(`, ${pending} ${pending === 1 ? "change" : "changes"} to send`);
+  if (items === 0) return `nothing on it${waiting}`;
+  return `${remaining} of ${items} to get${waiting}`;
+}
+
+export function renderLists(lists: readonly ListSummary[], style: Style): string {
+  if (lists.length === 0) return "no lists yet; make one with: aisle new NAME";
+  return lists
+    .map((list) => {
+      const mark = style.words ? (list.current ? "current: " : "") : list.current ? "* " : "  ";
+      const name = style.bold(displayable(list.name));
+      return `${mark}${name}  ${summaryOf(list.items, list.remaining, list.pending, style)}  ${style.dim(list.id)}`;
+    })
+    .join("\n");
+}

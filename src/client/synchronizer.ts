@@ -1,0 +1,114 @@
+import type { ShoppingList } from "../crdt/shopping-list.js";
+import type { ErrorCode } from "../protocol/errors.js";
+import type { ListId } from "../protocol/ids.js";
+import { decodeSyncReply, encodeSyncRequest, type ErrorBody } from "../protocol/messages.js";
+import { monotonicMs, wallClockMs } from "../runtime/clock.js";
+import { randomId } from "../runtime/rng.js";
+import type { DataFolder } from "./data-folder.js";
+import { AisleError, EXIT } from "./errors.js";
+import type { LocalList, Stored, SyncOutcome } from "./local-list.js";
+import { RefusedError, type Session } from "./session.js";
+
+/** What synchronising one list came to. */
+export interface ListSync {
+  readonly list: ListId;
+  readonly pushed: number;
+  readonly fetched: number;
+  readonly pending: number;
+  readonly stored: Stored | null;
+  /** Why changes were moved to `rejected`, or the whole list could not be had. */
+  readonly refusal: ErrorBody | null;
+}
+
+/** Refusals that say something about the list or the changes sent; any other is about this program as a whole. */
+const OF_THE_CHANGES: ReadonlySet<ErrorCode> = new Set(["too-large", "malformed", "no-such-list", "stale-basis"]);
+
+function refusedAltogether({ code, message }: ErrorBody): AisleError {
+  const hint =
+    "nothing was lost; this version of Aisle and the cluster's do not fit together, so upgrade the older one";
+  return new AisleError(EXIT.failed, code, `the cluster refused: ${message}`, hint);
+}
+
+function countDots(delta: ShoppingList | null): number {
+  let count = 0;
+  for (const { from, to } of delta?.seen.ranges() ?? []) count += to - from + 1;
+  return count;
+}
+
+/** Brings lists level with the cluster, holding the folder's lock only while it reads and writes, never while it waits. */
+export class Synchronizer {
+  constructor(
+    readonly folder: DataFolder,
+    readonly session: Session,
+  ) {}
+
+  /**
+   * Sends what waits and fetches what is lacking, until both sides are level or the time is up.
+   * @throws AisleError `unreachable`, with everything that came before it kept
+   */
+  async synchronize(id: ListId, budgetMs: number): Promise<ListSync> {
+    const deadline = monotonicMs() + budgetMs;
+    let [pushed, fetched, refusal]: [number, number, ErrorBody | null] = [0, 0, null];
+    for (;;) {
+      const step = await this.#exchange(id, deadline - monotonicMs());
+      pushed += step.pushed;
+      fetched += step.fetched;
+      if (step.outcome.type === "rejected") refusal = step.outcome.error;
+      const isDone = step.outcome.type === "level" || step.outcome.type === "rejected";
+      if (isDone || monotonicMs() >= deadline) {
+        return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
+      }
+    }
+  }
+
+  /** Notes for later commands that the cluster answered, or did not. */
+  async remember(reached: boolean): Promise<void> {
+    await this.folder.locked(async () => {
+      const times = await this.folder.syncTimes();
+      const now = wallClockMs();
+      const change = reached
+        ? { lastSync: now, lastFailure: null, broker: this.session.preferred }
+        : { lastFailure: now };
+      await this.folder.saveSyncTimes({ ...times, ...change });
+    });
+  }
+
+  async #exchange(
+    id: ListId,
+    budgetMs: number,
+  ): Promise<{ pushed: number; fetched: number; pending: number; stored: Stored | null; outcome: SyncOutcome }> {
+    const before = await this.#read(id);
+    const request = before.request();
+    let answer: { readonly refused: ErrorBody } | { readonly body: Uint8Array };
+    try {
+      answer = await this.session.request("sync", id, encodeSyncRequest(request), budgetMs);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      if (!OF_THE_CHANGES.has(error.body.code)) throw refusedAltogether(error.body);
+      answer = { refused: error.body };
+    }
+    const reply = "body" in answer ? decodeSyncReply(answer.body) : null;
+    return await this.folder.locked(async () => {
+      const list = await this.#read(id);
+      const waiting = list.outbox.length;
+      const refused = "refused" in answer ? answer.refused : null;
+      const outcome = reply === null && refused !== null ? list.onRefusal(request, refused, randomId) : null;
+      const level = reply === null ? null : list.onReply(request, reply);
+      const isNews = reply === null || request.delta !== null || reply.delta !== null;
+      if (isNews || before.stored?.servers !== reply.stored) await this.folder.writeList(list);
+      return {
+        pushed: level === null ? 0 : waiting - list.outbox.length,
+        fetched: countDots(reply?.delta ?? null),
+        pending: list.outbox.length,
+        stored: list.stored,
+        outcome: outcome ?? level ?? { type: "again" },
+      };
+    });
+  }
+
+  async #read(id: ListId): Promise<LocalList> {
+    const list = await this.folder.readList(id);
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    return list;
+  }
+}

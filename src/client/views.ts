@@ -1,0 +1,79 @@
+import { digestOf } from "../crdt/codec.js";
+import { compareText } from "../crdt/lattice.js";
+import type { Item, ShoppingList } from "../crdt/shopping-list.js";
+import type { ListId } from "../protocol/ids.js";
+import type { LocalList } from "./local-list.js";
+import { toNumber } from "./quantity.js";
+
+/** An item in JSON, as scripts rely on it: base units (g, ml) as plain numbers, absent text null. */
+export interface ItemView {
+  readonly name: string;
+  readonly needed: number;
+  readonly acquired: number;
+  readonly unit: string | null;
+  readonly note: string | null;
+  readonly aisle: string | null;
+}
+
+/** A list in JSON, as `show` prints it. */
+export interface ListView {
+  readonly id: ListId;
+  readonly name: string;
+  readonly items: readonly ItemView[];
+  readonly pending: number;
+  readonly digest: string;
+}
+
+/** A list in JSON, as `lists` prints it. */
+export interface ListSummary {
+  readonly id: ListId;
+  readonly name: string;
+  readonly items: number;
+  readonly remaining: number;
+  readonly pending: number;
+  readonly role: string;
+  readonly current: boolean;
+}
+
+export function itemView({ name, needed, acquired, unit, note, aisle }: Item): ItemView {
+  return { name, needed: toNumber(needed), acquired: toNumber(acquired), unit, note, aisle };
+}
+
+/** By aisle, then by name whatever its case: the same on every machine, whatever its locale. */
+export function sortedItems(list: ShoppingList): readonly Item[] {
+  return [...list.visibleItems()].sort(
+    (a, b) => compareText(a.aisle ?? "", b.aisle ?? "") || compareText(a.key, b.key) || compareText(a.name, b.name),
+  );
+}
+
+export function nameOf(list: LocalList): string {
+  return list.shown.name.get() ?? list.id;
+}
+
+export function isDone(item: Pick<Item, "needed" | "acquired">): boolean {
+  return item.acquired >= item.needed;
+}
+
+export function listView(list: LocalList): ListView {
+  return {
+    id: list.id,
+    name: nameOf(list),
+    items: sortedItems(list.shown).map(itemView),
+    pending: list.outbox.length,
+    digest: digestOf(list.shown),
+  };
+}
+
+export function listSummary(list: LocalList, current: ListId | null): ListSummary {
+  const items = [...list.shown.visibleItems()];
+  return {
+    id: list.id,
+    name: nameOf(list),
+    items: items.length,
+    remaining: items.filter((item) => !isDone(item)).length,
+    pending: list.outbox.length,
+    // Until there are accounts, whoever has a list's id may edit it.
+    role: "editor",
+    current: list.id === current,
+  };
+}

@@ -1,0 +1,124 @@
+import { watch, type FSWatcher } from "node:fs";
+import { ProtocolError } from "../protocol/errors.js";
+import { decodeUpdate, HEARTBEAT_TOPIC } from "../protocol/frames.js";
+import { DEFAULT_HEARTBEAT } from "../protocol/heartbeat.js";
+import { topicOf, type ListId } from "../protocol/ids.js";
+import { Driver } from "../runtime/driver.js";
+import { connectSubscriber, type SubscriberSocket } from "../runtime/zeromq.js";
+import { AisleError } from "./errors.js";
+import { Feed, type FeedEffect, type FeedEvent } from "./feed.js";
+import type { LocalList } from "./local-list.js";
+import type { Session } from "./session.js";
+import type { Synchronizer } from "./synchronizer.js";
+
+export interface WatchListener {
+  /** The list as this folder has it, at the start and whenever that may have changed. */
+  onList(list: LocalList): void;
+  onReachable(isReachable: boolean): void;
+}
+
+const FETCH_BUDGET_MS = 5_000;
+const LOOKUP_BUDGET_MS = 2_000;
+
+/** Follows one list live: others' changes by the broker's feed, this device's by its folder. Asks nothing while nothing happens. */
+export class Watcher {
+  readonly #driver: Driver<FeedEvent, FeedEffect>;
+  #socket: SubscriberSocket | null = null;
+  #files: FSWatcher | null = null;
+  #stopped = false;
+  /** Work is done one piece at a time; what is asked for twice meanwhile is done once more. */
+  #working = false;
+  readonly #wanted = new Set<"fetch" | "reopen" | "look">();
+
+  constructor(
+    readonly listId: ListId,
+    readonly synchronizer: Synchronizer,
+    readonly session: Session,
+    readonly listener: WatchListener,
+  ) {
+    const ignore = (): void => undefined;
+    this.#driver = new Driver(
+      new Feed(topicOf(listId), DEFAULT_HEARTBEAT),
+      ({ type }) => this.#want(type),
+      { type: "tick" },
+      ignore,
+    );
+  }
+
+  start(): void {
+    this.#files = watch(this.synchronizer.folder.listsPath, (_type, name) => {
+      if (name === `${this.listId}.json`) this.#want("look");
+    });
+    this.#want("look");
+    this.#want("reopen");
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#driver.stop();
+    this.#files?.close();
+    this.#socket?.close();
+  }
+
+  #want(work: "fetch" | "reopen" | "look"): void {
+    this.#wanted.add(work);
+    if (!this.#working) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let [work] = this.#wanted; work !== undefined && !this.#stopped; [work] = this.#wanted) {
+      this.#wanted.delete(work);
+      if (work === "look") await this.#look();
+      else if (work === "fetch") await this.#fetch();
+      else await this.#reopen();
+    }
+    this.#working = false;
+  }
+
+  async #look(): Promise<void> {
+    const list = await this.synchronizer.folder.readList(this.listId).catch(() => null);
+    if (list !== null) this.listener.onList(list);
+  }
+
+  /** Finds a broker that answers and subscribes to its feed; keeps trying. */
+  async #reopen(): Promise<void> {
+    this.#socket?.close();
+    this.#socket = null;
+    try {
+      const { status, broker } = await this.session.status(LOOKUP_BUDGET_MS);
+      const topics = [HEARTBEAT_TOPIC, topicOf(this.listId)];
+      this.#socket = connectSubscriber(feedEndpoint(broker, status.updates), topics, (frames) => {
+        try {
+          this.#driver.post({ type: "update", update: decodeUpdate(frames) });
+        } catch (error) {
+          if (!(error instanceof ProtocolError)) throw error;
+        }
+      });
+      this.#driver.post({ type: "opened" });
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+      this.listener.onReachable(false);
+      this.#want("reopen");
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
+      this.listener.onReachable(true);
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+      this.listener.onReachable(false);
+      this.#want("reopen");
+    }
+    await this.#look();
+  }
+}
+
+/** The feed's endpoint as seen from here: a broker may have bound a wildcard, but its host is the one that answered. */
+export function feedEndpoint(broker: string, updates: string): string {
+  const host = /^tcp:\/\/([^:]+):/.exec(broker)?.[1];
+  const port = /^tcp:\/\/[^:]+:([0-9]+)$/.exec(updates)?.[1];
+  return host === undefined || port === undefined ? updates : `tcp://${host}:${port}`;
+}

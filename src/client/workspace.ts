@@ -1,0 +1,125 @@
+import { LimitExceededError } from "../crdt/limits.js";
+import type { ListId } from "../protocol/ids.js";
+import { wallClockMs } from "../runtime/clock.js";
+import type { Lock } from "../runtime/lock.js";
+import { randomId } from "../runtime/rng.js";
+import type { DataFolder, Settings } from "./data-folder.js";
+import { AisleError, EXIT } from "./errors.js";
+import type { Intent } from "./intent.js";
+import { LocalList } from "./local-list.js";
+
+/**
+ * The lists of a data folder as one run of commands sees them. Changes collect in memory, under the folder's lock, until
+ * `commit` makes them durable: one write per list, however many commands of a batch came before it.
+ */
+export class Workspace {
+  #lock: Lock | null = null;
+  #settings: Settings | null = null;
+  readonly #lists = new Map<ListId, LocalList>();
+  readonly #changed = new Set<ListId>();
+  #settingsChanged = false;
+
+  /** @param isDryRun changes are shown and never made durable */
+  constructor(
+    readonly folder: DataFolder,
+    readonly isDryRun = false,
+  ) {}
+
+  async settings(): Promise<Settings> {
+    this.#settings ??= await this.folder.settings();
+    return this.#settings;
+  }
+
+  async changeSettings(change: Partial<Settings>): Promise<void> {
+    await this.#beginWriting();
+    this.#settings = { ...(await this.settings()), ...change };
+    this.#settingsChanged = true;
+  }
+
+  async listIds(): Promise<readonly ListId[]> {
+    const onDisk = await this.folder.listIds();
+    return [...new Set([...onDisk, ...this.#changed])];
+  }
+
+  /** The list as it is now, uncommitted changes included, or null. */
+  async list(id: ListId): Promise<LocalList | null> {
+    const known = this.#lists.get(id);
+    if (known !== undefined) return known;
+    const list = await this.folder.readList(id);
+    // Only the holder of the lock may rely on what it read a moment ago.
+    if (list !== null && this.#lock !== null) this.#lists.set(id, list);
+    return list;
+  }
+
+  async create(id: ListId): Promise<LocalList> {
+    await this.#beginWriting();
+    const list = LocalList.create(id, await this.folder.device(), randomId());
+    this.#lists.set(id, list);
+    this.#changed.add(id);
+    return list;
+  }
+
+  /** Lets `plan` say what to change, given the list under the lock, and makes those changes. */
+  async change(id: ListId, plan: (list: LocalList) => readonly Intent[]): Promise<LocalList> {
+    await this.#beginWriting();
+    const list = await this.list(id);
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    const intents = plan(list);
+    if (intents.length === 0) return list;
+    list.belongTo(await this.folder.device(), randomId);
+    try {
+      for (const intent of intents) list.perform(intent, { id: randomId(), at: wallClockMs() });
+    } catch (error) {
+      if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
+      throw error;
+    } finally {
+      this.#changed.add(id);
+    }
+    return list;
+  }
+
+  /** Forgets the list on this device, at once. */
+  async forget(id: ListId): Promise<void> {
+    await this.#beginWriting();
+    await this.commit({ keepLock: true });
+    await this.folder.forgetList(id);
+    this.#lists.delete(id);
+    if ((await this.settings()).current === id) await this.changeSettings({ current: null });
+  }
+
+  /** Makes everything durable and lets other commands write. Returns the lists that changed. */
+  async commit({ keepLock = false } = {}): Promise<readonly ListId[]> {
+    const changed = this.isDryRun ? [] : [...this.#changed];
+    try {
+      for (const id of changed) {
+        const list = this.#lists.get(id);
+        if (list !== undefined) await this.folder.writeList(list);
+      }
+      if (this.#settingsChanged && this.#settings !== null && !this.isDryRun)
+        await this.folder.saveSettings(this.#settings);
+      this.#changed.clear();
+      this.#settingsChanged = false;
+    } finally {
+      if (!keepLock) await this.release();
+    }
+    return changed;
+  }
+
+  /** Drops whatever was not committed. */
+  async release(): Promise<void> {
+    this.#lists.clear();
+    this.#changed.clear();
+    this.#settings = null;
+    this.#settingsChanged = false;
+    await this.#lock?.release();
+    this.#lock = null;
+  }
+
+  async #beginWriting(): Promise<void> {
+    if (this.#lock !== null) return;
+    this.#lock = await this.folder.takeLock();
+    // Read again whatever was read without the lock.
+    this.#settings = null;
+    this.#lists.clear();
+  }
+}
