@@ -90,6 +90,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Whether this is the system's error of that code. */
 export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  return typeof error === "object" && error !== null && "code" in error && error.code === code;
 }

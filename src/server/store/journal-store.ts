@@ -44,7 +44,7 @@ export class JournalStore implements Store {
   /** What the open segment holds. */
   #tail: Tail = new Map();
   #closed: readonly Closed[] = [];
-  #flushing: Promise<void> = Promise.resolve();
+  #flushing: Promise<void> | null = null;
   #compacting: Promise<void> | null = null;
 
   private constructor(
@@ -103,29 +103,32 @@ export class JournalStore implements Store {
   }
 
   async close(): Promise<void> {
-    while (!this.#groups.isIdle()) await this.#flushing;
+    await this.#flushing;
     await this.#compacting;
     await this.segment.close();
     await this.lock.release();
   }
 
   #flush(): void {
-    const group = this.#groups.take();
-    if (group !== null) this.#flushing = this.#write(group);
+    this.#flushing ??= this.#flushAll();
   }
 
-  async #write(group: readonly Append[]): Promise<void> {
-    try {
-      await this.segment.append(group.map(({ batch }) => encodeLine(batch)).join(""));
-      for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
-      for (const { resolve } of this.#groups.flushed()) resolve();
-    } catch (error) {
-      for (const { reject } of this.#groups.failed()) reject(new StoreError(String(error)));
+  /** One group after the other, and between two of them, when the segment is full, the step to the next. */
+  async #flushAll(): Promise<void> {
+    for (let group = this.#groups.take(); group !== null; group = this.#groups.take()) {
+      try {
+        await this.segment.append(group.map(({ batch }) => encodeLine(batch)).join(""));
+        for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
+        for (const { resolve } of this.#groups.flushed()) resolve();
+      } catch (error) {
+        for (const { reject } of this.#groups.failed()) reject(new StoreError(String(error)));
+      }
+      if (this.segment.bytes > this.options.segmentBytes && this.#compacting === null) {
+        await this.#rotate().catch(this.options.onCompactionFailed);
+      }
     }
-    if (this.segment.bytes > this.options.segmentBytes && this.#compacting === null) {
-      await this.#rotate().catch(this.options.onCompactionFailed);
-    }
-    this.#flush();
+    // At once, not in a callback: what is appended from here on needs a flush of its own.
+    this.#flushing = null;
   }
 
   /** Closes the segment, opens the next, and lets what the closed ones hold become snapshots. */

@@ -1,0 +1,224 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const program = resolve("dist/main.js");
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A folder that goes away with the test process's last hook. */
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "aisle-test-"));
+}
+
+/** Runs `aisle` to its end; a command that takes longer than a minute has failed. */
+export function run(words: readonly string[], env: NodeJS.ProcessEnv, input = ""): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = {
+      env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env },
+      timeout: 60_000,
+      maxBuffer: 64 * 1024 * 1024,
+    };
+    const child = execFile(process.execPath, [program, ...words], options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+      resolve({ code, stdout, stderr });
+    });
+    // A command that does not read its input may be gone before it is written.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
+/** One device: a data folder, and the brokers it knows. */
+export class Device {
+  readonly folder = temporaryFolder();
+
+  constructor(readonly brokers = "tcp://127.0.0.1:9") {}
+
+  get env(): NodeJS.ProcessEnv {
+    return { AISLE_DATA_DIR: this.folder, AISLE_BROKERS: this.brokers };
+  }
+
+  run(...words: string[]): Promise<Outcome> {
+    return run(words, this.env);
+  }
+
+  pipe(input: string, ...words: string[]): Promise<Outcome> {
+    return run(words, this.env, input);
+  }
+
+  /** Runs a command that has to succeed; answers its output. */
+  async ok(...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...words);
+    if (code !== 0) throw new Error(`aisle ${words.join(" ")} exited ${code}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async json<T>(...words: string[]): Promise<T> {
+    return JSON.parse(await this.ok(...words, "--json")) as T;
+  }
+
+  /** Makes a list and answers its id. */
+  async newList(name: string, ...flags: string[]): Promise<string> {
+    return (await this.json<{ id: string }>("new", name, ...flags)).id;
+  }
+
+  show(): Promise<{ items: ShownItem[]; pending: number; digest: string }> {
+    return this.json("show");
+  }
+
+  /** Amounts by name, `needed/acquired`. */
+  async amounts(): Promise<Record<string, string>> {
+    const { items } = await this.show();
+    return Object.fromEntries(items.map(({ name, needed, acquired }) => [name, `${needed}/${acquired}`]));
+  }
+
+  start(...words: string[]): Running {
+    return new Running(spawn(process.execPath, [program, ...words], { env: { PATH: process.env.PATH, ...this.env } }));
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface ShownItem {
+  readonly name: string;
+  readonly needed: number;
+  readonly acquired: number;
+  readonly unit: string | null;
+  readonly note: string | null;
+  readonly aisle: string | null;
+}
+
+/** A command that goes on running; its output can be waited for. */
+export class Running {
+  stdout = "";
+  #onOutput: () => void = () => undefined;
+
+  constructor(readonly child: ChildProcess) {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+      this.#onOutput();
+    });
+  }
+
+  /** Until the output so far satisfies the condition. */
+  async until(condition: (stdout: string) => boolean, timeoutMs = 20_000): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`never seen; so far: ${this.stdout}`)), timeoutMs);
+      this.#onOutput = () => {
+        if (!condition(this.stdout)) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#onOutput();
+    });
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    const gone = new Promise<number | null>((resolve) => this.child.once("exit", resolve));
+    this.child.kill(signal);
+    return await gone;
+  }
+}
+
+/** A cluster of real processes, started and stopped through the command line. */
+export class Cluster {
+  readonly folder = temporaryFolder();
+  #portBase = 0;
+
+  constructor(
+    readonly brokerCount: number,
+    readonly serverCount: number,
+  ) {}
+
+  get portBase(): number {
+    return this.#portBase;
+  }
+
+  get brokers(): string {
+    return Array.from({ length: this.brokerCount }, (_, index) => `tcp://127.0.0.1:${this.#portBase + index}`).join(
+      ",",
+    );
+  }
+
+  async up(): Promise<void> {
+    if (this.#portBase === 0) this.#portBase = await freePortBase();
+    const shape = [
+      "--brokers",
+      `${this.brokerCount}`,
+      "--servers",
+      `${this.serverCount}`,
+      "--port-base",
+      `${this.#portBase}`,
+    ];
+    const { code, stderr } = await run(["cluster", "up", ...shape, "--data", this.folder], {});
+    if (code !== 0) throw new Error(`cluster up exited ${code}: ${stderr}`);
+  }
+
+  async down(): Promise<void> {
+    await run(["cluster", "down", "--data", this.folder], {});
+  }
+
+  pid(name: string): number {
+    return Number(readFileSync(join(this.folder, "run", `${name}.pid`), "utf8"));
+  }
+
+  kill(name: string, signal: NodeJS.Signals = "SIGKILL"): void {
+    process.kill(this.pid(name), signal);
+  }
+
+  log(name: string): string {
+    return readFileSync(join(this.folder, "log", `${name}.log`), "utf8");
+  }
+
+  async remove(): Promise<void> {
+    await this.down();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+let nextBase = 22_000 + (process.pid % 300) * 100;
+
+/** The base of a hundred ports of which the first of each kind are free. */
+async function freePortBase(): Promise<number> {
+  for (let tries = 0; tries < 300; tries++, nextBase += 100) {
+    if (nextBase > 60_000) nextBase = 22_000;
+    const free = await Promise.all([0, 1, 20, 21, 40, 41, 60, 61, 62].map((offset) => isFree(nextBase + offset)));
+    if (free.includes(false)) continue;
+    nextBase += 100;
+    return nextBase - 100;
+  }
+  throw new Error("no free ports");
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+export interface RealLists {
+  readonly source: string;
+  readonly files: readonly string[];
+}
+
+/** Real shoppers' lists where they are beside the repository, else our own samples. */
+export function realLists(): RealLists {
+  const shared = resolve("../shared/data");
+  const folder = existsSync(shared) ? shared : resolve("data/samples");
+  const files = readdirSync(folder)
+    .filter((name) => /\.(txt|tsv)$/.test(name))
+    .map((name) => join(folder, name));
+  return { source: folder === shared ? "the shared lists" : "the samples in data/samples", files };
+}
