@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@jest/globals";
+import { LocalList } from "../../src/client/local-list.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import type { ErrorBody, SyncReply, SyncRequest } from "../../src/protocol/messages.js";
+import type { Intent } from "../../src/client/intent.js";
+
+const LIST = "11111111-1111-4111-8111-111111111111";
+let nextId = 0;
+const author = (): { id: string; at: number } => ({ id: `op-${++nextId}`, at: 0 });
+const milk = (amount: number): Intent => ({ type: "add", name: "milk", unit: null, amount, note: null, aisle: null });
+
+/** A server as simple as can be: one list, joined at once. */
+class Server {
+  readonly list = new ShoppingList();
+
+  reply(request: SyncRequest): SyncReply {
+    if (request.delta !== null) this.list.join(request.delta);
+    const delta = this.list.lacking(request.seen);
+    const newest = this.list.newest.get(request.replica)?.written() ?? null;
+    return {
+      delta: delta.seen.isEmpty() ? null : delta,
+      serverSeen: this.list.seen.includesAll(request.seen) ? null : this.list.seen,
+      newest: newest === null ? null : { counter: newest.stamp.time, id: newest.value },
+      stored: 1,
+      wanted: 1,
+    };
+  }
+}
+
+const amountOf = (list: LocalList): number | undefined => list.shown.item("milk")?.needed;
+const reread = (list: LocalList): LocalList =>
+  LocalList.fromFile(JSON.parse(JSON.stringify(list.toFile())) as ReturnType<LocalList["toFile"]>);
+
+describe("a list on this machine", () => {
+  it("keeps changes in the outbox until the cluster has confirmed them, through a restart", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const again = reread(list);
+    expect(again.outbox).toHaveLength(1);
+    const request = again.request();
+    expect(again.onReply(request, server.reply(request))).toEqual({ type: "level" });
+    expect(again.outbox).toHaveLength(0);
+    expect(reread(again).request().delta).toBeNull();
+    expect(amountOf(again)).toBe(1);
+  });
+
+  it("keeps what was changed while an answer was on its way", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const request = list.request();
+    const reply = server.reply(request);
+    list.perform(milk(2), author());
+    expect(list.onReply(request, reply)).toEqual({ type: "behind" });
+    expect(list.outbox).toHaveLength(1);
+    const next = list.request();
+    list.onReply(next, server.reply(next));
+    expect(server.list.item("milk")?.needed).toBe(3);
+  });
+
+  it("sends only its own new dots, so that a server never takes for known what it was not told", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const first = list.request();
+    list.onReply(first, server.reply(first));
+    list.perform(milk(2), author());
+    expect([...(list.request().delta?.seen.ranges() ?? [])]).toEqual([{ replica: "a", from: 2, to: 2 }]);
+  });
+
+  it("brings back what a server has lost", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const first = list.request();
+    list.onReply(first, server.reply(first));
+    const wiped = new Server();
+    const second = list.request();
+    expect(list.onReply(second, wiped.reply(second))).toEqual({ type: "behind" });
+    const third = list.request();
+    expect(list.onReply(third, wiped.reply(third))).toEqual({ type: "level" });
+    expect(wiped.list.item("milk")?.needed).toBe(1);
+  });
+
+  it("moves a refused change out of sight, keeps it, and names the next one anew", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const error: ErrorBody = { code: "too-large", message: "no" };
+    const outcome = list.onRefusal(list.request(), error, () => "b");
+    expect(outcome).toMatchObject({ type: "rejected", changes: 1 });
+    expect(amountOf(list)).toBeUndefined();
+    expect(reread(list).rejected).toMatchObject([{ code: "too-large", intent: milk(1) }]);
+    list.perform(milk(5), author());
+    expect(list.request().replica).toBe("b");
+  });
+
+  it("recognises its own operation after a lost answer, and goes on as the same replica", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const newest = { counter: 1, id: list.outbox[0]?.id ?? "" };
+    const stale: ErrorBody = { code: "stale-basis", message: "", newest };
+    expect(list.onRefusal(list.request(), stale, () => "b")).toEqual({ type: "again" });
+    expect(list.request()).toMatchObject({ replica: "a", basis: newest });
+  });
+
+  it("makes its changes again under a new id when a twin wrote under the old one", () => {
+    const server = new Server();
+    const twin = LocalList.create(LIST, "device", "a");
+    twin.perform(milk(4), author());
+    server.reply(twin.request());
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const newest = { counter: 1, id: twin.outbox[0]?.id ?? "" };
+    list.onRefusal(list.request(), { code: "stale-basis", message: "", newest }, () => "b");
+    const clashed = reread(list);
+    const whole = clashed.request();
+    expect(whole).toMatchObject({ replica: "b", delta: null });
+    expect(clashed.onReply(whole, server.reply(whole))).toEqual({ type: "behind" });
+    const request = clashed.request();
+    clashed.onReply(request, server.reply(request));
+    expect(amountOf(clashed)).toBe(5);
+    expect(server.list.item("milk")?.needed).toBe(5);
+  });
+
+  it("takes a new replica id in another folder", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.belongTo("device", () => "b");
+    expect(list.request().replica).toBe("a");
+    list.belongTo("copy", () => "b");
+    expect(list.request().replica).toBe("b");
+  });
+});
