@@ -186,6 +186,8 @@ async function orUnusable<T>(path: string, work: () => Promise<T>): Promise<T> {
       EACCES: "permission is denied",
       EROFS: "the file system is read-only",
       ENOSPC: "the disk is full",
+      ENOENT: "the folder cannot be made",
+      EEXIST: "part of the path is a file",
       ENOTDIR: "part of the path is a file",
       EDQUOT: "the disk quota is used up",
     };

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { isErrno, replaceFile } from "../runtime/durable-file.js";
+import { isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
 
@@ -58,7 +58,7 @@ export class LocalCluster {
 
   /** Starts what of the cluster is dead or new; returns the names of what was started. */
   async start(shape: ClusterShape): Promise<readonly string[]> {
-    for (const name of ["run", "log"]) await mkdir(join(this.folder, name), { recursive: true, mode: 0o700 });
+    for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts: Part[] = [];
     for (let number = 1; number <= shape.brokers; number++) parts.push({ role: "broker", number });
     for (let number = 1; number <= shape.servers; number++) parts.push({ role: "server", number });

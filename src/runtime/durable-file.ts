@@ -75,9 +75,19 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/** Makes the folder and those above it, private to the user. */
+/** Makes the folder and those above it, private to the user. (Node's own recursive mkdir never returns below /proc.) */
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  const make = async (): Promise<void> => {
+    await mkdir(path, { mode: 0o700 });
+  };
+  try {
+    await make();
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) return;
+    if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  }
 }
 
 /** Makes renames and unlinks in the folder durable. */
