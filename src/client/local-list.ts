@@ -216,6 +216,7 @@ export class LocalList {
       return { type: "again" };
     }
     const refused = this.#outbox.filter((entry) => request.delta?.seen.has(entry) === true);
+    if (refused.length === 0) return { type: "rejected", changes: 0, error };
     const { code, message } = error;
     this.#rejected = [...this.#rejected, ...refused.map(({ id, at, intent }) => ({ id, at, intent, code, message }))];
     this.#renew(freshReplica());

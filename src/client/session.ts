@@ -1,7 +1,13 @@
-import { decodeClientReply, encodeClientRequest, type Frame, type RequestKind } from "../protocol/frames.js";
-import { ProtocolError } from "../protocol/errors.js";
+import {
+  decodeClientReply,
+  encodeClientRequest,
+  type Frame,
+  type Request,
+  type RequestKind,
+} from "../protocol/frames.js";
+import { ERROR_CODES, ProtocolError } from "../protocol/errors.js";
 import type { ListId } from "../protocol/ids.js";
-import { decodeError, decodeStatus, type ErrorBody, type StatusReply } from "../protocol/messages.js";
+import { decodeError, decodePong, decodeStatus, type ErrorBody, type StatusReply } from "../protocol/messages.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { randomFraction, randomId } from "../runtime/rng.js";
 import { requestOnce } from "../runtime/zeromq.js";
@@ -17,8 +23,8 @@ export class RefusedError extends Error {
   }
 }
 
-export interface Answer {
-  readonly body: Frame;
+export interface Answer<T> {
+  readonly value: T;
   readonly broker: string;
 }
 
@@ -39,11 +45,16 @@ export class Session {
   }
 
   /**
-   * Asks until there is an answer or the time is up. A request may have been carried out although no answer came.
+   * Asks until there is an answer that `decode` can read or the time is up. A request may have been carried out although
+   * no answer came.
    * @param budgetMs for all attempts together
    * @throws RefusedError, or AisleError `unreachable`
    */
-  async request(kind: RequestKind, listId: ListId | null, body: Frame, budgetMs: number): Promise<Answer> {
+  async request<T>(
+    question: { readonly kind: RequestKind; readonly listId: ListId | null; readonly body: Frame },
+    decode: (body: Frame) => T,
+    budgetMs: number,
+  ): Promise<Answer<T>> {
     const requestId = randomId();
     const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs);
     let problem = "no broker answered";
@@ -52,70 +63,61 @@ export class Session {
       if (attempt === null) throw unreachable(problem, this.brokers);
       const { broker, waitMs, timeoutMs } = attempt;
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      const request = encodeClientRequest({
-        kind,
-        requestId,
-        listId,
-        timeoutMs: Math.ceil(timeoutMs),
-        token: "",
-        body,
-      });
-      const outcome = await ask(broker, request, requestId, timeoutMs);
-      if (outcome instanceof Uint8Array) {
+      const request: Request = { ...question, requestId, timeoutMs: Math.ceil(timeoutMs), token: "" };
+      const outcome = await ask(broker, request, decode);
+      if ("value" in outcome) {
         this.#preferred = this.brokers.indexOf(broker);
-        return { body: outcome, broker };
+        return { value: outcome.value, broker };
       }
-      if (outcome !== null) problem = outcome;
+      problem = outcome.problem ?? problem;
     }
   }
 
   /** Whether the cluster is there at all. @throws AisleError `unreachable` */
   async ping(budgetMs: number): Promise<void> {
-    await this.request("ping", null, EMPTY_BODY, budgetMs);
+    await this.request({ kind: "ping", listId: null, body: EMPTY_BODY }, decodePong, budgetMs);
   }
 
   /** What the broker that answers knows of the cluster. @throws AisleError `unreachable` */
-  async status(budgetMs: number): Promise<{ readonly status: StatusReply; readonly broker: string }> {
-    const { body, broker } = await this.request("status", null, EMPTY_BODY, budgetMs);
-    return { status: decodeStatus(body), broker };
+  async status(budgetMs: number): Promise<Answer<StatusReply>> {
+    return await this.request({ kind: "status", listId: null, body: EMPTY_BODY }, decodeStatus, budgetMs);
   }
 
   /** Whether this one broker, and a server behind it, answer within the time. */
   async answers(broker: string, timeoutMs: number): Promise<boolean> {
-    const request = {
+    const request: Request = {
       kind: "ping",
-      requestId: randomId(),
       listId: null,
+      requestId: randomId(),
       timeoutMs,
       token: "",
       body: EMPTY_BODY,
-    } as const;
-    return (await ask(broker, encodeClientRequest(request), request.requestId, timeoutMs)) instanceof Uint8Array;
+    };
+    return "value" in (await ask(broker, request, decodePong));
   }
 }
 
 /** The body of requests that say nothing beyond their kind. */
 export const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
 
-/** @returns the answer's body, what the cluster's trouble is, or null where no answer came. @throws RefusedError */
-async function ask(
-  broker: string,
-  request: readonly Frame[],
-  requestId: string,
-  timeoutMs: number,
-): Promise<Frame | string | null> {
-  const frames = await requestOnce(broker, request, timeoutMs);
-  if (frames === null) return null;
+/** An answer, or what is known of why there is none. */
+type Outcome<T> = { readonly value: T } | { readonly problem: string | null };
+
+/** @throws RefusedError */
+async function ask<T>(broker: string, request: Request, decode: (body: Frame) => T): Promise<Outcome<T>> {
   try {
+    const frames = await requestOnce(broker, encodeClientRequest(request), request.timeoutMs);
+    if (frames === null) return { problem: null };
     const reply = decodeClientReply(frames);
-    if (reply.kind === "reply") return reply.requestId === requestId ? reply.body : null;
+    if (reply.kind === "reply")
+      return reply.requestId === request.requestId ? { value: decode(reply.body) } : { problem: null };
     const error = decodeError(reply.body);
-    const { blame } = new ProtocolError(error.code, error.message);
-    if (blame === "cluster") return error.message;
-    throw new RefusedError(error);
+    if (ERROR_CODES[error.code] === "request") throw new RefusedError(error);
+    return { problem: error.message };
   } catch (error) {
-    if (error instanceof ProtocolError) return `${broker} does not speak this protocol: ${error.message}`;
-    throw error;
+    if (error instanceof RefusedError) throw error;
+    if (error instanceof ProtocolError) return { problem: `${broker} does not speak this protocol: ${error.message}` };
+    return { problem: `${broker}: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 

@@ -1,7 +1,13 @@
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import type { ErrorCode } from "../protocol/errors.js";
 import type { ListId } from "../protocol/ids.js";
-import { decodeSyncReply, encodeSyncRequest, type ErrorBody } from "../protocol/messages.js";
+import {
+  decodeSyncReply,
+  encodeSyncRequest,
+  type ErrorBody,
+  type SyncReply,
+  type SyncRequest,
+} from "../protocol/messages.js";
 import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import { randomId } from "../runtime/rng.js";
 import type { DataFolder } from "./data-folder.js";
@@ -18,6 +24,14 @@ export interface ListSync {
   readonly stored: Stored | null;
   /** Why changes were moved to `rejected`, or the whole list could not be had. */
   readonly refusal: ErrorBody | null;
+}
+
+interface Exchange {
+  readonly outcome: SyncOutcome;
+  readonly pushed: number;
+  readonly fetched: number;
+  readonly pending: number;
+  readonly stored: Stored | null;
 }
 
 /** Refusals that say something about the list or the changes sent; any other is about this program as a whole. */
@@ -73,37 +87,40 @@ export class Synchronizer {
     });
   }
 
-  async #exchange(
-    id: ListId,
-    budgetMs: number,
-  ): Promise<{ pushed: number; fetched: number; pending: number; stored: Stored | null; outcome: SyncOutcome }> {
+  async #exchange(id: ListId, budgetMs: number): Promise<Exchange> {
     const before = await this.#read(id);
     const request = before.request();
-    let answer: { readonly refused: ErrorBody } | { readonly body: Uint8Array };
-    try {
-      answer = await this.session.request("sync", id, encodeSyncRequest(request), budgetMs);
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
-      if (!OF_THE_CHANGES.has(error.body.code)) throw refusedAltogether(error.body);
-      answer = { refused: error.body };
-    }
-    const reply = "body" in answer ? decodeSyncReply(answer.body) : null;
+    const answer = await this.#ask(id, request, budgetMs);
     return await this.folder.locked(async () => {
       const list = await this.#read(id);
       const waiting = list.outbox.length;
-      const refused = "refused" in answer ? answer.refused : null;
-      const outcome = reply === null && refused !== null ? list.onRefusal(request, refused, randomId) : null;
-      const level = reply === null ? null : list.onReply(request, reply);
-      const isNews = reply === null || request.delta !== null || reply.delta !== null;
-      if (isNews || before.stored?.servers !== reply.stored) await this.folder.writeList(list);
-      return {
-        pushed: level === null ? 0 : waiting - list.outbox.length,
-        fetched: countDots(reply?.delta ?? null),
-        pending: list.outbox.length,
-        stored: list.stored,
-        outcome: outcome ?? level ?? { type: "again" },
-      };
+      if ("refused" in answer) {
+        const outcome = list.onRefusal(request, answer.refused, randomId);
+        await this.folder.writeList(list);
+        return { outcome, pushed: 0, fetched: 0, pending: list.outbox.length, stored: list.stored };
+      }
+      const { delta, stored } = answer.reply;
+      const outcome = list.onReply(request, answer.reply);
+      const isNews = request.delta !== null || delta !== null || before.stored?.servers !== stored;
+      if (isNews) await this.folder.writeList(list);
+      const pushed = waiting - list.outbox.length;
+      return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };
     });
+  }
+
+  async #ask(
+    id: ListId,
+    request: SyncRequest,
+    budgetMs: number,
+  ): Promise<{ readonly reply: SyncReply } | { readonly refused: ErrorBody }> {
+    const question = { kind: "sync", listId: id, body: encodeSyncRequest(request) } as const;
+    try {
+      return { reply: (await this.session.request(question, decodeSyncReply, budgetMs)).value };
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      if (!OF_THE_CHANGES.has(error.body.code)) throw refusedAltogether(error.body);
+      return { refused: error.body };
+    }
   }
 
   async #read(id: ListId): Promise<LocalList> {

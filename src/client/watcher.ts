@@ -86,7 +86,7 @@ export class Watcher {
     this.#socket?.close();
     this.#socket = null;
     try {
-      const { status, broker } = await this.session.status(LOOKUP_BUDGET_MS);
+      const { value: status, broker } = await this.session.status(LOOKUP_BUDGET_MS);
       const topics = [HEARTBEAT_TOPIC, topicOf(this.listId)];
       this.#socket = connectSubscriber(feedEndpoint(broker, status.updates), topics, (frames) => {
         try {

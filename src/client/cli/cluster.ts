@@ -101,7 +101,7 @@ async function untilAllAnswer(cluster: LocalCluster, shape: ClusterShape): Promi
 
 async function seesAll(endpoint: string, servers: number): Promise<boolean> {
   try {
-    const { status } = await new Session([endpoint]).status(1_000);
+    const { value: status } = await new Session([endpoint]).status(1_000);
     return status.servers.filter((server) => server.alive).length >= servers;
   } catch (error) {
     if (error instanceof AisleError) return false;
@@ -114,7 +114,7 @@ async function status(context: Context): Promise<CommandResult> {
   const asked = await Promise.all(
     endpoints.map(async (endpoint) => {
       try {
-        return { endpoint, ...(await new Session([endpoint]).status(STATUS_BUDGET_MS)).status };
+        return { endpoint, ...(await new Session([endpoint]).status(STATUS_BUDGET_MS)).value };
       } catch (error) {
         if (error instanceof AisleError) return { endpoint, epoch: null, counters: {}, servers: [] };
         throw error;

@@ -184,8 +184,10 @@ export class Context {
       for (const id of changed) await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
       if (lastFailure !== null) await synchronizer.remember(true);
     } catch (error) {
-      if (!(error instanceof AisleError)) throw error;
-      await synchronizer.remember(false);
+      // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
+      if (this.options.verbose === true)
+        say(`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
+      await synchronizer.remember(false).catch(() => undefined);
     }
   }
 }
@@ -197,13 +199,18 @@ export function say(text: string): void {
 
 export function checkedEndpoints(endpoints: readonly string[]): readonly string[] {
   for (const endpoint of endpoints) {
-    if (/^(tcp:\/\/[^\s:/]+:[0-9]{1,5}|ipc:\/\/\S+)$/.test(endpoint)) continue;
+    if (isEndpoint(endpoint)) continue;
     throw usageError(
       `"${displayable(endpoint.slice(0, 80))}" is no broker address`,
       "an address looks like tcp://127.0.0.1:5555",
     );
   }
   return endpoints;
+}
+
+function isEndpoint(text: string): boolean {
+  const port = /^tcp:\/\/[^\s:/]+:([0-9]{1,5})$/.exec(text)?.[1];
+  return (port !== undefined && Number(port) > 0 && Number(port) < 65_536) || /^ipc:\/\/\S+$/.test(text);
 }
 
 /** `250ms`, `5s`, `2m`; a plain number is milliseconds. */

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { isListId } from "../../protocol/ids.js";
+import { isListId, type ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
 import { displayable } from "../text.js";
-import type { ListSync } from "../synchronizer.js";
+import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
 import { manyWords, word, type Act } from "./command.js";
 import { checkedEndpoints, type CommandResult, type Context } from "./context.js";
@@ -11,6 +11,8 @@ import { summary } from "./lists.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
+
+const LISTS_AT_A_TIME = 8;
 
 /** How long `status` waits for a broker. */
 const PING_TIMEOUT_MS = 1_000;
@@ -91,26 +93,48 @@ async function fetchJoined(context: Context, id: string): Promise<void> {
 async function sync(context: Context): Promise<CommandResult> {
   const lists = await context.lists(true);
   const synchronizer = await context.synchronizer();
-  const deadline = monotonicMs() + SYNC_BUDGET_MS;
-  const left = (): number => Math.max(1, deadline - monotonicMs());
-  const results: ListSync[] = [];
-  try {
-    if (lists.length === 0) await synchronizer.session.ping(left());
-    for (const { id } of lists) results.push(await synchronizer.synchronize(id, left()));
-  } catch (error) {
-    if (error instanceof AisleError && error.exitCode === EXIT.unreachable) await synchronizer.remember(false);
-    throw error;
-  }
-  await synchronizer.remember(true);
-  const sum = (part: "pushed" | "fetched" | "pending"): number =>
-    results.reduce((total, result) => total + result[part], 0);
-  const stored = results.flatMap(({ list, stored }) =>
-    stored === null ? [] : [{ list, servers: stored.servers, wanted: stored.wanted }],
+  const { done, failed } = await syncAll(
+    synchronizer,
+    lists.map(({ id }) => id),
   );
+  await synchronizer.remember(failed === null);
+  if (failed !== null && done.length === 0) throw failed;
+  const sum = (part: "pushed" | "fetched" | "pending"): number =>
+    done.reduce((total, result) => total + result[part], 0);
+  const stored = done.flatMap(({ list, stored }) => (stored === null ? [] : [{ list, ...stored }]));
   const value = { pushed: sum("pushed"), fetched: sum("fetched"), pending: sum("pending"), stored };
   const text = `sent ${value.pushed}, fetched ${value.fetched}${value.pending > 0 ? `, ${value.pending} still waiting` : ""}`;
-  const failure = failureOf(results);
+  const failure = failed ?? failureOf(done);
   return { value, text, ...(failure === null ? {} : { failure }) };
+}
+
+/** Some lists at a time, so that one whose server is away does not keep the others waiting. */
+async function syncAll(
+  synchronizer: Synchronizer,
+  ids: readonly ListId[],
+): Promise<{ readonly done: readonly ListSync[]; readonly failed: AisleError | null }> {
+  const deadline = monotonicMs() + SYNC_BUDGET_MS;
+  const left = (): number => Math.max(1, deadline - monotonicMs());
+  const waiting = [...ids];
+  const done: ListSync[] = [];
+  let failed: AisleError | null = null;
+  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+      failed ??= error;
+    }
+  };
+  const worker = async (): Promise<void> => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      const next = id;
+      await attempt(async () => done.push(await synchronizer.synchronize(next, left())));
+    }
+  };
+  if (ids.length === 0) await attempt(async () => await synchronizer.session.ping(left()));
+  await Promise.all(Array.from({ length: LISTS_AT_A_TIME }, worker));
+  return { done, failed };
 }
 
 function failureOf(results: readonly ListSync[]): AisleError | null {
