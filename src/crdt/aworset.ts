@@ -54,6 +54,13 @@ export class AWORSet<E> implements Lattice<AWORSet<E>> {
     return this.slice([element]);
   }
 
+  /** Joins in one replica's entries for `element`, as a decoder reads them. */
+  record(element: E, dot: Dot, removed: number): void {
+    const presence = this.#at(element);
+    presence.touch(dot);
+    presence.removed.raise(dot.replica, removed);
+  }
+
   /** All that is known of these elements, as a set of its own. */
   slice(elements: Iterable<E>): AWORSet<E> {
     const slice = new AWORSet<E>();

@@ -26,8 +26,8 @@ function addWriter(replicas: Set<ReplicaId>, register: LwwRegister<string> | Lww
 }
 
 /**
- * What the join of both would have too many of for any decoder, or null where there is room. Asked before joining what
- * comes from outside, so that nobody can grow a list beyond what can be read back.
+ * What the join of both would have too many of, or null where there is room. Asked before joining what comes from outside,
+ * so that nobody can grow a list beyond what every decoder reads back, or beyond what others can still change.
  */
 export function overflowOf(list: ShoppingList, delta: ShoppingList): string | null {
   let items = list.items.entries().size;
@@ -39,5 +39,15 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
   if (hasNewcomer && new Set([...replicasOf(list), ...named]).size > LIMITS.replicas)
     return `${LIMITS.replicas} devices`;
   const ahead = [...list.seen.cloud()].length + [...delta.seen.cloud()].length;
-  return ahead > LIMITS.cloud ? `${LIMITS.cloud} changes out of order` : null;
+  if (ahead > LIMITS.cloud) return `${LIMITS.cloud} changes out of order`;
+  return leapsAhead(list, delta) ? `${LIMITS.counterJump} changes at once` : null;
+}
+
+function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {
+  for (const { replica, to } of delta.seen.ranges())
+    if (to > list.seen.newest(replica) + LIMITS.counterJump) return true;
+  const registers = [...delta.details.values()].flatMap(({ label, note, aisle }) => [label, note, aisle]);
+  const times = [delta.name, delta.deleted, ...registers].map((register) => register.written()?.stamp.time ?? 0);
+  const newest = times.reduce((a, b) => Math.max(a, b), delta.history.newestTime());
+  return newest > list.history.newestTime() + LIMITS.counterJump;
 }

@@ -26,19 +26,27 @@ export class DotContext implements Lattice<DotContext> {
     this.addRange({ replica, from: counter, to: counter });
   }
 
-  /** The one place that compacts. */
   addRange(range: DotRange): void {
-    const { replica } = range;
+    this.addRanges(range.replica, [range]);
+  }
+
+  /** Adds ranges of one replica, in any order; the one place that compacts. */
+  addRanges(replica: ReplicaId, ranges: readonly DotRange[]): void {
     const prefix: DotRange = { replica, from: 1, to: this.vector.get(replica) };
     const cloud = this.#cloud.get(replica) ?? [];
-    const [first, ...rest] = merged([prefix, ...cloud], range);
+    const [first, ...rest] = coalesced([prefix, ...cloud, ...ranges]);
     this.vector.raise(replica, first?.to ?? 0);
     if (rest.length > 0) this.#cloud.set(replica, rest);
     else this.#cloud.delete(replica);
   }
 
   join(other: DotContext): void {
-    for (const range of other.ranges()) this.addRange(range);
+    for (const [replica, to] of other.vector.entries()) {
+      // By far the most common: two gapless prefixes.
+      if (this.#cloud.has(replica)) this.addRange({ replica, from: 1, to });
+      else this.vector.raise(replica, to);
+    }
+    for (const [replica, ranges] of other.#cloud) this.addRanges(replica, ranges);
   }
 
   /** Whether every dot of `other` is here too. */
@@ -95,22 +103,13 @@ export class DotContext implements Lattice<DotContext> {
   }
 }
 
-/** Ranges in order and apart, with one more merged in. The first of `ranges` is a prefix and stays first, even if empty. */
-function merged(ranges: readonly DotRange[], added: DotRange): readonly DotRange[] {
+/** The same dots as ranges in order and apart. The prefix, which begins at 1, comes first even where it is empty. */
+function coalesced(ranges: readonly DotRange[]): DotRange[] {
   const result: DotRange[] = [];
-  let { from, to } = added;
-  let isPlaced = false;
-  for (const range of ranges) {
-    if (range.to + 1 < from) result.push(range);
-    else if (to + 1 < range.from) {
-      if (!isPlaced) result.push({ ...added, from, to });
-      isPlaced = true;
-      result.push(range);
-    } else {
-      from = Math.min(from, range.from);
-      to = Math.max(to, range.to);
-    }
+  for (const range of [...ranges].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    const last = result.at(-1);
+    if (last === undefined || range.from > last.to + 1) result.push(range);
+    else if (range.to > last.to) result[result.length - 1] = { ...last, to: range.to };
   }
-  if (!isPlaced) result.push({ ...added, from, to });
   return result;
 }

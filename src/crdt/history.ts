@@ -39,11 +39,12 @@ export interface Operation {
 /** How many operations a list remembers. A constant of the protocol: replicas that differ in it would not converge. */
 export const HISTORY_LENGTH = 128;
 
-/** The order of the log: Lamport time, then replica; a copied data folder may repeat both, then the counter. */
+/** The order of the log: Lamport time, then replica; where a copied data folder repeats both, counter and id decide. */
 export function compareOperations(a: Operation, b: Operation): number {
   return (
     compareStamps({ time: a.time, replica: a.dot.replica }, { time: b.time, replica: b.dot.replica }) ||
-    a.dot.counter - b.dot.counter
+    a.dot.counter - b.dot.counter ||
+    compareText(a.id, b.id)
   );
 }
 
@@ -52,37 +53,37 @@ export function compareOperations(a: Operation, b: Operation): number {
  * Dropping the rest commutes with joining, because what is below the top of a part is below the top of the whole.
  */
 export class History implements Lattice<History> {
-  readonly #byDot = new Map<string, Operation>();
+  /** By dot and id: two folders with one replica id can give one dot to two operations, and both are remembered. */
+  readonly #byName = new Map<string, Operation>();
   #newestTime = 0;
 
   record(operation: Operation): void {
-    const key = `${operation.dot.replica}:${operation.dot.counter}`;
-    const known = this.#byDot.get(key);
-    if (known !== undefined && compareText(known.id, operation.id) >= 0) return;
-    this.#byDot.set(key, operation);
+    const key = `${operation.dot.replica}:${operation.dot.counter}:${operation.id}`;
+    if (this.#byName.has(key)) return;
+    this.#byName.set(key, operation);
     this.#newestTime = Math.max(this.#newestTime, operation.time);
     // Cutting at twice the length makes recording cheap on average; readers only ever see the top.
-    if (this.#byDot.size >= 2 * HISTORY_LENGTH) this.#trim();
+    if (this.#byName.size >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
   join(other: History): void {
-    for (const operation of other.#byDot.values()) this.record(operation);
+    for (const operation of other.#byName.values()) this.record(operation);
   }
 
   /** Oldest first. */
   operations(): readonly Operation[] {
-    if (this.#byDot.size > HISTORY_LENGTH) this.#trim();
-    return [...this.#byDot.values()].sort(compareOperations);
+    if (this.#byName.size > HISTORY_LENGTH) this.#trim();
+    return [...this.#byName.values()].sort(compareOperations);
   }
 
-  /** The newest Lamport time known; every stamp in the list belongs to an operation, and the newest is never dropped. */
+  /** The newest Lamport time of an operation recorded here. */
   newestTime(): number {
     return this.#newestTime;
   }
 
   #trim(): void {
-    const newest = [...this.#byDot].sort(([, a], [, b]) => compareOperations(a, b)).slice(-HISTORY_LENGTH);
-    this.#byDot.clear();
-    for (const [key, operation] of newest) this.#byDot.set(key, operation);
+    const newest = [...this.#byName].sort(([, a], [, b]) => compareOperations(a, b)).slice(-HISTORY_LENGTH);
+    this.#byName.clear();
+    for (const [key, operation] of newest) this.#byName.set(key, operation);
   }
 }

@@ -6,11 +6,13 @@ export const LIMITS = {
   replicas: 4_096,
   items: 100_000,
   /** Ranges of dots ahead of the gapless prefix, over all replicas. */
-  cloud: 65_536,
+  cloud: 4_096,
   /** One replica's total in one counter, in thousandths: a thousand million pieces, or a thousand tonnes. */
   counterTotal: 1_000_000_000_000,
   /** Counters of dots and Lamport times: far beyond what typing reaches, far below where numbers lose their units. */
   counter: 2 ** 48,
+  /** How far one delta may be ahead of what is known, so that nobody uses the counters up for everyone at a stroke. */
+  counterJump: 2 ** 32,
   replicaIdLength: 36,
   operationIdLength: 36,
   /** Lengths of text are in UTF-16 code units. */

@@ -21,8 +21,4 @@ export class PNCounter implements Lattice<PNCounter> {
     this.increments.join(other.increments);
     this.decrements.join(other.decrements);
   }
-
-  dominates(other: PNCounter): boolean {
-    return this.increments.dominates(other.increments) && this.decrements.dominates(other.decrements);
-  }
 }

@@ -211,9 +211,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
   }
 
   #operate(author: Author, effect: Effect): ShoppingList {
-    if (effect.key !== null) this.#requireRoom(author.replica, effect.key, effect);
     const dot: Dot = { replica: author.replica, counter: this.seen.newest(author.replica) + 1 };
-    const time = this.history.newestTime() + 1;
+    const time = this.#newestTimeFor(effect.key) + 1;
+    this.#requireRoom(dot, time, effect);
     const operation: Operation = {
       dot,
       time,
@@ -257,17 +257,34 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (effect.aisle !== undefined) details.aisle.write(effect.aisle, stamp);
   }
 
-  #requireRoom(replica: ReplicaId, key: ItemKey, effect: Effect): void {
+  /** Later than every operation known and than every text that this one may replace. */
+  #newestTimeFor(key: ItemKey | null): number {
+    const details = key === null ? undefined : this.details.get(key);
+    const replaced = key === null ? [this.name, this.deleted] : [details?.label, details?.note, details?.aisle];
+    return Math.max(this.history.newestTime(), ...replaced.map((register) => register?.written()?.stamp.time ?? 0));
+  }
+
+  /** What a decoder would refuse must never be made. @throws LimitExceededError */
+  #requireRoom(dot: Dot, time: number, { key, needed, acquired, ...texts }: Effect): void {
+    if (Math.max(dot.counter, time) > LIMITS.counter)
+      throw new LimitExceededError("this list cannot take any more changes");
+    for (const text of [texts.label, texts.note, texts.aisle, texts.text]) {
+      if ((text?.length ?? 0) > LIMITS.textLength)
+        throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
+    }
+    if (key === null) return;
+    if (key.length > LIMITS.keyLength)
+      throw new LimitExceededError("the name is too long, written out in plain characters");
     if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key)) {
       throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
     }
     const amounts = this.amounts.get(key);
     for (const [counter, change] of [
-      [amounts?.needed.counted, effect.needed ?? 0],
-      [amounts?.acquired.counted, effect.acquired ?? 0],
+      [amounts?.needed.counted, needed ?? 0],
+      [amounts?.acquired.counted, acquired ?? 0],
     ] as const) {
       const side = change < 0 ? counter?.decrements : counter?.increments;
-      if ((side?.get(replica) ?? 0) + Math.abs(change) <= LIMITS.counterTotal) continue;
+      if ((side?.get(dot.replica) ?? 0) + Math.abs(change) <= LIMITS.counterTotal) continue;
       throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
     }
   }
