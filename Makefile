@@ -43,7 +43,7 @@ test-long: check build ## the same with the stated numbers of runs
 
 start: build ## bring up a cluster on this machine and open Aisle
 	@$(AISLE) cluster up --data $(DATA)/cluster --port-base $(PORT_BASE) --brokers $(BROKERS) --servers $(SERVERS)
-	@if [ -t 0 ] && [ -t 1 ]; then exec $(AISLE); else \
+	@if [ -t 0 ] && [ -t 1 ]; then $(AISLE) || [ $$? -eq 130 ]; else \
 	  echo; \
 	  echo 'Aisle is up. In a terminal, `make start` opens it; from anywhere in this folder:'; \
 	  echo '  npx aisle new Groceries'; \

@@ -1,4 +1,9 @@
-// npm links the bin file as it is, so the build itself must leave it executable.
-import { chmodSync } from "node:fs";
+// `npx aisle` in this folder finds the program where npm puts those of dependencies; without the link it would look further
+// afield, and remember what it found before the first build.
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 
-chmodSync(new URL("../dist/main.js", import.meta.url), 0o755);
+const at = (path) => new URL(`../${path}`, import.meta.url);
+chmodSync(at("dist/main.js"), 0o755);
+mkdirSync(at("node_modules/.bin/"), { recursive: true });
+rmSync(at("node_modules/.bin/aisle"), { force: true });
+symlinkSync("../../dist/main.js", at("node_modules/.bin/aisle"));

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { clientProgram, runProgram } from "./client/main.js";
 import { brokerCommand } from "./broker/main.js";
@@ -15,8 +16,19 @@ async function untilStopped(start: () => Promise<{ stop(): Promise<void> }>): Pr
 }
 
 const program = clientProgram(fileURLToPath(import.meta.url));
+const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+program.version((JSON.parse(manifest) as { version: string }).version);
 program.addCommand(brokerCommand(untilStopped));
 program.addCommand(serverCommand(untilStopped));
-// A reader such as `head` that has seen enough is no error.
-process.stdout.on("error", () => process.exit(0));
-process.exitCode = await runProgram(program, process.argv.slice(2));
+let unwritten: NodeJS.ErrnoException | null = null;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // A reader such as `head` that has seen enough is no error, and no reason to leave work undone.
+  if (error.code !== "EPIPE") unwritten = error;
+});
+const exitCode = await runProgram(program, process.argv.slice(2));
+process.exitCode = exitCode;
+process.once("exit", () => {
+  if (unwritten === null) return;
+  process.stderr.write(`aisle: the output could not be written: ${unwritten.message}\n`);
+  if (exitCode === 0) process.exitCode = 1;
+});

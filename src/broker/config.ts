@@ -10,11 +10,16 @@ export interface BrokerConfig extends HeartbeatTimes {
   readonly replicas: number;
   /** How long one server may take before the next one is asked. */
   readonly attemptTimeoutMs: number;
+  /** Requests under way, and their bodies' bytes, beyond which further ones are turned away. */
+  readonly mostPending: number;
+  readonly mostPendingBytes: number;
 }
+
+const LIMITS = { attemptTimeoutMs: 1_000, mostPending: 10_000, mostPendingBytes: 128 * 1024 * 1024 } as const;
 
 /** @throws RangeError naming the first relation that does not hold */
 export function brokerConfig(given: Pick<BrokerConfig, "frontend" | "backend" | "updates">): BrokerConfig {
-  const config: BrokerConfig = { ...DEFAULT_HEARTBEAT, replicas: 1, attemptTimeoutMs: 1_000, ...given };
+  const config: BrokerConfig = { ...DEFAULT_HEARTBEAT, replicas: 1, ...LIMITS, ...given };
   if (new Set([config.frontend, config.backend, config.updates]).size !== 3) {
     throw new RangeError("frontend, backend and updates need three different endpoints");
   }

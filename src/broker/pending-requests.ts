@@ -21,11 +21,17 @@ export interface PendingRequest {
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
   #nextTag = 1;
+  #bytes = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
   #noneOverdueBefore: Millis = Infinity;
 
   get size(): number {
     return this.#byTag.size;
+  }
+
+  /** What the bodies of all of them take. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Registers a request; it is nowhere until it is assigned. */
@@ -40,6 +46,7 @@ export class PendingRequests {
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);
+    this.#bytes += request.body.byteLength;
     return opened;
   }
 
@@ -47,12 +54,12 @@ export class PendingRequests {
   close(tag: number, server: ServerId): PendingRequest | null {
     const pending = this.#byTag.get(tag);
     if (pending?.server !== server) return null;
-    this.#byTag.delete(tag);
+    this.drop(pending);
     return pending;
   }
 
   drop(pending: PendingRequest): void {
-    this.#byTag.delete(pending.tag);
+    if (this.#byTag.delete(pending.tag)) this.#bytes -= pending.request.body.byteLength;
   }
 
   /** Gives the request to a server until `endsAt`. */

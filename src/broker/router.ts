@@ -89,6 +89,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#reply(client, request, { kind: "reply", body: bodyFrame(this.#status()) });
       return;
     }
+    const isFull = this.#pending.size >= this.config.mostPending;
+    if (isFull || this.#pending.bytes + request.body.byteLength > this.config.mostPendingBytes) {
+      this.#refuse(client, request, "unavailable", "the broker has too much to do");
+      return;
+    }
     const server = this.#choose(request, new Set());
     if (server === null) {
       this.#refuse(client, request, "unavailable", "the server that holds this is not answering");

@@ -53,7 +53,7 @@ export class ServerQueue {
 
   remove(server: LiveServer): void {
     if (this.#byId.get(server.id) === server) this.#byId.delete(server.id);
-    this.#byConnection.delete(server.connection);
+    if (this.#byConnection.get(server.connection) === server) this.#byConnection.delete(server.connection);
   }
 
   /** Removes the servers whose silence is past their expiry, and returns them. */

@@ -102,7 +102,7 @@ export class DataFolder {
     const path = this.#listPath(id);
     const db = new Low<LocalListFile | null>(new DurableJsonFile(path), null);
     try {
-      await db.read();
+      await orUnusable(path, () => db.read());
       return db.data === null ? null : LocalList.fromFile(db.data);
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
@@ -161,10 +161,10 @@ export class DataFolder {
     const path = join(this.path, name);
     const db = new Low<T>(new DurableJsonFile(path), fallback);
     try {
-      await db.read();
+      await orUnusable(path, () => db.read());
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;
-      await rename(path, `${path}.damaged`);
+      await orUnusable(path, () => rename(path, `${path}.damaged`));
       process.stderr.write(
         `aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`,
       );
@@ -188,12 +188,13 @@ async function orUnusable<T>(path: string, work: () => Promise<T>): Promise<T> {
       ENOSPC: "the disk is full",
       ENOENT: "the folder cannot be made",
       EEXIST: "part of the path is a file",
+      EISDIR: "a folder stands where a file should",
       ENOTDIR: "part of the path is a file",
       EDQUOT: "the disk quota is used up",
     };
     const code = Object.keys(reasons).find((candidate) => isErrno(error, candidate));
     if (code === undefined) throw error;
-    const message = `cannot write to ${path}: ${reasons[code] ?? code}; nothing was changed`;
+    const message = `cannot use ${path}: ${reasons[code] ?? code}`;
     throw new AisleError(
       EXIT.failed,
       "unusable-folder",

@@ -3,7 +3,7 @@ import type { Item } from "../crdt/shopping-list.js";
 import { AisleError, usageError } from "./errors.js";
 import { literalEntry, parseEntry, type ItemEntry } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
-import { formatAmount, parseQuantity, quantityOf } from "./quantity.js";
+import { formatAmount, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText, displayable } from "./text.js";
 import { isDone, itemView, listView, nameOf, sortedItems } from "./views.js";
 
@@ -131,8 +131,10 @@ function importTable(text: string, delimiter: string): readonly ImportedItem[] {
 
 function itemOf(name: string, field: (name: string) => string): ImportedItem {
   const unit = field("unit") === "" ? null : field("unit");
-  const quantity = parseQuantity(field("needed") || field("quantity") || "1", unit);
-  const acquired = field("acquired") === "" ? 0 : parseQuantity(field("acquired"), unit).thousandths;
+  // Concurrent changes can leave less than nothing, which an export tells as it is; on a new list that is nothing.
+  const amount = (text: string): Quantity => parseQuantity(text.startsWith("-") ? "0" : text, unit);
+  const quantity = amount(field("needed") || field("quantity") || "1");
+  const acquired = amount(field("acquired") || "0").thousandths;
   const note = field("note") === "" ? null : acceptText("note", field("note"));
   const aisle = field("aisle") === "" ? null : acceptText("aisle", field("aisle"));
   return { entry: { ...literalEntry(name), quantity, note, aisle }, acquired };
@@ -169,9 +171,8 @@ function jsonItem(name: string, item: Readonly<Record<string, unknown>>): Import
   const text = (field: string): string => (typeof item[field] === "string" ? item[field] : "");
   const amount = (field: string, fallback: number): number => {
     const value = item[field] ?? fallback;
-    if (typeof value !== "number" || !Number.isFinite(value) || value < 0)
-      throw usageError(`${field} is not an amount`);
-    return value;
+    if (typeof value !== "number" || !Number.isFinite(value)) throw usageError(`${field} is not an amount`);
+    return Math.max(0, value);
   };
   const unit = text("unit") === "" ? null : text("unit");
   return {

@@ -89,7 +89,8 @@ function cut(text: string, pattern: RegExp): [string, string | null] {
   return [text.slice(0, match.index) + text.slice(match.index + match[0].length), match[1] ?? ""];
 }
 
-const LONE_COUNT = new RegExp(`^${NUMBER}$`, "u");
+/** A number, or an amount in a known unit. */
+const LONE_AMOUNT = new RegExp(`^${NUMBER}(\\p{L}*)$`, "u");
 const LONE_TIMES = new RegExp(`^[x×]\\s*${NUMBER}$|^${NUMBER}[x×]$`, "u");
 
 /**
@@ -101,8 +102,13 @@ export function joinLoneNumbers(words: readonly string[]): readonly string[] {
   return attach(words, "before") ?? attach(words, "after") ?? unattached(words);
 }
 
+function isLoneCount(word: string): boolean {
+  const unit = LONE_AMOUNT.exec(word)?.[1];
+  return unit !== undefined && (unit === "" || isKnownUnit(unit));
+}
+
 function unattached(words: readonly string[]): never {
-  const number = words.find((word) => LONE_COUNT.test(word) || LONE_TIMES.test(word)) ?? "";
+  const number = words.find((word) => isLoneCount(word) || LONE_TIMES.test(word)) ?? "";
   throw usageError(`${number} belongs to no item`, 'put an amount and its item in quotes: "2 milk"');
 }
 
@@ -113,7 +119,7 @@ function attach(words: readonly string[], side: "before" | "after"): readonly st
   let open = false;
   for (const word of words) {
     const isTimes = LONE_TIMES.test(word) && !word.endsWith("x") && !word.endsWith("×");
-    const isNumber = LONE_COUNT.test(word) || LONE_TIMES.test(word);
+    const isNumber = isLoneCount(word) || LONE_TIMES.test(word);
     if (!isNumber) {
       entries.push(lead === null ? word : `${lead} ${word}`);
       open = lead === null;

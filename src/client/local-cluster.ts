@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { open, readdir, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { basename, join } from "node:path";
 import { isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
 import { monotonicMs } from "../runtime/clock.js";
@@ -67,14 +68,13 @@ export class LocalCluster {
       // Servers are told of their brokers when they start; new brokers mean new servers.
       await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
     }
+    const missing: Part[] = [];
+    for (const part of parts) if ((await this.#runningPid(part)) === null) missing.push(part);
+    for (const { role, number } of missing)
+      if (role === "broker") await requireFree(endpointsOf(shape.portBase, number));
     await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
-    const started: string[] = [];
-    for (const part of parts) {
-      if ((await this.#runningPid(part)) !== null) continue;
-      await this.#spawn(part, shape);
-      started.push(nameOf(part));
-    }
-    return started;
+    for (const part of missing) await this.#spawn(part, shape);
+    return missing.map(nameOf);
   }
 
   /** Stops every process of the cluster, politely and then not; returns the names of what ran. */
@@ -140,7 +140,9 @@ export class LocalCluster {
     }
     const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
     // Where there is no /proc, the pid file is believed. A zombie's command line is empty.
-    return words === null || words.split("\0").includes(part.role) ? pid : null;
+    const mark = part.role === "server" ? nameOf(part) : "--frontend";
+    const isOurs = (all: readonly string[]): boolean => all.includes(part.role) && all.includes(mark);
+    return words === null || isOurs(words.split("\0")) ? pid : null;
   }
 
   async #spawn(part: Part, { portBase, brokers }: ClusterShape): Promise<void> {
@@ -189,6 +191,21 @@ export class LocalCluster {
 
 function nameOf({ role, number }: Part): string {
   return `${role}-${number}`;
+}
+
+/** @throws AisleError where another process listens already: two clusters on one set of ports would mix their servers */
+async function requireFree(endpoints: ReturnType<typeof endpointsOf>): Promise<void> {
+  for (const endpoint of Object.values(endpoints)) {
+    const port = Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
+    const isFree = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) continue;
+    const hint = "is another cluster up, with another --data folder? stop it, or choose another --port-base";
+    throw new AisleError(EXIT.refused, "port-taken", `port ${port} is taken by another program`, hint);
+  }
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -1,10 +1,12 @@
-import { decodeList, encodeList, MalformedStateError } from "../crdt/codec.js";
+import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
 import type { ReplicaId } from "../crdt/dot.js";
 import { DotContext } from "../crdt/dot-context.js";
+import type { Operation } from "../crdt/history.js";
+import { LimitExceededError } from "../crdt/limits.js";
 import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { ErrorBody, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
-import { apply, type Intent } from "./intent.js";
+import { apply, keyOf, type Intent } from "./intent.js";
 
 /** A change made here that the cluster has not confirmed yet. */
 export interface OutboxEntry {
@@ -36,7 +38,7 @@ const FILE_VERSION = 1;
 export interface LocalListFile {
   readonly version: number;
   readonly id: ListId;
-  /** Which folder the replica id belongs to: see device.ts. */
+  /** Which folder the replica id belongs to: see `DataFolder.device`. */
   readonly device: string;
   readonly replica: ReplicaId;
   /** See `LocalList.onRefusal`. */
@@ -44,6 +46,8 @@ export interface LocalListFile {
   readonly basis: NewestOperation | null;
   readonly confirmed: unknown;
   readonly pending: unknown;
+  /** The server's dots, where it said that it lacks some of what is confirmed; null otherwise. */
+  readonly serverSeen: unknown;
   readonly outbox: readonly OutboxEntry[];
   readonly rejected: readonly RejectedEntry[];
   readonly stored: Stored | null;
@@ -66,8 +70,8 @@ export class LocalList {
   #confirmed: ShoppingList;
   /** The join of confirmed and pending. */
   #shown: ShoppingList;
-  /** What the cluster said it lacks of what was confirmed, as after a server lost its disk; empty otherwise. */
-  #lost: ShoppingList = new ShoppingList();
+  /** The server's dots, where it has lost some of what was confirmed, as with its disk; null otherwise. */
+  #serverSeen: DotContext | null;
   #outbox: readonly OutboxEntry[];
   #rejected: readonly RejectedEntry[];
   #basis: NewestOperation | null;
@@ -86,6 +90,7 @@ export class LocalList {
       readonly basis: NewestOperation | null;
       readonly stored: Stored | null;
       readonly clashed: boolean;
+      readonly serverSeen: DotContext | null;
     },
   ) {
     this.#confirmed = state.confirmed;
@@ -96,6 +101,7 @@ export class LocalList {
     this.#basis = state.basis;
     this.#stored = state.stored;
     this.#clashed = state.clashed;
+    this.#serverSeen = state.serverSeen;
   }
 
   static create(id: ListId, device: string, replica: ReplicaId): LocalList {
@@ -107,6 +113,7 @@ export class LocalList {
       basis: null,
       stored: null,
       clashed: false,
+      serverSeen: null,
     });
   }
 
@@ -114,7 +121,8 @@ export class LocalList {
   static fromFile(file: LocalListFile): LocalList {
     if (file.version !== FILE_VERSION) throw new MalformedStateError("it was written by a newer version of Aisle");
     const [confirmed, pending] = [decodeList(file.confirmed), decodeList(file.pending)];
-    return new LocalList(file.id, file.device, file.replica, { ...file, confirmed, pending });
+    const serverSeen = file.serverSeen === null ? null : decodeContext(file.serverSeen);
+    return new LocalList(file.id, file.device, file.replica, { ...file, confirmed, pending, serverSeen });
   }
 
   toFile(): LocalListFile {
@@ -127,6 +135,7 @@ export class LocalList {
       basis: this.#basis,
       confirmed: encodeList(this.#confirmed),
       pending: encodeList(this.#pending()),
+      serverSeen: this.#serverSeen === null ? null : encodeContext(this.#serverSeen),
       outbox: this.#outbox,
       rejected: this.#rejected,
       stored: this.#stored,
@@ -180,24 +189,28 @@ export class LocalList {
     // After a clash nothing made here can be trusted to be named right; first the cluster's whole state.
     if (this.#clashed) return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null };
     const delta = this.#pending();
-    delta.join(this.#lost);
+    if (this.#serverSeen !== null) delta.join(this.#confirmed.lacking(this.#serverSeen));
     const isEmpty = delta.seen.isEmpty();
     return { replica: this.replicaId, basis: this.#basis, seen: this.#shown.seen, delta: isEmpty ? null : delta };
   }
 
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
   onReply(request: SyncRequest, reply: SyncReply): SyncOutcome {
-    if (this.#clashed) return this.#onWholeState(request, reply);
+    if (this.#clashed) {
+      // An answer to a request from before the clash says nothing about the whole.
+      const isWhole = request.replica === this.replicaId && reply.delta !== null;
+      return isWhole ? this.#onWholeState(reply.delta) : { type: "again" };
+    }
     if (request.delta !== null) this.#confirmed.join(request.delta);
     if (reply.delta !== null) {
       this.#confirmed.join(reply.delta);
       this.#shown.join(reply.delta);
     }
     this.#outbox = this.#outbox.filter((entry) => !this.#confirmed.seen.has(entry));
-    if (reply.newest !== null && request.replica === this.replicaId) this.#basis = reply.newest;
+    this.#raiseBasis(request, reply.newest);
     this.#stored = { servers: reply.stored, wanted: reply.wanted };
-    this.#lost = reply.serverSeen === null ? new ShoppingList() : this.#confirmed.lacking(reply.serverSeen);
-    return { type: this.#outbox.length > 0 || !this.#lost.seen.isEmpty() ? "behind" : "level" };
+    this.#serverSeen = reply.serverSeen;
+    return { type: this.#outbox.length > 0 || this.#serverSeen !== null ? "behind" : "level" };
   }
 
   /**
@@ -215,24 +228,54 @@ export class LocalList {
       }
       return { type: "again" };
     }
+    if (this.#clashed && error.code === "no-such-list") return this.#onWholeState(new ShoppingList());
     const refused = this.#outbox.filter((entry) => request.delta?.seen.has(entry) === true);
     if (refused.length === 0) return { type: "rejected", changes: 0, error };
-    const { code, message } = error;
-    this.#rejected = [...this.#rejected, ...refused.map(({ id, at, intent }) => ({ id, at, intent, code, message }))];
+    this.#reject(refused, error);
     this.#renew(freshReplica());
     this.#redo(this.#outbox.filter((entry) => !refused.includes(entry)));
     return { type: "rejected", changes: refused.length, error };
   }
 
-  #onWholeState(request: SyncRequest, reply: SyncReply): SyncOutcome {
-    // An answer to a request from before the clash says nothing about the whole.
-    if (request.replica !== this.replicaId || reply.delta === null) return { type: "again" };
+  /** After a clash: what of the outbox the cluster has under its old name is known, the rest is made again. */
+  #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
-    this.#confirmed = reply.delta.clone();
-    const known = new Set(this.#confirmed.history.operations().map((operation) => operation.id));
-    for (const newest of this.#confirmed.newest.values()) known.add(newest.get() ?? "");
-    this.#redo(this.#outbox.filter((entry) => !known.has(entry.id)));
+    this.#serverSeen = null;
+    this.#confirmed = whole.clone();
+    const knownThrough = this.#knownThrough(whole);
+    const unknown = this.#outbox.filter(({ replica, counter }) => counter > (knownThrough.get(replica) ?? 0));
+    // Whether these are there is past finding out. Kept for their author to decide: making them again might count twice.
+    const unclear = unknown.filter((entry) => mayBeThere(entry, whole));
+    this.#reject(unclear, {
+      code: "unclear",
+      message: "it may be stored already; look, and make it again if it is not",
+    });
+    this.#redo(unknown.filter((entry) => !unclear.includes(entry)));
     return { type: this.#outbox.length > 0 ? "behind" : "level" };
+  }
+
+  /**
+   * How far the cluster knows what this folder made under each of its replica ids. A replica's operations reach the cluster
+   * in order, so one of ours that is found there speaks for all before it, also for those that the history has dropped.
+   */
+  #knownThrough(whole: ShoppingList): ReadonlyMap<ReplicaId, number> {
+    const there = new Set(whole.history.operations().map((operation) => operation.id));
+    for (const newest of whole.newest.values()) there.add(newest.get() ?? "");
+    const through = new Map<ReplicaId, number>();
+    for (const { replica, counter, id } of this.#outbox) {
+      if (there.has(id)) through.set(replica, Math.max(counter, through.get(replica) ?? 0));
+    }
+    return through;
+  }
+
+  /** Answers can overtake each other; the newest operation that is known to be stored only moves forward. */
+  #raiseBasis(request: SyncRequest, newest: NewestOperation | null): void {
+    if (newest === null || request.replica !== this.replicaId) return;
+    if (newest.counter > (this.#basis?.counter ?? 0)) this.#basis = newest;
+  }
+
+  #reject(entries: readonly OutboxEntry[], { code, message }: Pick<RejectedEntry, "code" | "message">): void {
+    this.#rejected = [...this.#rejected, ...entries.map(({ id, at, intent }) => ({ id, at, intent, code, message }))];
   }
 
   #pending(): ShoppingList {
@@ -254,6 +297,24 @@ export class LocalList {
   #redo(entries: readonly OutboxEntry[]): void {
     this.#shown = this.#confirmed.clone();
     this.#outbox = [];
-    for (const { intent, id, at } of entries) this.perform(intent, { id, at });
+    for (const entry of entries) {
+      const { intent, id, at } = entry;
+      try {
+        this.perform(intent, { id, at });
+      } catch (error) {
+        if (!(error instanceof LimitExceededError)) throw error;
+        this.#reject([entry], { code: "too-large", message: error.message });
+      }
+    }
   }
+}
+
+/** Whether the operation could be one of those that the list's history has dropped. */
+function mayBeThere(entry: OutboxEntry, whole: ShoppingList): boolean {
+  if (!whole.seen.has(entry)) return false;
+  const isSameDot = ({ dot }: Operation): boolean => dot.replica === entry.replica && dot.counter === entry.counter;
+  if (whole.history.operations().some(isSameDot)) return false;
+  const key = keyOf(entry.intent);
+  const touched = key === null ? undefined : whole.items.entries().get(key)?.touched;
+  return key === null || (touched?.get(entry.replica) ?? 0) >= entry.counter;
 }

@@ -21,9 +21,10 @@ export function clientProgram(scriptPath: string): Command {
 }
 
 /** Carries out one command from start to end: changes durable first, then told, then sent if that goes quickly. */
-const invoke: Invoke = async (handler, words, flags) => {
+const invoke: Invoke = async ({ handler, words, flags }) => {
   const context = await Context.open(flags, process.env);
   try {
+    await context.checkFlags();
     const result = await handler(context, words, flags);
     const changed = await context.workspace.commit();
     tell(context, result);

@@ -28,6 +28,12 @@ export function renderItem(item: Item, style: Style): string {
   return `${mark} ${done ? style.dim(name) : style.bold(name)}  ${amount}${note}`;
 }
 
+/** The same where no heading tells the aisle. */
+export function renderPlacedItem(item: Item, style: Style): string {
+  const aisle = item.aisle === null ? "" : style.dim(`  @${displayable(item.aisle)}`);
+  return `${renderItem(item, style)}${aisle}`;
+}
+
 /** A list by aisle, with what is left to get and what waits to be sent. */
 export function renderList(list: LocalList, style: Style): string {
   const items = sortedItems(list.shown);

@@ -1,4 +1,5 @@
 import type { ShoppingList } from "../crdt/shopping-list.js";
+import { BOUNDS } from "../protocol/bounds.js";
 import type { ErrorCode } from "../protocol/errors.js";
 import type { ListId } from "../protocol/ids.js";
 import {
@@ -25,6 +26,9 @@ export interface ListSync {
   /** Why changes were moved to `rejected`, or the whole list could not be had. */
   readonly refusal: ErrorBody | null;
 }
+
+/** Two bring both sides level, a clash takes a few more; a cluster that always wants another one is not humoured. */
+const MOST_EXCHANGES = 20;
 
 interface Exchange {
   readonly outcome: SyncOutcome;
@@ -63,13 +67,13 @@ export class Synchronizer {
   async synchronize(id: ListId, budgetMs: number): Promise<ListSync> {
     const deadline = monotonicMs() + budgetMs;
     let [pushed, fetched, refusal]: [number, number, ErrorBody | null] = [0, 0, null];
-    for (;;) {
+    for (let exchanges = 1; ; exchanges++) {
       const step = await this.#exchange(id, deadline - monotonicMs());
       pushed += step.pushed;
       fetched += step.fetched;
       if (step.outcome.type === "rejected") refusal = step.outcome.error;
       const isDone = step.outcome.type === "level" || step.outcome.type === "rejected";
-      if (isDone || monotonicMs() >= deadline) {
+      if (isDone || exchanges === MOST_EXCHANGES || monotonicMs() >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
       }
     }
@@ -101,7 +105,8 @@ export class Synchronizer {
       }
       const { delta, stored } = answer.reply;
       const outcome = list.onReply(request, answer.reply);
-      const isNews = request.delta !== null || delta !== null || before.stored?.servers !== stored;
+      const isRest = outcome.type === "level" && request.delta === null && delta === null;
+      const isNews = !isRest || before.stored?.servers !== stored;
       if (isNews) await this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;
       return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };
@@ -113,7 +118,12 @@ export class Synchronizer {
     request: SyncRequest,
     budgetMs: number,
   ): Promise<{ readonly reply: SyncReply } | { readonly refused: ErrorBody }> {
-    const question = { kind: "sync", listId: id, body: encodeSyncRequest(request) } as const;
+    const body = encodeSyncRequest(request);
+    if (body.byteLength > BOUNDS.frameBytes) {
+      const message = `what waits to be sent has more than ${BOUNDS.frameBytes} bytes`;
+      return { refused: { code: "too-large", message } };
+    }
+    const question = { kind: "sync", listId: id, body } as const;
     try {
       return { reply: (await this.session.request(question, decodeSyncReply, budgetMs)).value };
     } catch (error) {

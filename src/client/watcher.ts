@@ -5,7 +5,7 @@ import { DEFAULT_HEARTBEAT } from "../protocol/heartbeat.js";
 import { topicOf, type ListId } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
 import { connectSubscriber, type SubscriberSocket } from "../runtime/zeromq.js";
-import { AisleError } from "./errors.js";
+import { AisleError, EXIT } from "./errors.js";
 import { Feed, type FeedEffect, type FeedEvent } from "./feed.js";
 import type { LocalList } from "./local-list.js";
 import type { Session } from "./session.js";
@@ -15,6 +15,8 @@ export interface WatchListener {
   /** The list as this folder has it, at the start and whenever that may have changed. */
   onList(list: LocalList): void;
   onReachable(isReachable: boolean): void;
+  /** It cannot go on: the list was forgotten, the disk refuses, or this program is wrong. */
+  onFailure(error: unknown): void;
 }
 
 const FETCH_BUDGET_MS = 5_000;
@@ -26,6 +28,7 @@ export class Watcher {
   #socket: SubscriberSocket | null = null;
   #files: FSWatcher | null = null;
   #stopped = false;
+  #isOnline = false;
   /** Work is done one piece at a time; what is asked for twice meanwhile is done once more. */
   #working = false;
   readonly #wanted = new Set<"fetch" | "reopen" | "look">();
@@ -49,6 +52,7 @@ export class Watcher {
     this.#files = watch(this.synchronizer.folder.listsPath, (_type, name) => {
       if (name === `${this.listId}.json`) this.#want("look");
     });
+    this.#files.on("error", (error) => this.#fail(error));
     this.#want("look");
     this.#want("reopen");
   }
@@ -62,7 +66,7 @@ export class Watcher {
 
   #want(work: "fetch" | "reopen" | "look"): void {
     this.#wanted.add(work);
-    if (!this.#working) void this.#work();
+    if (!this.#working) this.#work().catch((error: unknown) => this.#fail(error));
   }
 
   async #work(): Promise<void> {
@@ -76,9 +80,18 @@ export class Watcher {
     this.#working = false;
   }
 
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.listener.onFailure(error);
+  }
+
   async #look(): Promise<void> {
-    const list = await this.synchronizer.folder.readList(this.listId).catch(() => null);
-    if (list !== null) this.listener.onList(list);
+    const list = await this.synchronizer.folder.readList(this.listId);
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    this.listener.onList(list);
+    // What other commands here could not send goes with the watch.
+    if (list.outbox.length > 0 && this.#isOnline) this.#want("fetch");
   }
 
   /** Finds a broker that answers and subscribes to its feed; keeps trying. */
@@ -97,22 +110,27 @@ export class Watcher {
       });
       this.#driver.post({ type: "opened" });
     } catch (error) {
-      if (!(error instanceof AisleError)) throw error;
-      this.listener.onReachable(false);
-      this.#want("reopen");
+      this.#lose(error);
     }
   }
 
   async #fetch(): Promise<void> {
     try {
-      await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
+      const { refusal } = await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
+      this.#isOnline = refusal === null;
       this.listener.onReachable(true);
     } catch (error) {
-      if (!(error instanceof AisleError)) throw error;
-      this.listener.onReachable(false);
-      this.#want("reopen");
+      this.#lose(error);
     }
     await this.#look();
+  }
+
+  /** Being offline passes; nothing else does. */
+  #lose(error: unknown): void {
+    if (!(error instanceof AisleError) || error.exitCode !== EXIT.unreachable) throw error;
+    this.#isOnline = false;
+    this.listener.onReachable(false);
+    this.#want("reopen");
   }
 }
 

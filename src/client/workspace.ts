@@ -51,8 +51,11 @@ export class Workspace {
     return list;
   }
 
+  /** An empty list, or the one that is there by now. */
   async create(id: ListId): Promise<LocalList> {
     await this.#beginWriting();
+    const known = await this.list(id);
+    if (known !== null) return known;
     const list = LocalList.create(id, await this.folder.device(), randomId());
     this.#lists.set(id, list);
     this.#changed.add(id);
@@ -67,21 +70,23 @@ export class Workspace {
     const intents = plan(list);
     if (intents.length === 0) return list;
     list.belongTo(await this.folder.device(), randomId);
+    // Several changes of one command happen together or not at all.
+    const before = intents.length > 1 ? list.toFile() : null;
     try {
       for (const intent of intents) list.perform(intent, { id: randomId(), at: wallClockMs() });
     } catch (error) {
+      if (before !== null) this.#lists.set(id, LocalList.fromFile(before));
       if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
       throw error;
-    } finally {
-      this.#changed.add(id);
     }
+    this.#changed.add(id);
     return list;
   }
 
   /** Forgets the list on this device, at once. */
   async forget(id: ListId): Promise<void> {
-    await this.#beginWriting();
     await this.commit({ keepLock: true });
+    await this.#beginWriting();
     await this.folder.forgetList(id);
     this.#lists.delete(id);
     if ((await this.settings()).current === id) await this.changeSettings({ current: null });

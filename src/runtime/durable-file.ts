@@ -75,7 +75,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/** Makes the folder and those above it, private to the user. (Node's own recursive mkdir never returns below /proc.) */
+/** Makes the folder and those above it, durably and private to the user. (Node's own recursive mkdir never returns below /proc.) */
 export async function makeFolder(path: string): Promise<void> {
   const make = async (): Promise<void> => {
     await mkdir(path, { mode: 0o700 });
@@ -86,8 +86,12 @@ export async function makeFolder(path: string): Promise<void> {
     if (isErrno(error, "EEXIST")) return;
     if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
-    await make();
+    // Another process may have been quicker.
+    await make().catch((again: unknown) => {
+      if (!isErrno(again, "EEXIST")) throw again;
+    });
   }
+  await syncFolder(dirname(path));
 }
 
 /** Makes renames and unlinks in the folder durable. */

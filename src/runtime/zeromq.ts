@@ -37,8 +37,11 @@ class SendQueue {
   async #drain(): Promise<void> {
     this.#sending = true;
     for (let frames = this.#waiting.shift(); frames !== undefined; frames = this.#waiting.shift()) {
-      // A peer that is gone or full: liveness is the heartbeat's business, not the socket's.
-      await this.socket.send(frames).catch(() => undefined);
+      try {
+        await this.socket.send(frames);
+      } catch {
+        // A peer that is gone or full, or a socket closed by now: liveness is the heartbeat's business, not the socket's.
+      }
     }
     this.#sending = false;
   }

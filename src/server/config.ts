@@ -8,6 +8,8 @@ export interface ServerConfig extends HeartbeatTimes {
   /** Where peers may subscribe to this server's changes. */
   readonly publish: string;
   readonly dataDir: string;
+  /** How many lists stay in memory while nobody uses them. */
+  readonly residentLists: number;
   /** The wait before a silent broker is tried again: doubled each time, up to the longest. */
   readonly reconnectDelayMs: number;
   readonly longestReconnectDelayMs: number;
@@ -15,7 +17,13 @@ export interface ServerConfig extends HeartbeatTimes {
 
 /** @throws RangeError naming what does not hold */
 export function serverConfig(given: Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir">): ServerConfig {
-  const config = { ...DEFAULT_HEARTBEAT, reconnectDelayMs: 100, longestReconnectDelayMs: 5_000, ...given };
+  const config = {
+    ...DEFAULT_HEARTBEAT,
+    reconnectDelayMs: 100,
+    longestReconnectDelayMs: 5_000,
+    residentLists: 1_000,
+    ...given,
+  };
   if (!isServerId(config.id)) {
     throw new RangeError(
       "a server's id has up to 63 lower-case letters, digits and hyphens, and starts with no hyphen",

@@ -1,5 +1,6 @@
 import { overflowOf } from "../crdt/capacity.js";
 import { ShoppingList } from "../crdt/shopping-list.js";
+import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import { bodyFrame, type Reply, type Request } from "../protocol/frames.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
@@ -31,7 +32,8 @@ export type ReplicaEffect =
   | { readonly type: "load"; readonly listId: ListId }
   | { readonly type: "persist"; readonly number: number; readonly listId: ListId; readonly delta: ShoppingList }
   | { readonly type: "reply"; readonly asker: Asker; readonly reply: Reply }
-  | { readonly type: "notify"; readonly topic: string };
+  | { readonly type: "notify"; readonly topic: string }
+  | { readonly type: "log"; readonly problem: string };
 
 interface Resident {
   /** Null while it is being read. */
@@ -62,7 +64,11 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
   #requests = 0;
   #effects: ReplicaEffect[] = [];
 
-  constructor(readonly id: ServerId) {}
+  /** @param residentLists how many lists stay in memory at rest; those at work come on top */
+  constructor(
+    readonly id: ServerId,
+    readonly residentLists: number,
+  ) {}
 
   get requests(): number {
     return this.#requests;
@@ -100,16 +106,34 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
       this.#effects.push({ type: "reply", asker, reply: { kind: "reply", body: bodyFrame({ server: this.id }) } });
       return;
     }
-    this.#answering(asker, () => {
+    this.#answering(asker, request.listId, () => {
       if (request.listId === null) throw new ProtocolError("unknown-kind", "servers answer for lists only");
       const sync = decodeSyncRequest(request.body);
-      const resident = this.#residents.get(request.listId);
-      if (resident === undefined) {
+      const resident = this.#use(request.listId);
+      if (resident === null) {
         this.#residents.set(request.listId, { list: null, queued: [{ asker, request: sync }], persisting: 0 });
         this.#effects.push({ type: "load", listId: request.listId });
       } else if (resident.list === null) resident.queued.push({ asker, request: sync });
       else this.#sync(asker, request.listId, resident, resident.list, sync);
     });
+    this.#evict();
+  }
+
+  /** The list if it is in memory, which makes it the most recently used. */
+  #use(listId: ListId): Resident | null {
+    const resident = this.#residents.get(listId);
+    if (resident === undefined) return null;
+    this.#residents.delete(listId);
+    this.#residents.set(listId, resident);
+    return resident;
+  }
+
+  /** Lets cold lists go; what is being read or written stays. */
+  #evict(): void {
+    for (const [listId, { list, persisting }] of this.#residents) {
+      if (this.#residents.size <= this.residentLists) return;
+      if (list !== null && persisting <= this.#persistedThrough) this.#residents.delete(listId);
+    }
   }
 
   #onLoaded(listId: ListId, list: ShoppingList): void {
@@ -117,7 +141,7 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
     if (resident?.list !== null) return;
     resident.list = list;
     for (const { asker, request } of resident.queued.splice(0)) {
-      this.#answering(asker, () => this.#sync(asker, listId, resident, list, request));
+      this.#answering(asker, listId, () => this.#sync(asker, listId, resident, list, request));
     }
     // A list that nobody has written is not kept: asking for made-up ids costs no memory.
     if (list.seen.isEmpty()) this.#residents.delete(listId);
@@ -139,15 +163,24 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
       this.#hold(resident, { listId, asker, effects: [{ type: "reply", asker, reply }] });
       return;
     }
-    const effects: ReplicaEffect[] = [];
-    if (request.delta !== null && !list.seen.includesAll(request.delta.seen)) {
+    const isNews = request.delta !== null && !list.seen.includesAll(request.delta.seen);
+    if (isNews) {
       const overflow = overflowOf(list, request.delta);
       if (overflow !== null) throw new ProtocolError("too-large", `a list holds at most ${overflow}`);
       list.join(request.delta);
+    }
+    // The answer first: should making it fail, nothing may look as if it were on its way to the disk.
+    const reply = this.#syncReply(list, request);
+    const effects: ReplicaEffect[] = [{ type: "reply", asker, reply }];
+    if (isNews) {
       resident.persisting = ++this.#persistNumber;
       this.#effects.push({ type: "persist", number: this.#persistNumber, listId, delta: request.delta });
       effects.push({ type: "notify", topic: topicOf(listId) });
     }
+    this.#hold(resident, { listId, asker, effects });
+  }
+
+  #syncReply(list: ShoppingList, request: SyncRequest): Reply {
     const lacking = list.lacking(request.seen);
     const reply = encodeSyncReply({
       delta: lacking.seen.isEmpty() ? null : lacking,
@@ -156,7 +189,11 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
       stored: 1,
       wanted: 1,
     });
-    this.#hold(resident, { listId, asker, effects: [{ type: "reply", asker, reply }, ...effects] });
+    if (reply.body.byteLength <= BOUNDS.frameBytes) return reply;
+    throw new ProtocolError(
+      "too-large",
+      `the list has more than the ${BOUNDS.frameBytes} bytes that a message may have`,
+    );
   }
 
   #onPersisted(through: number): void {
@@ -184,12 +221,15 @@ export class Replica implements Machine<ReplicaEvent, ReplicaEffect> {
     }
   }
 
-  #answering(asker: Asker, answer: () => void): void {
+  /** Whatever goes wrong is answered; a list that it went wrong with is read anew from the disk. */
+  #answering(asker: Asker, listId: ListId | null, answer: () => void): void {
     try {
       answer();
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#refuse(asker, error);
+      const isKnown = error instanceof ProtocolError;
+      if (!isKnown && listId !== null) this.#residents.delete(listId);
+      this.#refuse(asker, isKnown ? error : new ProtocolError("internal", "the server could not answer this"));
+      if (!isKnown) this.#effects.push({ type: "log", problem: String(error) });
     }
   }
 

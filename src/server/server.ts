@@ -73,6 +73,7 @@ class Server implements RunningServer {
   readonly #replica: Replica;
   readonly #driver: Driver<ReplicaEvent, ReplicaEffect>;
   readonly #connections: readonly BrokerConnection[];
+  #isStopping = false;
 
   constructor(
     config: ServerConfig,
@@ -80,7 +81,7 @@ class Server implements RunningServer {
     readonly store: Store,
     readonly file: RosterFile,
   ) {
-    this.#replica = new Replica(config.id);
+    this.#replica = new Replica(config.id, config.residentLists);
     const onError = (error: unknown): void => logger.error({ event: "request-failed", problem: String(error) });
     // A replica has no deadlines of its own, so its tick is never posted; any event without effect will do.
     const tick: ReplicaEvent = { type: "persisted", through: 0 };
@@ -91,6 +92,7 @@ class Server implements RunningServer {
         health: () => bodyFrame(this.#health()),
         onMembers: (body) => this.#learn(body),
         onRequest: (request) => {
+          if (this.#isStopping) return;
           this.#driver.post({ type: "request", asker: { broker, tag: request.tag }, request });
         },
       };
@@ -99,9 +101,11 @@ class Server implements RunningServer {
   }
 
   async stop(): Promise<void> {
+    // First what is being written, whose answers still go out; then goodbye.
+    this.#isStopping = true;
+    await this.store.close();
     await Promise.all(this.#connections.map((connection) => connection.close()));
     this.#driver.stop();
-    await this.store.close();
     this.logger.info({ event: "server-stopped" });
   }
 
@@ -135,6 +139,9 @@ class Server implements RunningServer {
       }
       case "notify":
         for (const connection of this.#connections) connection.send({ type: "notice", topics: [effect.topic] });
+        break;
+      case "log":
+        this.logger.error({ event: "request-failed", problem: effect.problem });
         break;
     }
   }

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Cluster, Device } from "../e2e/harness.js";
 
@@ -55,6 +57,23 @@ describe("kill -9", () => {
     devices.push(cat);
     await cat.ok("join", id);
     expect(await cat.amounts()).toEqual({ eggs: "1/0", milk: "1/0" });
+  });
+
+  it("and the loss of every server's disk: devices bring back what they have", async () => {
+    const [ann, ben] = await pair();
+    await ann.ok("add", "milk", "eggs");
+    for (const one of [ann, ben]) await one.ok("sync");
+    for (const server of ["server-1", "server-2"]) {
+      cluster.kill(server);
+      rmSync(join(cluster.folder, server), { recursive: true });
+    }
+    await cluster.up();
+    await ben.ok("sync");
+    const cat = new Device(cluster.brokers);
+    devices.push(cat);
+    const [{ id }] = await ann.json<[{ id: string }]>("lists");
+    await cat.ok("join", id);
+    expect(await cat.ok("show", "--digest")).toBe(await ann.ok("show", "--digest"));
   });
 
   it("of the client between any two steps of a sync loses nothing and counts nothing twice", async () => {

@@ -78,8 +78,11 @@ describe("a list on this machine", () => {
     const wiped = new Server();
     const second = list.request();
     expect(list.onReply(second, wiped.reply(second))).toEqual({ type: "behind" });
-    const third = list.request();
-    expect(list.onReply(third, wiped.reply(third))).toEqual({ type: "level" });
+    // Every exchange reads the list from its file.
+    const again = reread(list);
+    const third = again.request();
+    expect(again.onReply(third, wiped.reply(third))).toEqual({ type: "level" });
+    expect(reread(again).request().delta).toBeNull();
     expect(wiped.list.item("milk")?.needed).toBe(1);
   });
 
@@ -121,6 +124,66 @@ describe("a list on this machine", () => {
     clashed.onReply(request, server.reply(request));
     expect(amountOf(clashed)).toBe(5);
     expect(server.list.item("milk")?.needed).toBe(5);
+  });
+
+  it("does not make again what the cluster has under the old name, however much came after it", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    for (let count = 0; count < 200; count++) list.perform(milk(1), author());
+    server.reply(list.request());
+    const other = LocalList.create(LIST, "other", "c");
+    for (let count = 0; count < 200; count++) other.perform(milk(1), author());
+    server.reply(other.request());
+    const twin = { counter: 999, id: "somebody-elses" };
+    list.onRefusal(list.request(), { code: "stale-basis", message: "", newest: twin }, () => "b");
+    const whole = list.request();
+    expect(list.onReply(whole, server.reply(whole))).toEqual({ type: "level" });
+    expect(amountOf(list)).toBe(400);
+  });
+
+  it("keeps aside, rather than counts twice, a change of which nobody can tell any more whether it is there", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(3), author());
+    const backup = reread(list);
+    list.perform(milk(1), author());
+    for (let count = 0; count < 200; count++) list.perform({ ...milk(1), name: "eggs" } as Intent, author());
+    server.reply(list.request());
+    const newest = { counter: 202, id: list.outbox.at(-1)?.id ?? "" };
+    backup.perform({ ...milk(1), name: "bread" } as Intent, author());
+    backup.onRefusal(backup.request(), { code: "stale-basis", message: "", newest }, () => "b");
+    const whole = backup.request();
+    backup.onReply(whole, server.reply(whole));
+    expect(amountOf(backup)).toBe(4);
+    expect(backup.rejected).toMatchObject([{ code: "unclear", intent: milk(3) }]);
+    expect(backup.outbox).toMatchObject([{ intent: { name: "bread" } }]);
+  });
+
+  it("makes its changes again on nothing when the cluster has lost the list after a clash", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    list.onRefusal(
+      list.request(),
+      { code: "stale-basis", message: "", newest: { counter: 1, id: "other" } },
+      () => "b",
+    );
+    const unknown: ErrorBody = { code: "no-such-list", message: "" };
+    expect(list.onRefusal(list.request(), unknown, () => "c")).toEqual({ type: "behind" });
+    expect(list.request().delta).not.toBeNull();
+    expect(amountOf(list)).toBe(1);
+  });
+
+  it("keeps the newest of two answers that overtook each other", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const first = list.request();
+    const firstReply = server.reply(first);
+    list.perform(milk(1), author());
+    const second = list.request();
+    list.onReply(second, server.reply(second));
+    list.onReply(first, firstReply);
+    expect(list.request().basis?.counter).toBe(2);
   });
 
   it("takes a new replica id in another folder", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { overflowOf } from "../../src/crdt/capacity.js";
 import {
   decodeContext,
   decodeList,
@@ -101,6 +102,24 @@ describe("the canonical form", () => {
   });
 });
 
+describe("decoding", () => {
+  it("takes time in proportion to the size: the largest clouds and rows are read at once", () => {
+    const ranges = Array.from({ length: LIMITS.cloud }, (_, index) => [3 * index + 3, 3 * index + 3]).flat();
+    const replicas = Array.from({ length: LIMITS.replicas }, (_, index) => `r${String(index).padStart(5, "0")}`);
+    const rows = replicas.map((_, index) => [index, 1]);
+    const encoded = [1, replicas, [], [[0, ...ranges]], [], 0, 0, [["milk", 0, 0, 0, ...rows]], []];
+    const small = [1, ["a"], [], [[0, 3, 3]], [], 0, 0, [["milk", 0, 0, 0, [0, 1]]], []];
+    const timeOf = (form: unknown, times: number): number => {
+      const start = performance.now();
+      for (let count = 0; count < times; count++) decodeList(form);
+      return performance.now() - start;
+    };
+    timeOf(small, 10_000);
+    // 4096 times the size may take ten times as long per unit, and not 4096 times.
+    expect(timeOf(encoded, 1)).toBeLessThan(10 * timeOf(small, LIMITS.cloud));
+  });
+});
+
 describe("a list", () => {
   it("shows the worked example: two offline shoppers, one list in the end", () => {
     const [a, b] = [new ShoppingList(), new ShoppingList()];
@@ -151,6 +170,37 @@ describe("a list", () => {
     const before = digestOf(list);
     expect(() => list.add(author("a"), "Milk", null, 1)).toThrow(LimitExceededError);
     expect(digestOf(list)).toBe(before);
+  });
+
+  it("refuses a name that only folding makes too long, and stays readable", () => {
+    const list = new ShoppingList();
+    expect(() => list.add(author("a"), "\ufdfa".repeat(100), null, 1)).toThrow(LimitExceededError);
+    expect(encodeListText(decodeList(encodeList(list)))).toBe(encodeListText(new ShoppingList()));
+  });
+
+  it("refuses to go beyond the last counter and the last Lamport time, whoever brought it there", () => {
+    const list = new ShoppingList();
+    list.seen.addRange({ replica: "a", from: LIMITS.counter, to: LIMITS.counter });
+    expect(() => list.add(author("a"), "Milk", null, 1)).toThrow(LimitExceededError);
+    list.name.write("x", { time: LIMITS.counter, replica: "z" });
+    expect(() => list.rename(author("b"), "Party")).toThrow(LimitExceededError);
+  });
+
+  it("has no room for a delta that leaps ahead, or that has too many items", () => {
+    const [list, leap] = [new ShoppingList(), new ShoppingList()];
+    leap.seen.add({ replica: "z", counter: LIMITS.counter });
+    expect(overflowOf(list, leap)).not.toBeNull();
+    const late = new ShoppingList();
+    late.name.write("x", { time: LIMITS.counter, replica: "z" });
+    expect(overflowOf(list, late)).not.toBeNull();
+    expect(overflowOf(list, list.add(author("a"), "Milk", null, 1))).toBeNull();
+  });
+
+  it("writes a text later than the one it replaces, even where that one's operation is unknown", () => {
+    const list = new ShoppingList();
+    list.name.write("Old", { time: 1_000, replica: "z" });
+    list.rename(author("a"), "New");
+    expect(list.name.get()).toBe("New");
   });
 
   it("folds spellings of one name into one item and keeps units apart", () => {

@@ -1,7 +1,7 @@
 import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { Device } from "./harness.js";
+import { Device, run } from "./harness.js";
 
 const devices: Device[] = [];
 /** A device whose brokers do not exist. */
@@ -58,10 +58,12 @@ describe("with nothing running", () => {
     expect(stderr).toMatch(/^aisle: the cluster cannot be reached .*aisle cluster up.*\n$/);
   });
 
-  it("join exits 5 and leaves no list behind that was never seen", async () => {
+  it("join exits 5, leaves no list behind that was never seen, and the current list as it was", async () => {
     const one = device();
+    const current = await one.newList("Groceries");
     expect((await one.run("join", "11111111-1111-4111-8111-111111111111")).code).toBe(5);
-    expect(await one.json("lists")).toEqual([]);
+    expect(await one.json("lists")).toMatchObject([{ id: current, current: true }]);
+    await one.ok("add", "milk");
   });
 
   it("twenty adds at the same time on one folder all land", async () => {
@@ -89,6 +91,17 @@ describe("with nothing running", () => {
     expect(needed).toBeLessThanOrEqual(20);
     await one.ok("add", "milk");
   });
+});
+
+describe("help", () => {
+  it.each([[["help"]], [["help", "add"]], [["--help"]], [["cluster", "help", "up"]], [["--version"]]])(
+    "%j exits 0 with something to read",
+    async (words) => {
+      const { code, stdout, stderr } = await device().run(...words);
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(stdout).not.toBe("");
+    },
+  );
 });
 
 describe("odd input", () => {
@@ -185,6 +198,40 @@ describe("odd input", () => {
     expect((await one.run("new", "GROCERIES")).code).toBe(6);
   });
 
+  it("a flag that is wrong stops a command before it has changed anything", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    expect((await one.run("add", "milk", "--sync-budget", "soon")).code).toBe(2);
+    expect((await run(["add", "milk"], { ...one.env, AISLE_BROKERS: "nowhere" })).code).toBe(2);
+    expect((await one.show()).items).toEqual([]);
+  });
+
+  it("a name that grows too long when it is folded gets one line and exit 6, and the list stays readable", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const { code, stderr } = await one.run("add", "\ufdfa".repeat(100));
+    expect(code).toBe(6);
+    expect(stderr).toMatch(/^aisle: [^\n]+\n$/);
+    await one.ok("add", "milk");
+  });
+
+  it("a dry run changes nothing", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    await one.ok("add", "milk");
+    const before = await one.ok("show", "--digest");
+    for (const words of [
+      ["add", "eggs"],
+      ["remove", "milk"],
+      ["delete", "groceries"],
+      ["delete", "groceries", "--local"],
+      ["use", "groceries"],
+    ]) {
+      await one.ok(...words, "--dry-run");
+    }
+    expect(await one.ok("show", "--digest")).toBe(before);
+  });
+
   it("errors are JSON on stderr with --json", async () => {
     const { code, stdout, stderr } = await device().run("show", "--json");
     expect([code, stdout]).toEqual([3, ""]);
@@ -236,6 +283,39 @@ describe("batch", () => {
     const { code } = await one.pipe('add milk\ngot beer\nadd "unclosed\nadd bread\n', "batch", "--keep-going");
     expect(code).toBe(3);
     expect(await one.amounts()).toEqual({ bread: "1/0", milk: "1/0" });
+  });
+
+  it.each([
+    ["a flag that belongs to the whole batch", "add eggs --dry-run"],
+    ["another folder", "add eggs --data-dir /tmp/elsewhere"],
+    ["a command that needs a process of its own", "--list Groceries watch"],
+    ["a question for help", "add --help"],
+    ["an unknown command", "frobnicate"],
+  ])("refuses a line with %s in one line", async (_what, line) => {
+    const one = device();
+    await one.newList("Groceries");
+    const { code, stdout, stderr } = await one.pipe(`${line}\n`, "batch");
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^aisle: line 1: [^\n]+\n$/);
+    expect((await one.show()).items).toEqual([]);
+  });
+
+  it("finishes its work when nobody reads the answers any more", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const batch = one.start("batch", "--ndjson", "--offline");
+    batch.child.stdout?.destroy();
+    batch.child.stdin?.end(Array.from({ length: 3_000 }, (_, index) => `add item${index}\n`).join(""));
+    await new Promise((resolve) => batch.child.once("exit", resolve));
+    expect((await one.show()).items).toHaveLength(3_000);
+  });
+
+  it("undoes nothing and half-does nothing when a line with several changes fails", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const full = Array.from({ length: 100 }, () => 'add "10000000 milk"\n').join("");
+    expect((await one.pipe(`${full}add eggs "10000000 milk"\n`, "batch")).code).toBe(6);
+    expect((await one.show()).items.map((item) => item.name)).toEqual(["milk"]);
   });
 
   it("answers a line as soon as it is durable, while more may come", async () => {

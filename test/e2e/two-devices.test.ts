@@ -97,6 +97,18 @@ describe("two devices, one list", () => {
     expect(await watcher.stop("SIGINT")).toBe(0);
   });
 
+  it("sync within a batch, which sends the lines before it", async () => {
+    const [ann, ben] = await pair();
+    const { code, stdout } = await ann.pipe("add milk\nsync\nadd eggs\n", "batch", "--ndjson");
+    expect([code, stdout.trim().split("\n")]).toEqual([
+      0,
+      expect.arrayContaining([expect.stringContaining('"pending":0')]),
+    ]);
+    await ann.ok("sync");
+    await ben.ok("sync");
+    expect(await ben.amounts()).toEqual({ eggs: "1/0", milk: "1/0" });
+  });
+
   it("take a copied data folder for another device, and count every change of both once", async () => {
     const [ann] = await pair();
     await ann.ok("add", "milk");

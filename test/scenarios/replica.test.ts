@@ -9,14 +9,14 @@ const LIST = "11111111-1111-4111-8111-111111111111";
 
 /** A server's core with requests built from lists; its effects come back as lines. */
 class Scenario {
-  readonly replica = new Replica("server-1");
+  readonly replica = new Replica("server-1", 1);
   #tag = 0;
 
   step(event: ReplicaEvent): string[] {
     return this.replica.step(0, event).map(describeEffect);
   }
 
-  sync(request: Partial<SyncRequest>): string[] {
+  sync(request: Partial<SyncRequest>, listId = LIST): string[] {
     const body = encodeSyncRequest({
       replica: "a",
       basis: null,
@@ -28,7 +28,7 @@ class Scenario {
     return this.step({
       type: "request",
       asker,
-      request: { kind: "sync", requestId: "r", listId: LIST, timeoutMs: 1_000, token: "", body },
+      request: { kind: "sync", requestId: "r", listId, timeoutMs: 1_000, token: "", body },
     });
   }
 
@@ -39,6 +39,7 @@ class Scenario {
 
 function describeEffect(effect: ReplicaEffect): string {
   if (effect.type === "load") return "load";
+  if (effect.type === "log") return "log";
   if (effect.type === "persist") return `persist ${effect.number}`;
   if (effect.type === "notify") return effect.topic === topicOf(LIST) ? "notify" : "notify another";
   if (effect.reply.kind === "error") return `to #${effect.asker.tag}: ${decodeError(effect.reply.body).code}`;
@@ -136,6 +137,20 @@ describe("a server", () => {
     expect(refused).toEqual(["to #1: storage-failed", "to #2: storage-failed"]);
     expect(server.sync({ replica: "b" })).toEqual(["load"]);
     expect(server.loaded(null)).toEqual(["to #3: no-such-list"]);
+  });
+
+  it("lets lists at rest leave memory, and never one that is being written", () => {
+    const server = new Scenario();
+    const other = "22222222-2222-4222-8222-222222222222";
+    const list = new ShoppingList();
+    const { delta, seen } = changed(list, "a", "milk");
+    server.sync({ delta, seen });
+    server.loaded(null);
+    expect(server.sync({ replica: "b" }, other)).toEqual(["load"]);
+    expect(server.sync({ replica: "b" })).toEqual([]);
+    server.step({ type: "persisted", through: 1 });
+    expect(server.sync({ replica: "b" }, other)).toEqual([]);
+    expect(server.sync({ replica: "b" })).toEqual(["load"]);
   });
 
   it("refuses what it cannot read with a code", () => {

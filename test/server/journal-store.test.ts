@@ -125,7 +125,7 @@ describe("the journal", () => {
     const damages: Damage[] = [];
     const store = await open(folder, damages);
     expect((await store.read(LIST))?.seen.isEmpty()).toBe(true);
-    expect(damages[0]?.path).toBe(join(folder, "damaged", `${LIST}.json`));
+    expect(damages[0]?.path).toBe(join(folder, "damaged", `${LIST}.json.0`));
     await store.close();
   });
 

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
 import { AisleError, EXIT, usageError } from "../errors.js";
-import { actWith, word, type Act, type Flags, type Handler } from "./command.js";
-import { say, type CommandResult, type Context, type GlobalOptions } from "./context.js";
+import { actWith, word, type Act, type Parsed } from "./command.js";
+import { say, type CommandResult, type Context } from "./context.js";
 import { asAisleError, errorJson, errorLine } from "./failures.js";
 import { shellWords } from "./shell-words.js";
 
@@ -38,13 +38,6 @@ export function registerBatch(program: Command, act: Act, build: BuildProgram): 
     );
 }
 
-/** A line's command, understood and not yet carried out. */
-interface Parsed {
-  readonly handler: Handler;
-  readonly words: readonly unknown[];
-  readonly flags: Flags & GlobalOptions;
-}
-
 /** Carries out lines in groups: all that has arrived is done, made durable at once, answered, and pushed together. */
 class Batch {
   readonly #program: Command;
@@ -60,8 +53,8 @@ class Batch {
     readonly keepGoing: boolean,
   ) {
     this.#program = build(
-      actWith((handler, words, flags) => {
-        this.#parsed = { handler, words, flags };
+      actWith((parsed) => {
+        this.#parsed = parsed;
         return Promise.resolve();
       }),
     );
@@ -99,9 +92,11 @@ class Batch {
   }
 
   async #command(words: readonly string[]): Promise<CommandResult> {
-    const name = words.find((one) => !one.startsWith("-")) ?? "";
+    const { name, handler, words: parsed, flags } = await this.#parse(words);
     if (NOT_IN_BATCH.has(name)) throw usageError(`${name} cannot be part of a batch`);
-    const { handler, words: parsed, flags } = await this.#parse(words);
+    if (flags.dataDir !== undefined || flags.dryRun === true) {
+      throw usageError("--data-dir and --dry-run belong to the whole batch", "put them after `aisle batch`");
+    }
     const result = await handler(this.context.with(flags), parsed, flags);
     if (result.failure !== undefined) throw result.failure;
     return result;

@@ -38,10 +38,14 @@ export function registerCluster(program: Command, act: Act, scriptPath: string):
     .description("stop the cluster on this machine")
     .action(
       act(async (context, _words, flags) => {
-        const stopped = await at(context, flags).stop();
+        const local = at(context, flags);
+        const stopped = await local.stop();
         return {
           value: { stopped },
-          text: stopped.length === 0 ? "nothing was running" : `stopped ${stopped.join(", ")}`,
+          text:
+            stopped.length === 0
+              ? `nothing was running of the cluster in ${local.folder}`
+              : `stopped ${stopped.join(", ")}`,
         };
       }),
     );

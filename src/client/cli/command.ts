@@ -7,8 +7,16 @@ export type Handler = (context: Context, words: readonly unknown[], flags: Flags
 /** A command's options by name. Which there are, and of what type, its registration says. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** Carries a handler out: at once for a single command, within its group for a line of a batch. */
-export type Invoke = (handler: Handler, words: readonly unknown[], flags: Flags & GlobalOptions) => Promise<void>;
+/** A command line, understood and not yet carried out. `name` is that of the command below the program. */
+export interface Parsed {
+  readonly name: string;
+  readonly handler: Handler;
+  readonly words: readonly unknown[];
+  readonly flags: Flags & GlobalOptions;
+}
+
+/** Carries a command out: at once for a single one, within its group for a line of a batch. */
+export type Invoke = (parsed: Parsed) => Promise<void>;
 
 /** Makes a commander action of a handler. */
 export type Act = (handler: Handler) => (...given: unknown[]) => Promise<void>;
@@ -18,7 +26,9 @@ export function actWith(invoke: Invoke): Act {
     async (...given) => {
       // commander passes the arguments, the command's own options, and the command.
       const command = given.at(-1) as Command;
-      await invoke(handler, given.slice(0, -2), command.optsWithGlobals());
+      const parent = command.parent;
+      const name = (parent?.parent ?? null) === null ? command.name() : (parent?.name() ?? "");
+      await invoke({ name, handler, words: given.slice(0, -2), flags: command.optsWithGlobals() });
     };
 }
 

@@ -17,7 +17,6 @@ import { Workspace } from "../workspace.js";
 export interface GlobalOptions {
   readonly dataDir?: string;
   readonly list?: string;
-  readonly brokers?: string;
   readonly json?: boolean;
   readonly ndjson?: boolean;
   readonly plain?: boolean;
@@ -59,6 +58,12 @@ export class Context {
   static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Promise<Context> {
     const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? defaultDataFolder(environment);
     return new Context(new Workspace(await DataFolder.open(path), options.dryRun === true), options, environment);
+  }
+
+  /** Flags that a change would only stumble over when it is durable already. @throws AisleError */
+  async checkFlags(): Promise<void> {
+    parseDuration(this.options.syncBudget ?? "0");
+    if (this.options.offline !== true) await this.brokers();
   }
 
   /** The same work with the flags of another command, as in a batch. */
@@ -154,7 +159,7 @@ export class Context {
   }
 
   async brokers(): Promise<readonly string[]> {
-    const given = this.options.brokers ?? nonEmpty(this.environment.AISLE_BROKERS);
+    const given = nonEmpty(this.environment.AISLE_BROKERS);
     if (given !== null) return checkedEndpoints(given.split(",").map((endpoint) => endpoint.trim()));
     const { brokers } = await this.workspace.settings();
     return brokers.length > 0 ? brokers : DEFAULT_BROKERS;
@@ -182,7 +187,7 @@ export class Context {
     const synchronizer = await this.synchronizer();
     try {
       for (const id of changed) await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
-      if (lastFailure !== null) await synchronizer.remember(true);
+      await synchronizer.remember(true);
     } catch (error) {
       // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
       if (this.options.verbose === true)

@@ -7,10 +7,12 @@ import { displayable } from "../text.js";
 export function asAisleError(error: unknown): AisleError {
   if (error instanceof AisleError) return error;
   if (error instanceof CommanderError) {
+    if (error.exitCode === 0)
+      return new AisleError(EXIT.usage, "usage", "help is for the command line", "run `aisle help`");
     return new AisleError(
       EXIT.usage,
       "usage",
-      error.message.replace(/^error: /, "").replaceAll("\n", " "),
+      error.message.replace(/^error: |[.]$/g, "").replaceAll("\n", " "),
       "see `aisle help`",
     );
   }

@@ -6,7 +6,7 @@ import { keyOf, type Intent } from "../intent.js";
 import { joinLoneNumbers, literalEntry, parseEntry, type ItemEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, normaliseUnit, parseAmountIn, parseQuantity } from "../quantity.js";
-import { renderItem } from "../render.js";
+import { renderItem, renderPlacedItem } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, itemView, nameOf, sortedItems } from "../views.js";
 import { manyWords, optionalWord, textFlag, word, type Act, type Flags } from "./command.js";
@@ -240,5 +240,5 @@ export async function changeItems(
   const keys = intents.map(keyOf).filter((key) => key !== null);
   const items = [...new Set([...keys, ...alsoShown])].flatMap((key) => changed.shown.item(key) ?? []);
   const style = await context.style();
-  return { value: items.map(itemView), text: items.map((item) => renderItem(item, style)).join("\n") };
+  return { value: items.map(itemView), text: items.map((item) => renderPlacedItem(item, style)).join("\n") };
 }

@@ -52,7 +52,11 @@ export function registerOnline(program: Command, act: Act): void {
     .command("sync")
     .option("--plan", "only say what would travel")
     .description("send and fetch everything")
-    .action(act(async (context, _words, flags) => (flags.plan === true ? await plan(context) : await sync(context))));
+    .action(
+      act(async (context, _words, flags) =>
+        flags.plan === true || flags.dryRun === true ? await plan(context) : await sync(context),
+      ),
+    );
 
   program
     .command("status")
@@ -66,21 +70,27 @@ async function join(context: Context, id: string): Promise<CommandResult> {
       `"${displayable(id.slice(0, 80))}" is no list id`,
       "ask for the id that `aisle lists` shows its owner",
     );
-  const known = await context.workspace.list(id);
-  if (known === null) await context.workspace.create(id);
-  await context.workspace.changeSettings({ current: id });
+  const wasKnown = (await context.workspace.list(id)) !== null;
+  await context.workspace.create(id);
   await context.workspace.commit();
-  if (context.options.offline !== true) {
+  if (context.options.offline !== true && context.options.dryRun !== true) {
     try {
       await fetchJoined(context, id);
     } catch (error) {
-      // A list that was never had is not kept: nobody should think that it is there.
-      if (known === null) await context.workspace.forget(id);
+      if (!wasKnown) await forgetUnseen(context, id);
       throw error;
     }
   }
-  const list = await context.theList(id);
+  await context.workspace.changeSettings({ current: id });
+  const list = await context.workspace.create(id);
   return await summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
+}
+
+/** A list that was never had is not kept: nobody should think that it is there. */
+async function forgetUnseen(context: Context, id: ListId): Promise<void> {
+  const list = await context.workspace.create(id);
+  if (list.isUnfetched) await context.workspace.forget(id);
+  await context.workspace.commit();
 }
 
 async function fetchJoined(context: Context, id: string): Promise<void> {
@@ -91,6 +101,8 @@ async function fetchJoined(context: Context, id: string): Promise<void> {
 }
 
 async function sync(context: Context): Promise<CommandResult> {
+  // In a batch, what came before is part of what is sent.
+  await context.workspace.commit();
   const lists = await context.lists(true);
   const synchronizer = await context.synchronizer();
   const { done, failed } = await syncAll(

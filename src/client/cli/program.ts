@@ -20,7 +20,6 @@ export function buildProgram(act: Act, scriptPath: string): Command {
     )
     .option("--data-dir <folder>", "this device's folder (AISLE_DATA_DIR; default: aisle in the XDG data folder)")
     .option("--list <list>", "which list, by name or id (AISLE_LIST; default: the current one)")
-    .option("--brokers <addresses>", "comma-separated (AISLE_BROKERS; default: what \`connect\` was told)")
     .option("--json", "one JSON value on stdout")
     .option("--ndjson", "JSON, one value a line")
     .option("--plain", "no colour")
@@ -34,21 +33,27 @@ export function buildProgram(act: Act, scriptPath: string): Command {
     .option("--dry-run", "only say what would be done")
     .showHelpAfterError(false)
     .addHelpText("after", EXIT_CODES)
+    .helpCommand(true)
     .exitOverride();
   registerLists(program, act);
   registerItems(program, act);
   registerTransfer(program, act);
   registerOnline(program, act);
   registerWatch(program, act);
-  registerBatch(program, act, (batchAct) => buildProgram(batchAct, scriptPath));
+  registerBatch(program, act, (batchAct) => quietly(buildProgram(batchAct, scriptPath), true));
   registerCluster(program, act, scriptPath);
   return program;
 }
 
-/** Errors are told once, by whoever runs the program, and not by every command on its own. */
-export function quietly(program: Command): Command {
+/**
+ * Errors are told once, by whoever runs the program, and not by every command on its own.
+ * @param silent help is not printed either
+ */
+export function quietly(program: Command, silent = false): Command {
   const quiet = (command: Command): void => {
-    command.exitOverride().configureOutput({ writeErr: () => undefined });
+    command
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined, ...(silent ? { writeOut: () => undefined } : {}) });
     command.commands.forEach(quiet);
   };
   quiet(program);

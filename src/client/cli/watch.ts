@@ -38,10 +38,14 @@ async function watchList(context: Context, named: string | undefined): Promise<C
   ]);
   const view =
     context.options.ndjson === true || context.options.json === true ? new EventLines(list.id) : new Screen(style);
+  const failed = new Promise<never>((_resolve, reject) => (view.onFailure = reject));
   const watcher = new Watcher(list.id, synchronizer, synchronizer.session, view);
   watcher.start();
-  await stopped();
-  watcher.stop();
+  try {
+    await Promise.race([stopped(), failed]);
+  } finally {
+    watcher.stop();
+  }
   return { value: undefined, text: "" };
 }
 
@@ -58,6 +62,7 @@ class EventLines {
   #items: ReadonlyMap<string, Item> | null = null;
   #digest = "";
   #isReachable: boolean | null = null;
+  onFailure: (error: unknown) => void = () => undefined;
 
   constructor(readonly id: string) {}
 
@@ -92,6 +97,7 @@ class Screen {
   #shown = "";
   #items: ReadonlyMap<string, Item> = new Map();
   #isReachable: boolean | null = null;
+  onFailure: (error: unknown) => void = () => undefined;
 
   constructor(readonly style: Style) {}
 

@@ -1,4 +1,4 @@
-import { appendFile, readdir, unlink } from "node:fs/promises";
+import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ShoppingList } from "../../crdt/shopping-list.js";
 import { partitionOf } from "../../protocol/hash-ring.js";
@@ -151,13 +151,16 @@ export class JournalStore implements Store {
   }
 
   async #compact(closed: readonly Closed[]): Promise<void> {
-    for (const listId of new Set(closed.flatMap(({ tail }) => [...tail.keys()]))) {
-      const list = await this.read(listId);
-      if (list !== null) await this.snapshots.write(listId, list);
+    for (const one of closed) {
+      for (const listId of one.tail.keys()) {
+        const list = await this.read(listId);
+        if (list !== null) await this.snapshots.write(listId, list);
+      }
+      // Gone already where an earlier attempt got this far.
+      for (const path of one.segments) await rm(path, { force: true });
+      await syncFolder(this.folder);
+      this.#closed = this.#closed.filter((other) => other !== one);
     }
-    for (const path of closed.flatMap(({ segments }) => segments)) await unlink(path);
-    await syncFolder(this.folder);
-    this.#closed = this.#closed.filter((one) => !closed.includes(one));
   }
 
   async #recover(path: string, damagedFolder: string): Promise<void> {

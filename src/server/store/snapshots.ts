@@ -5,7 +5,7 @@ import { decodeList, encodeList, MalformedStateError } from "../../crdt/codec.js
 import type { ShoppingList } from "../../crdt/shopping-list.js";
 import { PARTITIONS, partitionOf } from "../../protocol/hash-ring.js";
 import { isListId, type ListId } from "../../protocol/ids.js";
-import { DamagedFileError, DurableJsonFile, isErrno, makeFolder, syncFolder } from "../../runtime/durable-file.js";
+import { DamagedFileError, DurableJsonFile, isErrno, makeFolder } from "../../runtime/durable-file.js";
 import type { Damage } from "./store.js";
 
 /** One JSON file per list, in one folder per partition, each replaced as a whole. */
@@ -22,7 +22,6 @@ export class Snapshots {
     const folder = this.#folderOf(partitionOf(listId));
     if (!this.#madeFolders.has(folder)) {
       await makeFolder(folder);
-      await syncFolder(this.root);
       this.#madeFolders.add(folder);
     }
     await new Low<unknown>(this.#fileOf(listId), encodeList(list)).write();
@@ -54,7 +53,7 @@ export class Snapshots {
 
   async #setAside(path: string, problem: string): Promise<void> {
     await makeFolder(this.damagedFolder);
-    const aside = join(this.damagedFolder, basename(path));
+    const aside = join(this.damagedFolder, `${basename(path)}.${(await readdir(this.damagedFolder)).length}`);
     await rename(path, aside);
     this.onDamage({ path: aside, problem });
   }
