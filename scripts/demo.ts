@@ -1,84 +1,60 @@
 /**
- * Two shoppers on one machine, each with a folder of their own, on a cluster that is started for them and stopped after:
- * the worked example of docs/crdt.md, for real. Exits 0 when both see the same list in the end.
+ * Two shoppers on one machine, each with a folder of their own, on a cluster that is started for them and stopped after.
+ * Exits 0 when both see the same list in the end.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePortBase } from "./free-ports.ts";
 
 const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "aisle-demo-"));
 
-/** The first of a hundred ports of which the ones a small cluster uses are free. */
-async function freePortBase(): Promise<number> {
-  for (let base = 21_000; base < 60_000; base += 100) {
-    const offsets = [0, 20, 40, 60, 61];
-    const free = await Promise.all(offsets.map(async (offset) => await isFree(base + offset)));
-    if (!free.includes(false)) return base;
-  }
-  throw new Error("no free ports");
-}
+type Shopper = (...words: string[]) => string;
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
-
-function aisle(brokers: string, shopper: string, ...words: string[]): string {
-  const shown = words.map((word) => (/^[\w./:-]+$/.test(word) ? word : `"${word}"`)).join(" ");
-  const env = { ...process.env, AISLE_BROKERS: brokers, AISLE_DATA_DIR: join(folder, shopper), NO_COLOR: "1" };
-  console.log(`\n${shopper}$ aisle ${shown}`);
-  const output = execFileSync(process.execPath, [program, ...words], { env, encoding: "utf8" });
-  process.stdout.write(output);
-  return output;
+/** Runs commands as one of the shoppers, showing each and what it says. */
+function shopper(name: string, brokers: string): Shopper {
+  const env = { ...process.env, AISLE_BROKERS: brokers, AISLE_DATA_DIR: join(folder, name), NO_COLOR: "1" };
+  return (...words) => {
+    const shown = words.map((word) => (/^[\w./:-]+$/.test(word) ? word : `"${word}"`)).join(" ");
+    console.log(`\n${name}$ aisle ${shown}`);
+    const output = execFileSync(process.execPath, [program, ...words], { env, encoding: "utf8" });
+    process.stdout.write(output);
+    return output;
+  };
 }
 
 async function play(): Promise<void> {
   const base = await freePortBase();
   const brokers = `tcp://127.0.0.1:${base}`;
+  const [ann, ben] = [shopper("ann", brokers), shopper("ben", brokers)];
   const cluster = join(folder, "cluster");
   try {
-    aisle(
-      brokers,
-      "ann",
-      "cluster",
-      "up",
-      "--brokers",
-      "1",
-      "--servers",
-      "2",
-      "--port-base",
-      `${base}`,
-      "--data",
-      cluster,
-    );
-    aisle(brokers, "ann", "new", "Groceries");
-    aisle(brokers, "ann", "sync");
-    const [list] = JSON.parse(aisle(brokers, "ann", "lists", "--json")) as { id: string }[];
-    aisle(brokers, "ben", "join", list?.id ?? "");
+    ann("cluster", "up", "--brokers", "1", "--servers", "2", "--port-base", `${base}`, "--data", cluster);
+    ann("new", "Groceries");
+    ann("add", "2 Milk", "6 Eggs", "500g flour, organic @baking");
+    ann("sync");
+    const id = /[0-9a-f-]{36}/.exec(ann("lists"))?.[0] ?? "";
+    ben("join", id);
 
     console.log("\n--- Both go offline and keep shopping.");
-    aisle(brokers, "ann", "add", "2 Milk", "6 Eggs", "--offline");
-    aisle(brokers, "ben", "add", "Bread", "12 Eggs", "--offline");
-    aisle(brokers, "ben", "got", "Eggs", "6", "--offline");
+    ann("got", "flour", "--offline");
+    ben("add", "Bread", "12 Eggs", "--offline");
+    ben("got", "eggs", "6", "--offline");
 
     console.log("\n--- Back online, nothing is lost and nothing counted twice.");
-    for (const shopper of ["ann", "ben", "ann"]) aisle(brokers, shopper, "sync");
-    const [ann, ben] = [aisle(brokers, "ann", "show", "--json"), aisle(brokers, "ben", "show", "--json")];
-    aisle(brokers, "ann", "show");
-    const eggs = (JSON.parse(ann) as { items: { name: string; needed: number; acquired: number }[] }).items.find(
-      ({ name }) => name === "Eggs",
-    );
-    if (ann !== ben || eggs?.needed !== 18 || eggs.acquired !== 6) throw new Error("the two lists differ");
+    for (const one of [ann, ben, ann]) one("sync");
+    const same = ann("show") === ben("show") && ann("show", "--digest") === ben("show", "--digest");
+    const { items } = JSON.parse(ann("show", "--json")) as {
+      items: { name: string; needed: number; acquired: number }[];
+    };
+    const eggs = items.find(({ name }) => name === "Eggs");
+    if (!same || eggs?.needed !== 18 || eggs.acquired !== 6) throw new Error("the two lists differ");
     console.log("\nBoth devices show the same list: 18 eggs wanted, 6 in the basket.");
   } finally {
-    aisle(brokers, "ann", "cluster", "down", "--data", cluster);
+    ann("cluster", "down", "--data", cluster);
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,8 +1,8 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { freePortBase } from "../../scripts/free-ports.js";
 
 const program = resolve("dist/main.js");
 
@@ -151,7 +151,7 @@ export class Cluster {
   }
 
   async up(): Promise<void> {
-    if (this.#portBase === 0) this.#portBase = await freePortBase();
+    if (this.#portBase === 0) this.#portBase = await nextPortBase();
     const shape = [
       "--brokers",
       `${this.brokerCount}`,
@@ -186,26 +186,13 @@ export class Cluster {
   }
 }
 
+/** Test files run side by side: each process looks for ports in a region of its own. */
 let nextBase = 22_000 + (process.pid % 300) * 100;
 
-/** The base of a hundred ports of which the first of each kind are free. */
-async function freePortBase(): Promise<number> {
-  for (let tries = 0; tries < 300; tries++, nextBase += 100) {
-    if (nextBase > 60_000) nextBase = 22_000;
-    const free = await Promise.all([0, 1, 20, 21, 40, 41, 60, 61, 62].map((offset) => isFree(nextBase + offset)));
-    if (free.includes(false)) continue;
-    nextBase += 100;
-    return nextBase - 100;
-  }
-  throw new Error("no free ports");
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
+async function nextPortBase(): Promise<number> {
+  const base = await freePortBase(nextBase);
+  nextBase = base + 100;
+  return base;
 }
 
 export interface RealLists {

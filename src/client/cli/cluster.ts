@@ -128,7 +128,12 @@ async function status(context: Context): Promise<CommandResult> {
   const answering = asked.filter(({ epoch }) => epoch !== null);
   if (answering.length === 0) {
     const message = `no broker answers (${endpoints.join(", ")})`;
-    throw new AisleError(EXIT.unreachable, "unreachable", message, "start a cluster with `aisle cluster up`");
+    throw new AisleError(
+      EXIT.unreachable,
+      "unreachable",
+      message,
+      "a broker without live servers reads no requests, too; start what is missing with `aisle cluster up`",
+    );
   }
   const brokers = asked.map(({ endpoint, epoch, counters }) => ({ endpoint, reachable: epoch !== null, counters }));
   // A server that any broker hears is alive.
