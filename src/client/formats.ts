@@ -46,11 +46,26 @@ function markdown(list: LocalList, items: readonly Item[]): string {
   return lines.join("\n");
 }
 
-/** An item as one would type it. */
-function entryText({ name, needed, unit, note, aisle }: Item): string {
+/** An item as one would type it, its name in quotes where it would be read as something else. */
+function entryText(item: Item): string {
+  const { name, needed, unit, note, aisle } = item;
   const isPlain = unit === null && needed === 1_000;
-  const amount = isPlain ? "" : ` x${formatAmount(needed, unit)}`.replace(/^( x[0-9.]+) /, "$1");
-  return `${displayable(name)}${amount}${note === null ? "" : `, ${displayable(note)}`}${aisle === null ? "" : ` @${displayable(aisle)}`}`;
+  const amount = isPlain ? "" : ` x${formatAmount(needed, unit).replace(" ", "")}`;
+  const rest = `${amount}${note === null ? "" : `, ${displayable(note)}`}${aisle === null ? "" : ` @${displayable(aisle)}`}`;
+  const plain = `${displayable(name)}${rest}`;
+  return readsBack(plain, item) ? plain : `"${displayable(name).replace(/["\\]/g, "\\$&")}"${rest}`;
+}
+
+function readsBack(text: string, { name, needed, unit, note, aisle }: Item): boolean {
+  try {
+    const [first] = importLines(text);
+    const entry = first?.entry;
+    const isSameAmount = entry?.quantity.thousandths === Math.max(0, needed) && entry.quantity.unit === unit;
+    return isSameAmount && entry.name === name && entry.note === note && entry.aisle === aisle;
+  } catch (error) {
+    if (error instanceof AisleError) return false;
+    throw error;
+  }
 }
 
 function csvRow(item: Item): string {

@@ -18,6 +18,9 @@ const ONE: Quantity = { thousandths: 1_000, unit: null };
 const NUMBER = "[0-9]{1,15}(?:[.,][0-9]{1,9})?";
 /** `2kg flour`, `2 kg flour`, `2 milk`, `2x milk`, `2 bottles of milk`. */
 const LEADING = new RegExp(`^(${NUMBER})\\s*(?:([x×])|(\\p{L}+))?\\s+(?:of\\s+)?(\\S.*)$`, "u");
+/** `"2 milk" x3`: a name as it is, and then an amount, a note, an aisle. */
+const QUOTED = /^"((?:[^"\\]|\\.)*)"(.*)$/su;
+const AMOUNT_AFTER_QUOTES = new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?)?$`, "u");
 /** Up to a comma, so that `flour @baking, organic` reads like `flour, organic @baking`. */
 const AISLE = /\s@(?=\S)([^,]*)/u;
 /** A comma before a digit is a decimal comma. */
@@ -30,14 +33,35 @@ const LEADING_COUNT = new RegExp(`^(${NUMBER})\\s+(\\S.*)$`, "u");
 const TRAILING = new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "u");
 
 /**
- * The item that a line names. An amount before the name or after an `x`, a note after a comma, an aisle after an `@`.
+ * The item that a line names. An amount before the name or after an `x`, a note after a comma, an aisle after an `@`. A name
+ * in double quotes is taken as it is.
  * @throws AisleError
  */
 export function parseEntry(line: string): ItemEntry {
   if (line.length > LONGEST_ENTRY) throw usageError(`an item is longer than ${LONGEST_ENTRY} characters`, "shorten it");
-  const [rest, aisle] = cut(line, AISLE);
-  const [item, note] = cut(rest, NOTE);
-  const { name, quantity } = parseAmount(item.trim());
+  const quoted = QUOTED.exec(line.trim());
+  return (quoted === null ? null : parseQuoted(quoted[1] ?? "", quoted[2] ?? "")) ?? parseUnquoted(line);
+}
+
+/** A name in quotes is taken as it is; null where what follows it is no amount, and the quotes are part of the name. */
+function parseQuoted(name: string, rest: string): ItemEntry | null {
+  const [beforeAisle, aisle] = cut(` ${rest}`, AISLE);
+  const [amount, note] = cut(beforeAisle, NOTE);
+  const match = AMOUNT_AFTER_QUOTES.exec(amount.trim());
+  if (match === null) return null;
+  const [, number, unit] = match;
+  const quantity = number === undefined ? ONE : quantityOf(toAmount(number), unit ?? null);
+  return entry(name.replace(/\\(.)/gu, "$1"), quantity, note, aisle);
+}
+
+function parseUnquoted(line: string): ItemEntry {
+  const [beforeAisle, aisle] = cut(line, AISLE);
+  const [beforeNote, note] = cut(beforeAisle, NOTE);
+  const { name, quantity } = parseAmount(beforeNote.trim());
+  return entry(name, quantity, note, aisle);
+}
+
+function entry(name: string, quantity: Quantity, note: string | null, aisle: string | null): ItemEntry {
   return {
     name: acceptText("name", name),
     quantity,

@@ -34,6 +34,9 @@ describe("item entry", () => {
     ["نان سنگک", "1000 - نان سنگک||"],
     ["👨‍👩‍👧 cake", "1000 - 👨‍👩‍👧 cake||"],
     ["__proto__", "1000 - __proto__||"],
+    ['"2 milk, cold" x3, note @dairy', "3000 - 2 milk, cold|note|dairy"],
+    ['"say \\"hi\\""', '1000 - say "hi"||'],
+    ['"Old" cheddar', '1000 - "Old" cheddar||'],
   ])("reads %s", (line, expected) => expect(shown(line)).toBe(expected));
 
   it.each([

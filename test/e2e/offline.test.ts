@@ -333,7 +333,15 @@ describe("import and export", () => {
   it.each(["json", "csv", "md", "txt"])("a list exported as %s imports the same items elsewhere", async (format) => {
     const one = device();
     await one.newList("Groceries");
-    await one.ok("add", "2 milk", "500g flour, organic @baking", "3 bottles of juice @drinks", 'say "cheese"');
+    await one.ok(
+      "add",
+      "2 milk",
+      "500g flour, organic @baking",
+      "3 bottles of juice @drinks",
+      'say "cheese"',
+      '"2 milk, cold" x3',
+      '"# sauce"',
+    );
     const exported = await one.ok("export", "--format", format);
     const other = device();
     await other.newList("Copy");

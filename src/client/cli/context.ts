@@ -131,7 +131,7 @@ export class Context {
       throw notFound(`${quoted} is on the list in several units: ${units}`, "say which with --unit");
     }
     const near = items.filter((item) => foldedNameOf(item.key).includes(folded) && folded !== "").slice(0, 5);
-    const candidates = near.map((item) => displayable(item.name)).join(", ");
+    const candidates = [...new Set(near.map((item) => displayable(item.name)))].join(", ");
     throw notFound(
       `${quoted} is not on ${displayable(nameOf(list))}`,
       candidates === "" ? "see what is with `aisle show`" : `did you mean: ${candidates}`,

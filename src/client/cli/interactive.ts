@@ -13,33 +13,41 @@ import type { Context } from "./context.js";
 import { say } from "./context.js";
 
 const [ADD, SWITCH, QUIT] = ["add", "switch", "quit"] as const;
+/** Before an item's key, so that no item can be taken for one of the above. */
+const ITEM = "item:";
 
 /** The list on a terminal: add, tick off, look again, until the person leaves. */
 export async function interact(context: Context): Promise<void> {
   let list = await chooseList(context, false);
+  let last: string = ADD;
   for (;;) {
     list = (await context.workspace.list(list.id)) ?? list;
     const style = await context.style();
     const items = sortedItems(list.shown);
     process.stdout.write(`\n${renderList(list, style)}\n\n`);
-    const { choice } = await inquirer.prompt<{ choice: Item | typeof ADD | typeof SWITCH | typeof QUIT }>([
+    const { choice } = await inquirer.prompt<{ choice: string }>([
       {
         type: "select",
         name: "choice",
-        message: "Tick an item, or",
+        message: "Tick off, or",
         pageSize: 15,
+        default: last,
         choices: [
           { name: "add items", value: ADD },
-          ...items.map((item) => ({ name: renderItem(item, style), value: item })),
+          ...items.map((item) => ({ name: renderItem(item, style), value: `${ITEM}${item.key}` })),
           { name: "another list", value: SWITCH },
           { name: "leave", value: QUIT },
         ],
       },
     ]);
     if (choice === QUIT) return;
+    last = choice;
     if (choice === SWITCH) list = await chooseList(context, true);
     else if (choice === ADD) await addItems(context, list);
-    else await change(context, list, [tick(choice)]);
+    else {
+      const item = items.find(({ key }) => choice === `${ITEM}${key}`);
+      if (item !== undefined) await change(context, list, [tick(item)]);
+    }
   }
 }
 
@@ -49,7 +57,9 @@ function tick(item: Item): Intent {
 }
 
 async function addItems(context: Context, list: LocalList): Promise<void> {
-  const { line } = await inquirer.prompt<{ line: string }>([{ type: "input", name: "line", message: "What?" }]);
+  const { line } = await inquirer.prompt<{ line: string }>([
+    { type: "input", name: "line", message: "What? (2 milk; 500g flour, organic @baking)" },
+  ]);
   const texts = line
     .split(";")
     .map((text) => text.trim())
