@@ -2,17 +2,40 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { clientProgram, runProgram } from "./client/main.js";
+import { AisleError, EXIT, usageError } from "./client/errors.js";
 import { brokerCommand } from "./broker/main.js";
 import { serverCommand } from "./server/main.js";
 
-/** Runs a service until it is asked to stop, then lets it finish. */
-async function untilStopped(start: () => Promise<{ stop(): Promise<void> }>): Promise<void> {
+interface Service {
+  stop(): Promise<void>;
+  readonly failed?: Promise<never>;
+}
+
+/** Runs a service until it is asked to stop or cannot go on, then lets it finish. */
+async function untilStopped(start: () => Promise<Service>): Promise<void> {
   const asked = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
-  const service = await start();
-  await asked;
-  await service.stop();
+  const service = await start().catch(explain);
+  try {
+    await Promise.race([asked, ...(service.failed === undefined ? [] : [service.failed])]);
+  } catch (error) {
+    explain(error);
+  } finally {
+    await service.stop();
+  }
+}
+
+/** What keeps a service from running is as a rule the operator's to mend, and said in one line. */
+function explain(error: unknown): never {
+  if (error instanceof RangeError) throw usageError(error.message);
+  const message = error instanceof Error ? error.message : String(error);
+  throw new AisleError(
+    EXIT.failed,
+    "service-failed",
+    `the service cannot run: ${message}`,
+    "see its log and docs/operations.md",
+  );
 }
 
 const program = clientProgram(fileURLToPath(import.meta.url));

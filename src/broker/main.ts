@@ -21,7 +21,8 @@ export function brokerCommand(
         import("./broker.js"),
         import("../runtime/logger.js"),
       ]);
-      const config = brokerConfig({ frontend, backend, updates });
-      await untilStopped(() => startBroker(config, openLogger({ role: "broker" })));
+      await untilStopped(
+        async () => await startBroker(brokerConfig({ frontend, backend, updates }), openLogger({ role: "broker" })),
+      );
     });
 }

@@ -31,7 +31,9 @@ export function serverCommand(
         import("./server.js"),
         import("../runtime/logger.js"),
       ]);
-      const config = serverConfig({ id, brokers: broker, publish: advertised(publish, advertise), dataDir: data });
-      await untilStopped(() => startServer(config, openLogger({ role: "server", id })));
+      await untilStopped(async () => {
+        const config = serverConfig({ id, brokers: broker, publish: advertised(publish, advertise), dataDir: data });
+        return await startServer(config, openLogger({ role: "server", id }));
+      });
     });
 }

@@ -10,15 +10,17 @@ import type { Logger } from "../runtime/logger.js";
 import { BrokerConnection, type ConnectionUser } from "./broker-connection.js";
 import type { ServerConfig } from "./config.js";
 import { Replica, type ReplicaEffect, type ReplicaEvent } from "./replica.js";
-import { Roster } from "./roster.js";
+import { Roster, TwinError } from "./roster.js";
 import { JournalStore } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 
 export interface RunningServer {
-  /** Says goodbye, finishes what is being written, and lets go of the folder. */
+  /** Finishes what is being written, says goodbye, and lets go of the folder. */
   stop(): Promise<void>;
+  /** Rejects when the server cannot go on. */
+  readonly failed: Promise<never>;
 }
 
 /** Opens the data folder and serves its lists through the brokers. @throws LockedError where the folder is in use */
@@ -74,6 +76,8 @@ class Server implements RunningServer {
   readonly #driver: Driver<ReplicaEvent, ReplicaEffect>;
   readonly #connections: readonly BrokerConnection[];
   #isStopping = false;
+  readonly failed: Promise<never>;
+  #fail: (error: Error) => void = () => undefined;
 
   constructor(
     config: ServerConfig,
@@ -81,6 +85,7 @@ class Server implements RunningServer {
     readonly store: Store,
     readonly file: RosterFile,
   ) {
+    this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.#replica = new Replica(config.id, config.residentLists);
     const onError = (error: unknown): void => logger.error({ event: "request-failed", problem: String(error) });
     // A replica has no deadlines of its own, so its tick is never posted; any event without effect will do.
@@ -119,7 +124,8 @@ class Server implements RunningServer {
       if (changed || announce) void this.file.save();
       if (announce) for (const connection of this.#connections) connection.announce();
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
+      if (error instanceof TwinError) this.#fail(error);
+      else if (!(error instanceof ProtocolError)) throw error;
       this.logger.warn({ event: "message-refused", problem: error.message });
     }
   }
