@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { clientProgram, runProgram } from "./client/main.js";
 import { AisleError, EXIT, usageError } from "./client/errors.js";
 import { brokerCommand } from "./broker/main.js";
+import { untilAskedToStop } from "./runtime/signals.js";
 import { serverCommand } from "./server/main.js";
 
 interface Service {
@@ -13,12 +14,9 @@ interface Service {
 
 /** Runs a service until it is asked to stop or cannot go on, then lets it finish. */
 async function untilStopped(start: () => Promise<Service>): Promise<void> {
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
   const service = await start().catch(explain);
   try {
-    await Promise.race([asked, ...(service.failed === undefined ? [] : [service.failed])]);
+    await untilAskedToStop(...(service.failed === undefined ? [] : [service.failed]));
   } catch (error) {
     explain(error);
   } finally {

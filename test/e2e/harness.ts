@@ -100,6 +100,7 @@ export interface ShownItem {
 /** A command that goes on running; its output can be waited for. */
 export class Running {
   stdout = "";
+  stderr = "";
   #onOutput: () => void = () => undefined;
 
   constructor(readonly child: ChildProcess) {
@@ -107,14 +108,27 @@ export class Running {
       this.stdout += text;
       this.#onOutput();
     });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+      this.#onOutput();
+    });
   }
 
   /** Until the output so far satisfies the condition. */
-  async until(condition: (stdout: string) => boolean, timeoutMs = 20_000): Promise<void> {
+  async until(condition: (stdout: string) => boolean): Promise<void> {
+    await this.#wait(() => condition(this.stdout));
+  }
+
+  /** The same for what it says to people. */
+  async untilSaid(condition: (stderr: string) => boolean): Promise<void> {
+    await this.#wait(() => condition(this.stderr));
+  }
+
+  async #wait(isOver: () => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`never seen; so far: ${this.stdout}`)), timeoutMs);
+      const timer = setTimeout(() => reject(new Error(`never seen; so far: ${this.stdout}${this.stderr}`)), 60_000);
       this.#onOutput = () => {
-        if (!condition(this.stdout)) return;
+        if (!isOver()) return;
         clearTimeout(timer);
         resolve();
       };

@@ -2,7 +2,8 @@ import { cpSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { foldName } from "../../src/crdt/item-key.js";
 import { DEFAULT_HEARTBEAT } from "../../src/protocol/heartbeat.js";
-import { Cluster, Device, realLists } from "./harness.js";
+import { freePortBase } from "../../scripts/free-ports.js";
+import { Cluster, Device, realLists, temporaryFolder } from "./harness.js";
 
 describe("two devices, one list", () => {
   const cluster = new Cluster(1, 3);
@@ -137,6 +138,23 @@ describe("two devices, one list", () => {
     for (const one of [ann, ben, ann]) await one.ok("sync");
     expect(await ann.amounts()).toEqual({ milk: "11/0" });
     expect(await ben.amounts()).toEqual({ milk: "11/0" });
+  });
+});
+
+describe("a cluster in the foreground", () => {
+  it("stays until it is asked to stop, and then leaves no process behind", async () => {
+    const folder = temporaryFolder();
+    const base = await freePortBase(51_000);
+    const device = new Device(`tcp://127.0.0.1:${base}`);
+    const shape = ["--brokers", "1", "--servers", "1", "--port-base", `${base}`, "--data", folder];
+    const cluster = device.start("cluster", "up", "--foreground", ...shape);
+    await cluster.untilSaid((said) => said.includes("Ctrl-C"));
+    const pids = ["broker-1", "server-1"].map((name) => Number(readFileSync(`${folder}/run/${name}.pid`, "utf8")));
+    await device.ok("cluster", "status");
+    expect(await cluster.stop("SIGINT")).toBe(0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+    device.remove();
+    rmSync(folder, { recursive: true, force: true });
   });
 });
 

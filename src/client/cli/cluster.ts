@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { monotonicMs } from "../../runtime/clock.js";
+import { untilAskedToStop } from "../../runtime/signals.js";
 import { defaultDataFolder } from "../data-folder.js";
 import { AisleError, EXIT } from "../errors.js";
 import { checkShape, LocalCluster, type ClusterShape } from "../local-cluster.js";
@@ -69,9 +70,7 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
   const text = `${what}; brokers at ${brokers.join(" and ")}`;
   if (flags.foreground !== true) return { value: { started, brokers }, text };
   say(`${text}; Ctrl-C stops them`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
+  await untilAskedToStop();
   return { value: { stopped: await cluster.stop() }, text: "stopped" };
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { digestOf } from "../../crdt/codec.js";
 import type { Item } from "../../crdt/shopping-list.js";
+import { untilAskedToStop } from "../../runtime/signals.js";
 import type { LocalList } from "../local-list.js";
 import { renderItem, renderList, type Style } from "../render.js";
 import { displayable } from "../text.js";
@@ -42,20 +43,13 @@ async function watchList(context: Context, named: string | undefined): Promise<C
   const watcher = new Watcher(list.id, synchronizer, synchronizer.session, view);
   watcher.start();
   try {
-    await Promise.race([stopped(), failed]);
+    // A reader that is gone wants no more.
+    const unread = new Promise((resolve) => process.stdout.on("error", resolve));
+    await untilAskedToStop(failed, unread);
   } finally {
     watcher.stop();
   }
   return { value: undefined, text: "" };
-}
-
-/** Until the person, or whoever started this, has had enough. */
-async function stopped(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
-    // A reader that is gone wants no more.
-    process.stdout.on("error", () => resolve());
-  });
 }
 
 class EventLines {
