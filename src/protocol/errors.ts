@@ -32,8 +32,4 @@ export class ProtocolError extends Error {
   ) {
     super(message);
   }
-
-  get blame(): Blame {
-    return ERROR_CODES[this.code];
-  }
 }

@@ -2,6 +2,8 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { afterEach } from "@jest/globals";
+import type { ItemView } from "../../src/client/views.js";
 import { freePortBase } from "../../scripts/free-ports.js";
 
 const program = resolve("dist/main.js");
@@ -69,7 +71,7 @@ export class Device {
     return (await this.json<{ id: string }>("new", name, ...flags)).id;
   }
 
-  show(): Promise<{ items: ShownItem[]; pending: number; digest: string }> {
+  show(): Promise<{ items: ItemView[]; pending: number; digest: string }> {
     return this.json("show");
   }
 
@@ -88,13 +90,15 @@ export class Device {
   }
 }
 
-export interface ShownItem {
-  readonly name: string;
-  readonly needed: number;
-  readonly acquired: number;
-  readonly unit: string | null;
-  readonly note: string | null;
-  readonly aisle: string | null;
+/** A maker of devices whose brokers do not exist; each is removed after its test. */
+export function offlineDevices(): () => Device {
+  const devices: Device[] = [];
+  afterEach(() => devices.splice(0).forEach((one) => one.remove()));
+  return () => {
+    const made = new Device();
+    devices.push(made);
+    return made;
+  };
 }
 
 /** A command that goes on running; its output can be waited for. */
@@ -126,6 +130,7 @@ export class Running {
 
   async #wait(isOver: () => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
+      // A bound for hangs: what ends the wait is the output.
       const timer = setTimeout(() => reject(new Error(`never seen; so far: ${this.stdout}${this.stderr}`)), 60_000);
       this.#onOutput = () => {
         if (!isOver()) return;

@@ -1,16 +1,9 @@
 import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "@jest/globals";
-import { Device, run } from "./harness.js";
+import { describe, expect, it } from "@jest/globals";
+import { Device, offlineDevices, run } from "./harness.js";
 
-const devices: Device[] = [];
-/** A device whose brokers do not exist. */
-function device(): Device {
-  const made = new Device();
-  devices.push(made);
-  return made;
-}
-afterEach(() => devices.splice(0).forEach((one) => one.remove()));
+const device = offlineDevices();
 
 const listFile = (one: Device): string => {
   const [name = ""] = readdirSync(join(one.folder, "lists"));

@@ -1,14 +1,7 @@
-import { afterEach, describe, expect, it } from "@jest/globals";
-import { Device } from "./harness.js";
+import { describe, expect, it } from "@jest/globals";
+import { offlineDevices } from "./harness.js";
 
-const devices: Device[] = [];
-/** A device whose brokers do not exist. */
-function device(): Device {
-  const made = new Device();
-  devices.push(made);
-  return made;
-}
-afterEach(() => devices.splice(0).forEach((one) => one.remove()));
+const device = offlineDevices();
 
 describe("batch", () => {
   it("carries out lines in one process, skips comments, and answers each with its number", async () => {

@@ -33,8 +33,4 @@ export class GroupCommit<Entry> {
     this.#waiting = [];
     return failed;
   }
-
-  isIdle(): boolean {
-    return this.#inFlight === null && this.#waiting.length === 0;
-  }
 }
