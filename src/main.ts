@@ -10,13 +10,14 @@ import { serverCommand } from "./server/main.js";
 interface Service {
   stop(): Promise<void>;
   readonly failed?: Promise<never>;
+  readonly left?: Promise<void>;
 }
 
 /** Runs a service until it is asked to stop or cannot go on, then lets it finish. */
 async function untilStopped(start: () => Promise<Service>): Promise<void> {
   const service = await start().catch(explain);
   try {
-    await untilAskedToStop(...(service.failed === undefined ? [] : [service.failed]));
+    await untilAskedToStop(...[service.failed, service.left].filter((reason) => reason !== undefined));
   } catch (error) {
     explain(error);
   } finally {

@@ -39,7 +39,6 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
       refuse(client, frames, error);
     }
   });
-  frontend.hold(true);
   // The back comes last: its messages lead to effects on the other two.
   const backend = await bindRouter(config.backend, (connection, frames) => {
     try {
@@ -74,7 +73,6 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
         logger.info({ event: effect.event, ...effect.facts });
         break;
     }
-    frontend.hold(!router.acceptsRequests());
   }
 
   driver.post({ type: "tick" });

@@ -6,8 +6,6 @@ export interface BrokerConfig extends HeartbeatTimes {
   readonly frontend: string;
   readonly backend: string;
   readonly updates: string;
-  /** How many servers of a preference list hold a list (N). */
-  readonly replicas: number;
   /** How long one server may take before the next one is asked. */
   readonly attemptTimeoutMs: number;
   /** Requests under way, and their bodies' bytes, beyond which further ones are turned away. */
@@ -19,7 +17,7 @@ const LIMITS = { attemptTimeoutMs: 1_000, mostPending: 10_000, mostPendingBytes:
 
 /** @throws RangeError naming the first relation that does not hold */
 export function brokerConfig(given: Pick<BrokerConfig, "frontend" | "backend" | "updates">): BrokerConfig {
-  const config: BrokerConfig = { ...DEFAULT_HEARTBEAT, replicas: 1, ...LIMITS, ...given };
+  const config: BrokerConfig = { ...DEFAULT_HEARTBEAT, ...LIMITS, ...given };
   if (new Set([config.frontend, config.backend, config.updates]).size !== 3) {
     throw new RangeError("frontend, backend and updates need three different endpoints");
   }

@@ -1,4 +1,4 @@
-import type { Request } from "../protocol/frames.js";
+import type { Reply, Request } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 
@@ -13,6 +13,8 @@ export interface PendingRequest {
   server: ServerId;
   /** When the server's time is up. */
   attemptEndsAt: Millis;
+  /** The last refusal of a server that could not, for the client if no other can. */
+  declined: Reply | null;
   /** When the client has stopped waiting. */
   readonly clientGoneAt: Millis;
 }
@@ -43,6 +45,7 @@ export class PendingRequests {
       clientGoneAt,
       tried: new Set(),
       server: "",
+      declined: null,
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);
@@ -50,12 +53,10 @@ export class PendingRequests {
     return opened;
   }
 
-  /** The request a server answers, closed; null for one that is closed already or that another server was given since. */
-  close(tag: number, server: ServerId): PendingRequest | null {
+  /** The request that a server answers; null for one that is closed already or that another server was given since. */
+  at(tag: number, server: ServerId): PendingRequest | null {
     const pending = this.#byTag.get(tag);
-    if (pending?.server !== server) return null;
-    this.drop(pending);
-    return pending;
+    return pending?.server === server ? pending : null;
   }
 
   drop(pending: PendingRequest): void {
@@ -83,7 +84,7 @@ export class PendingRequests {
   }
 
   /** The requests that were with this server. */
-  at(server: ServerId): readonly PendingRequest[] {
+  of(server: ServerId): readonly PendingRequest[] {
     return [...this.#byTag.values()].filter((pending) => pending.server === server);
   }
 

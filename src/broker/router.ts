@@ -6,13 +6,17 @@ import {
   type Reply,
   type Request,
   type ServerMessage,
+  type ServerReply,
   type Update,
 } from "../protocol/frames.js";
-import { HashRing, partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
+import type { Replication, StatusReply } from "../protocol/cluster-messages.js";
+import { decodeHealth, decodeReady } from "../protocol/cluster-messages.js";
+import { partitionOf } from "../protocol/hash-ring.js";
 import { isServerId, type ServerId } from "../protocol/ids.js";
 import type { Machine, Millis } from "../protocol/machine.js";
 import { Membership } from "../protocol/membership.js";
-import { decodeHealth, decodeReady, errorReply, type StatusReply } from "../protocol/messages.js";
+import { errorReply } from "../protocol/messages.js";
+import { Placement } from "../protocol/placement.js";
 import { highestCommon } from "../protocol/version.js";
 import type { BrokerConfig } from "./config.js";
 import { PendingRequests, type PendingRequest } from "./pending-requests.js";
@@ -38,10 +42,20 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   readonly #queue: ServerQueue;
   readonly #pending = new PendingRequests();
   readonly #membership = new Membership();
-  #ring = new HashRing([]);
+  #placement = new Placement(new Membership(), 1);
+  #replication: Replication | null = null;
   #heartbeatSequence = 0;
   #nextFeedHeartbeatAt: Millis | null = null;
-  readonly #counters = { requests: 0, replies: 0, retries: 0, refusals: 0, notices: 0, expiries: 0, late: 0 };
+  readonly #counters = {
+    requests: 0,
+    replies: 0,
+    retries: 0,
+    declined: 0,
+    refusals: 0,
+    notices: 0,
+    expiries: 0,
+    late: 0,
+  };
   #effects: BrokerEffect[] = [];
 
   /** @param epoch random, new for each run, so that watchers notice a restart */
@@ -50,11 +64,6 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     readonly epoch: string,
   ) {
     this.#queue = new ServerQueue(config);
-  }
-
-  /** While no server lives, clients' requests are better left unread: they wait in the socket or go to another broker. */
-  acceptsRequests(): boolean {
-    return this.#queue.size > 0;
   }
 
   step(now: Millis, event: BrokerEvent): readonly BrokerEffect[] {
@@ -96,22 +105,32 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
     const server = this.#choose(request, new Set());
     if (server === null) {
-      this.#refuse(client, request, "unavailable", "the server that holds this is not answering");
+      this.#refuse(client, request, "unavailable", this.#absence(request));
       return;
     }
     const pending = this.#pending.open(client, request, now + request.timeoutMs);
     this.#assign(now, pending, server);
   }
 
-  /** Lists go to the first live server of their preference list, anything else to whoever waited longest. */
-  #choose(request: Request, tried: ReadonlySet<ServerId>): LiveServer | null {
-    if (request.listId === null) return this.#queue.next(tried);
-    const preference = this.#ring.preferenceList(partitionOf(request.listId));
-    return this.#queue.firstOf(preference.slice(0, this.config.replicas), tried);
+  /**
+   * Lists go to the first live server of their preference list, down to the last one that lives; what is about one server
+   * goes there, anything else to whoever waited longest.
+   */
+  #choose({ listId, serverId }: Request, tried: ReadonlySet<ServerId>): LiveServer | null {
+    if (serverId !== null) return this.#queue.firstOf([serverId], tried);
+    if (listId === null) return this.#queue.next(tried);
+    return this.#queue.firstOf(this.#placement.order(partitionOf(listId)), tried) ?? this.#queue.next(tried);
+  }
+
+  #absence({ serverId }: Request): string {
+    if (this.#queue.size === 0) return "no server is up";
+    return serverId === null ? "no server answered in time" : `${serverId} is not answering`;
   }
 
   #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
-    this.#pending.assign(pending, server.id, Math.min(now + this.config.attemptTimeoutMs, pending.clientGoneAt));
+    // What only this server can answer may take as long as the client waits.
+    const patience = pending.request.serverId === null ? now + this.config.attemptTimeoutMs : Infinity;
+    this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
     const request = { ...pending.request, tag: pending.tag };
     this.#send(server.connection, { type: "requests", requests: [request] });
   }
@@ -124,7 +143,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     const server = this.#choose(pending.request, pending.tried);
     if (server === null) {
       this.#pending.drop(pending);
-      this.#refuse(pending.client, pending.request, "unavailable", "no server answered in time");
+      if (pending.declined !== null) this.#reply(pending.client, pending.request, pending.declined);
+      else this.#refuse(pending.client, pending.request, "unavailable", this.#absence(pending.request));
       return;
     }
     this.#counters.retries++;
@@ -143,7 +163,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
     switch (message.type) {
       case "heartbeat":
-        server.health = decodeHealth(message.body);
+        // Nothing is said where nothing has changed.
+        if (message.body.byteLength > 0) server.health = decodeHealth(message.body);
         break;
       case "goodbye":
         this.#lose(now, server, "server-left");
@@ -153,13 +174,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
         for (const topic of message.topics) this.#publish(topic, "moved");
         break;
       case "replies":
-        for (const { tag, kind, body } of message.replies) this.#onReply(tag, server, { kind, body });
+        for (const { tag, ...reply } of message.replies) this.#onReply(now, tag, server, reply);
         break;
     }
   }
 
   #onReady(now: Millis, connection: Connection, body: Uint8Array): void {
-    const { id, oldest, newest, members } = decodeReady(body);
+    const { id, oldest, newest, replication, members } = decodeReady(body);
     if (!isServerId(id) || !members.some((member) => member.id === id)) return;
     if (highestCommon([{ oldest, newest }]) === null) {
       this.#log("server-refused", { server: id, oldest, newest });
@@ -167,7 +188,10 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
     this.#queue.ready(id, connection, now);
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
-    if (changed) this.#ring = new HashRing(this.#membership.owners());
+    this.#replication = replication;
+    if (changed || this.#placement.replicas !== replication.replicas) {
+      this.#placement = new Placement(this.#membership, replication.replicas);
+    }
     this.#log("server-ready", { server: id, servers: this.#queue.size });
     // The newcomer learns the table either way; the others only when it has become another one.
     const table: BrokerMessage = { type: "members", body: bodyFrame(this.#membership.members()) };
@@ -176,14 +200,21 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
   }
 
-  #onReply(tag: number, server: LiveServer, reply: Reply): void {
-    const pending = this.#pending.close(tag, server.id);
+  #onReply(now: Millis, tag: number, server: LiveServer, { kind, body }: ServerReply): void {
+    const pending = this.#pending.at(tag, server.id);
     if (pending === null) {
       this.#counters.late++;
       return;
     }
+    if (kind === "declined") {
+      this.#counters.declined++;
+      pending.declined = { kind: "error", body };
+      this.#retry(now, pending);
+      return;
+    }
+    this.#pending.drop(pending);
     this.#counters.replies++;
-    this.#reply(pending.client, pending.request, reply);
+    this.#reply(pending.client, pending.request, { kind, body });
   }
 
   #passTime(now: Millis): void {
@@ -207,24 +238,20 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #lose(now: Millis, server: LiveServer, event: string): void {
     this.#queue.remove(server);
     this.#log(event, { server: server.id, servers: this.#queue.size });
-    for (const pending of this.#pending.at(server.id)) this.#retry(now, pending);
+    for (const pending of this.#pending.of(server.id)) this.#retry(now, pending);
   }
 
   #status(): StatusReply {
-    const partitions = new Map<ServerId, number>();
-    for (let partition = 0; partition < PARTITIONS; partition++) {
-      for (const id of this.#ring.preferenceList(partition).slice(0, this.config.replicas)) {
-        partitions.set(id, (partitions.get(id) ?? 0) + 1);
-      }
-    }
+    const shares = this.#placement.shares();
     const servers = this.#membership.members().map(({ id, status }) => {
       const live = this.#queue.get(id);
       const { lists, hints, requests } = live?.health ?? { lists: 0, hints: 0, requests: 0 };
-      return { id, status, alive: live !== null, partitions: partitions.get(id) ?? 0, lists, hints, requests };
+      return { id, status, alive: live !== null, partitions: shares.get(id) ?? 0, lists, hints, requests };
     });
     return {
       epoch: this.epoch,
       updates: this.config.updates,
+      replication: this.#replication,
       counters: { ...this.#counters, pending: this.#pending.size },
       servers,
     };

@@ -1,7 +1,7 @@
 import { DEFAULT_HEARTBEAT, Heartbeat, type HeartbeatTimes } from "../protocol/heartbeat.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
-import type { ServerHealth } from "../protocol/messages.js";
+import type { ServerHealth } from "../protocol/cluster-messages.js";
 
 /** A ZeroMQ routing id as text: one connection of a server, new each time it reconnects. */
 export type Connection = string;

@@ -60,9 +60,7 @@ export class LocalCluster {
   /** Starts what of the cluster is dead or new; returns the names of what was started. */
   async start(shape: ClusterShape): Promise<readonly string[]> {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
-    const parts: Part[] = [];
-    for (let number = 1; number <= shape.brokers; number++) parts.push({ role: "broker", number });
-    for (let number = 1; number <= shape.servers; number++) parts.push({ role: "server", number });
+    const parts = partsOf(shape);
     const known = await this.#knownBrokers();
     if (known !== null && known < shape.brokers) {
       // Servers are told of their brokers when they start; new brokers mean new servers.
@@ -83,9 +81,9 @@ export class LocalCluster {
   }
 
   /** The names of the processes that should run and do not. */
-  async dead(): Promise<readonly string[]> {
+  async dead(shape: ClusterShape): Promise<readonly string[]> {
     const dead: string[] = [];
-    for (const part of await this.#parts()) if ((await this.#runningPid(part)) === null) dead.push(nameOf(part));
+    for (const part of partsOf(shape)) if ((await this.#runningPid(part)) === null) dead.push(nameOf(part));
     return dead;
   }
 
@@ -145,15 +143,17 @@ export class LocalCluster {
     return words === null || isOurs(words.split("\0")) ? pid : null;
   }
 
-  async #spawn(part: Part, { portBase, brokers }: ClusterShape): Promise<void> {
+  async #spawn(part: Part, { portBase, brokers, servers }: ClusterShape): Promise<void> {
     const { frontend, backend, updates } = endpointsOf(portBase, part.number);
     const backends = Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).backend);
     const publish = publishOf(portBase, part.number);
+    const others = Array.from({ length: servers }, (_, index) => publishOf(portBase, index + 1));
+    const peers = others.filter((other) => other !== publish).flatMap((peer) => ["--peer", peer]);
     const data = join(this.folder, nameOf(part));
     const words =
       part.role === "broker"
         ? ["broker", "--frontend", frontend, "--backend", backend, "--updates", updates]
-        : ["server", "--id", nameOf(part), "--broker", ...backends, "--publish", publish, "--data", data];
+        : ["server", "--id", nameOf(part), "--broker", ...backends, "--publish", publish, "--data", data, ...peers];
     const log = await open(this.#logPath(nameOf(part)), "a", 0o600);
     const child = spawn(process.execPath, [this.program, ...words], {
       detached: true,
@@ -187,6 +187,12 @@ export class LocalCluster {
     }
     return running.map(({ part }) => nameOf(part));
   }
+}
+
+function partsOf({ brokers, servers }: ClusterShape): readonly Part[] {
+  const parts = (role: Role, count: number): Part[] =>
+    Array.from({ length: count }, (_, index) => ({ role, number: index + 1 }));
+  return [...parts("broker", brokers), ...parts("server", servers)];
 }
 
 function nameOf({ role, number }: Part): string {

@@ -27,9 +27,11 @@ export interface RejectedEntry {
   readonly message: string;
 }
 
+/** How many servers have a list on disk, how many make a change acknowledged (W), and how many it is kept on (N). */
 export interface Stored {
   readonly servers: number;
   readonly wanted: number;
+  readonly replicas: number;
 }
 
 const FILE_VERSION = 1;
@@ -58,6 +60,8 @@ export type SyncOutcome =
   | { readonly type: "level" }
   /** There is more to send: own changes, or changes of others that the cluster has lost. */
   | { readonly type: "behind" }
+  /** Fewer servers than wanted have it: what waits goes on waiting. */
+  | { readonly type: "below" }
   /** Ask again: the basis was put right, or a new replica id was taken. */
   | { readonly type: "again" }
   | { readonly type: "rejected"; readonly changes: number; readonly error: ErrorBody };
@@ -201,15 +205,17 @@ export class LocalList {
       const isWhole = request.replica === this.replicaId && reply.delta !== null;
       return isWhole ? this.#onWholeState(reply.delta) : { type: "again" };
     }
-    if (request.delta !== null) this.#confirmed.join(request.delta);
+    const isBelow = reply.stored < reply.wanted;
+    if (request.delta !== null && !isBelow) this.#confirmed.join(request.delta);
     if (reply.delta !== null) {
       this.#confirmed.join(reply.delta);
       this.#shown.join(reply.delta);
     }
     this.#outbox = this.#outbox.filter((entry) => !this.#confirmed.seen.has(entry));
     this.#raiseBasis(request, reply.newest);
-    this.#stored = { servers: reply.stored, wanted: reply.wanted };
+    this.#stored = { servers: reply.stored, wanted: reply.wanted, replicas: reply.replicas };
     this.#serverSeen = reply.serverSeen;
+    if (isBelow) return { type: "below" };
     return { type: this.#outbox.length > 0 || this.#serverSeen !== null ? "behind" : "level" };
   }
 

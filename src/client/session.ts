@@ -6,8 +6,9 @@ import {
   type RequestKind,
 } from "../protocol/frames.js";
 import { ERROR_CODES, ProtocolError } from "../protocol/errors.js";
-import type { ListId } from "../protocol/ids.js";
-import { decodeError, decodePong, decodeStatus, type ErrorBody, type StatusReply } from "../protocol/messages.js";
+import type { ListId, ServerId } from "../protocol/ids.js";
+import { decodeStatus, type StatusReply } from "../protocol/cluster-messages.js";
+import { decodeError, decodePong, type ErrorBody } from "../protocol/messages.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { randomFraction, randomId } from "../runtime/rng.js";
 import { requestOnce } from "../runtime/zeromq.js";
@@ -21,6 +22,26 @@ export class RefusedError extends Error {
   constructor(readonly body: ErrorBody) {
     super(body.message);
   }
+}
+
+/** What to ask; left out is what the kind is not about, and a body that would say nothing. */
+export interface Question {
+  readonly kind: RequestKind;
+  readonly listId?: ListId;
+  readonly serverId?: ServerId;
+  readonly body?: Frame;
+}
+
+function requestOf({ kind, listId, serverId, body }: Question, requestId: string, timeoutMs: number): Request {
+  return {
+    kind,
+    requestId,
+    listId: listId ?? null,
+    serverId: serverId ?? null,
+    timeoutMs: Math.ceil(timeoutMs),
+    token: "",
+    body: body ?? EMPTY_BODY,
+  };
 }
 
 export interface Answer<T> {
@@ -50,11 +71,7 @@ export class Session {
    * @param budgetMs for all attempts together
    * @throws RefusedError, or AisleError `unreachable`
    */
-  async request<T>(
-    question: { readonly kind: RequestKind; readonly listId: ListId | null; readonly body: Frame },
-    decode: (body: Frame) => T,
-    budgetMs: number,
-  ): Promise<Answer<T>> {
+  async request<T>(question: Question, decode: (body: Frame) => T, budgetMs: number): Promise<Answer<T>> {
     const requestId = randomId();
     const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs);
     let problem = "no broker answered";
@@ -63,7 +80,7 @@ export class Session {
       if (attempt === null) throw unreachable(problem, this.brokers);
       const { broker, waitMs, timeoutMs } = attempt;
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      const request: Request = { ...question, requestId, timeoutMs: Math.ceil(timeoutMs), token: "" };
+      const request = requestOf(question, requestId, timeoutMs);
       const outcome = await ask(broker, request, decode);
       if ("value" in outcome) {
         this.#preferred = this.brokers.indexOf(broker);
@@ -75,30 +92,23 @@ export class Session {
 
   /** Whether the cluster is there at all. @throws AisleError `unreachable` */
   async ping(budgetMs: number): Promise<void> {
-    await this.request({ kind: "ping", listId: null, body: EMPTY_BODY }, decodePong, budgetMs);
+    await this.request({ kind: "ping" }, decodePong, budgetMs);
   }
 
   /** What the broker that answers knows of the cluster. @throws AisleError `unreachable` */
   async status(budgetMs: number): Promise<Answer<StatusReply>> {
-    return await this.request({ kind: "status", listId: null, body: EMPTY_BODY }, decodeStatus, budgetMs);
+    return await this.request({ kind: "status" }, decodeStatus, budgetMs);
   }
 
   /** Whether this one broker, and a server behind it, answer within the time. */
   async answers(broker: string, timeoutMs: number): Promise<boolean> {
-    const request: Request = {
-      kind: "ping",
-      listId: null,
-      requestId: randomId(),
-      timeoutMs,
-      token: "",
-      body: EMPTY_BODY,
-    };
+    const request = requestOf({ kind: "ping" }, randomId(), timeoutMs);
     return "value" in (await ask(broker, request, decodePong));
   }
 }
 
 /** The body of requests that say nothing beyond their kind. */
-export const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
+const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
 
 /** An answer, or what is known of why there is none. */
 type Outcome<T> = { readonly value: T } | { readonly problem: string | null };

@@ -30,6 +30,9 @@ export interface ListSync {
 /** Two bring both sides level, a clash takes a few more; a cluster that always wants another one is not humoured. */
 const MOST_EXCHANGES = 20;
 
+/** Between two looks at whether enough servers have it by now. */
+const BELOW_PAUSE_MS = 250;
+
 interface Exchange {
   readonly outcome: SyncOutcome;
   readonly pushed: number;
@@ -62,9 +65,10 @@ export class Synchronizer {
 
   /**
    * Sends what waits and fetches what is lacking, until both sides are level or the time is up.
+   * @param isPatient whether to wait, within the budget, for servers that do not have it yet
    * @throws AisleError `unreachable`, with everything that came before it kept
    */
-  async synchronize(id: ListId, budgetMs: number): Promise<ListSync> {
+  async synchronize(id: ListId, budgetMs: number, isPatient = false): Promise<ListSync> {
     const deadline = monotonicMs() + budgetMs;
     let [pushed, fetched, refusal]: [number, number, ErrorBody | null] = [0, 0, null];
     for (let exchanges = 1; ; exchanges++) {
@@ -72,10 +76,12 @@ export class Synchronizer {
       pushed += step.pushed;
       fetched += step.fetched;
       if (step.outcome.type === "rejected") refusal = step.outcome.error;
-      const isDone = step.outcome.type === "level" || step.outcome.type === "rejected";
-      if (isDone || exchanges === MOST_EXCHANGES || monotonicMs() >= deadline) {
+      const isBelow = step.outcome.type === "below";
+      const isDone = step.outcome.type === "level" || step.outcome.type === "rejected" || (isBelow && !isPatient);
+      if (isDone || exchanges >= MOST_EXCHANGES || monotonicMs() + (isBelow ? BELOW_PAUSE_MS : 0) >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
       }
+      if (isBelow) await new Promise((resolve) => setTimeout(resolve, BELOW_PAUSE_MS));
     }
   }
 

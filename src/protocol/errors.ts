@@ -10,6 +10,8 @@ export const ERROR_CODES = {
   "no-such-list": "request",
   /** The sender's replica id has operations here that the sender may not know: see `SyncRequest.basis`. */
   "stale-basis": "request",
+  /** What is asked cannot be done as things stand. */
+  refused: "request",
   /** No server that may hold the list answers. */
   unavailable: "cluster",
   "storage-failed": "cluster",

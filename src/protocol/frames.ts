@@ -1,23 +1,38 @@
 import { BOUNDS } from "./bounds.js";
 import { ProtocolError } from "./errors.js";
-import { isListId, isRequestId, type ListId } from "./ids.js";
+import { isListId, isRequestId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
 /** One frame of a multipart message. */
 export type Frame = Uint8Array;
 
-/** The kinds of request. `sync` concerns a list; `ping` goes to any one server; `status` is answered by the broker. */
-export const REQUEST_KINDS = ["sync", "ping", "status"] as const;
+/**
+ * The kinds of request and what each is about: a list, whose first live server gets it; one server by its id; or nothing
+ * in particular. `status` is answered by the broker itself, `ping` and `remove` by any server.
+ */
+export const REQUEST_SUBJECTS = {
+  sync: "list",
+  where: "list",
+  inspect: "server",
+  repair: "server",
+  leave: "server",
+  remove: "none",
+  ping: "none",
+  status: "none",
+} as const;
 
-export type RequestKind = (typeof REQUEST_KINDS)[number];
+export type RequestKind = keyof typeof REQUEST_SUBJECTS;
+
+const REQUEST_KINDS = Object.keys(REQUEST_SUBJECTS) as readonly RequestKind[];
 
 /** A request as a broker sees it: the routing facts, and a body that it does not look into. */
 export interface Request {
   readonly kind: RequestKind;
   /** Chosen by the client and the same for every attempt at one request. */
   readonly requestId: string;
-  /** Null for requests about no list in particular. */
+  /** The list or the server that the request is about; null for the kinds that are about neither. */
   readonly listId: ListId | null;
+  readonly serverId: ServerId | null;
   /** How long the client will wait for this attempt, in milliseconds. */
   readonly timeoutMs: number;
   /** Who asks; empty while every list is open. */
@@ -27,6 +42,12 @@ export interface Request {
 
 export interface Reply {
   readonly kind: "reply" | "error";
+  readonly body: Frame;
+}
+
+/** What a server answers a broker: `declined` is an error of its own that the next server may not have. */
+export interface ServerReply {
+  readonly kind: Reply["kind"] | "declined";
   readonly body: Frame;
 }
 
@@ -59,21 +80,25 @@ export function headerText(frame: Frame | undefined): string {
 const REQUEST_FRAMES = 6;
 
 function requestFrames(request: Request): Frame[] {
-  const { kind, requestId, listId, timeoutMs, token, body } = request;
-  return [...[kind, requestId, listId ?? "", `${timeoutMs}`, token].map(textFrame), body];
+  const { kind, requestId, listId, serverId, timeoutMs, token, body } = request;
+  return [...[kind, requestId, listId ?? serverId ?? "", `${timeoutMs}`, token].map(textFrame), body];
 }
 
 function readRequest(frames: readonly Frame[]): Request {
-  const [kind, requestId, list, timeout, token] = [0, 1, 2, 3, 4].map((index) => headerText(frames[index]));
+  const [kind, requestId, subject, timeout, token] = [0, 1, 2, 3, 4].map((index) => headerText(frames[index]));
   const body = frames[REQUEST_FRAMES - 1];
   if (body === undefined) throw new ProtocolError("malformed", "the message has too few frames");
   if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
   if (!isRequestId(requestId ?? "")) throw new ProtocolError("malformed", "malformed request id");
-  const listId = list === "" || list === undefined ? null : list;
-  if (listId !== null && !isListId(listId)) throw new ProtocolError("malformed", "malformed list id");
-  if ((kind === "sync") !== (listId !== null)) throw new ProtocolError("malformed", `a ${kind} request and its list`);
   const timeoutMs = readNatural(timeout, MAX_TIMEOUT_MS);
-  return { kind, requestId: requestId ?? "", listId, timeoutMs, token: token ?? "", body };
+  return { kind, requestId: requestId ?? "", ...readSubject(kind, subject ?? ""), timeoutMs, token: token ?? "", body };
+}
+
+function readSubject(kind: RequestKind, text: string): Pick<Request, "listId" | "serverId"> {
+  const is = { list: isListId(text), server: isServerId(text), none: text === "" };
+  const expected = REQUEST_SUBJECTS[kind];
+  if (!is[expected]) throw new ProtocolError("malformed", `what a ${kind} request is about is malformed`);
+  return { listId: expected === "list" ? text : null, serverId: expected === "server" ? text : null };
 }
 
 /** What a client sends after REQ's empty delimiter. */
@@ -113,13 +138,14 @@ export function decodeClientReply(frames: readonly Frame[]): Reply & { readonly 
 }
 
 const REPLY_KINDS = ["reply", "error"] as const;
+const SERVER_REPLY_KINDS = [...REPLY_KINDS, "declined"] as const;
 
 /** What a server tells a broker. */
 export type ServerMessage =
   | { readonly type: "ready"; readonly body: Frame }
   | { readonly type: "heartbeat"; readonly body: Frame }
   | { readonly type: "goodbye" }
-  | { readonly type: "replies"; readonly replies: readonly Tagged<Reply>[] }
+  | { readonly type: "replies"; readonly replies: readonly Tagged<ServerReply>[] }
   | { readonly type: "notice"; readonly topics: readonly string[] };
 
 /** What a broker tells a server. `reannounce` asks for a fresh `ready`, as a broker does that has just started. */
@@ -236,9 +262,10 @@ export function decodeUpdate(frames: readonly Frame[]): Update {
   return { topic: topic ?? "", type, epoch: epoch ?? "", sequence: readNatural(sequence, Number.MAX_SAFE_INTEGER) };
 }
 
-function readTaggedReply(group: readonly Frame[]): Tagged<Reply> {
+function readTaggedReply(group: readonly Frame[]): Tagged<ServerReply> {
   const [tag, kind, body] = [headerText(group[0]), headerText(group[1]), group[2]];
-  if (!isOneOf(REPLY_KINDS, kind) || body === undefined) throw new ProtocolError("malformed", "this is no reply");
+  if (!isOneOf(SERVER_REPLY_KINDS, kind) || body === undefined)
+    throw new ProtocolError("malformed", "this is no reply");
   return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), kind, body };
 }
 
@@ -256,7 +283,7 @@ function groups(frames: readonly Frame[], size: number): Frame[][] {
   return Array.from({ length: frames.length / size }, (_, index) => frames.slice(index * size, (index + 1) * size));
 }
 
-function readNatural(text: string | undefined, limit: number): number {
+export function readNatural(text: string | undefined, limit: number): number {
   if (text === undefined || !/^(0|[1-9][0-9]{0,15})$/.test(text) || Number(text) > limit) {
     throw new ProtocolError("malformed", "a number is malformed or out of bounds");
   }

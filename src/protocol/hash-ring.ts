@@ -10,6 +10,9 @@ const VIRTUAL_NODES = 128;
 const POSITION_BYTES = 6;
 const RING_LENGTH = 2 ** (8 * POSITION_BYTES);
 
+/** Rings remembered for reuse: a cluster passes through few sets of members, and sees each of them often. */
+const MOST_REMEMBERED = 64;
+
 export function partitionOf(listId: ListId): number {
   return createHash("sha256").update(listId).digest().readUInt8(0);
 }
@@ -19,12 +22,25 @@ export function partitionOf(listId: ListId): number {
  * function of which servers are members: a server that is down keeps its place.
  */
 export class HashRing {
+  static readonly #remembered = new Map<string, HashRing>();
   readonly #preferences: readonly (readonly ServerId[])[];
 
-  constructor(servers: Iterable<ServerId>) {
-    const points = [...new Set(servers)].flatMap(pointsOf);
+  private constructor(servers: readonly ServerId[]) {
+    const points = servers.flatMap(pointsOf);
     points.sort((a, b) => a.position - b.position || (a.server < b.server ? -1 : 1));
-    this.#preferences = Array.from({ length: PARTITIONS }, (_, partition) => walk(points, partition));
+    this.#preferences = Array.from({ length: PARTITIONS }, (_, partition) => walk(points, partition, servers.length));
+  }
+
+  static of(servers: Iterable<ServerId>): HashRing {
+    const ids = [...new Set(servers)].sort();
+    const name = ids.join(" ");
+    let ring = HashRing.#remembered.get(name);
+    if (ring === undefined) {
+      ring = new HashRing(ids);
+      if (HashRing.#remembered.size >= MOST_REMEMBERED) HashRing.#remembered.clear();
+      HashRing.#remembered.set(name, ring);
+    }
+    return ring;
   }
 
   /** All servers in the order in which they come clockwise of the partition; the first N hold it. */
@@ -45,9 +61,13 @@ function pointsOf(server: ServerId): Point[] {
   }));
 }
 
-function walk(points: readonly Point[], partition: number): readonly ServerId[] {
+function walk(points: readonly Point[], partition: number, servers: number): readonly ServerId[] {
   const start = (partition / PARTITIONS) * RING_LENGTH;
-  const after = points.findIndex((point) => point.position >= start);
-  const clockwise = after < 0 ? points : [...points.slice(after), ...points.slice(0, after)];
-  return [...new Set(clockwise.map((point) => point.server))];
+  const first = points.findIndex((point) => point.position >= start);
+  const met = new Set<ServerId>();
+  for (let step = 0; met.size < servers; step++) {
+    const point = points[(Math.max(0, first) + step) % points.length];
+    if (point !== undefined) met.add(point.server);
+  }
+  return [...met];
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { compareText, type Lattice } from "../crdt/lattice.js";
 import { isServerId, type ServerId } from "./ids.js";
@@ -61,12 +62,17 @@ export class Membership implements Lattice<Membership> {
     return [...this.#members.values()].sort((a, b) => compareText(a.id, b.id));
   }
 
-  /** The servers that hold partitions, dead or alive. */
-  owners(): readonly ServerId[] {
-    const owns = (member: Member): boolean => member.status === "member" || member.status === "leaving";
+  /** The servers of these statuses, dead or alive. */
+  idsOf(...statuses: readonly MemberStatus[]): readonly ServerId[] {
     return this.members()
-      .filter(owns)
+      .filter((member) => statuses.includes(member.status))
       .map((member) => member.id);
+  }
+
+  /** Short text that is equal for equal tables and, but for a chance of one in 2^64, for no others. */
+  fingerprint(): string {
+    const rows = this.members().map(({ id, status, incarnation, publish }) => [id, status, incarnation, publish]);
+    return createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);
   }
 }
 

@@ -5,7 +5,6 @@ import type { ShoppingList } from "../crdt/shopping-list.js";
 import { parseBody } from "./bounds.js";
 import { isErrorCode, ProtocolError, type ErrorCode } from "./errors.js";
 import { bodyFrame, type Frame, type Reply } from "./frames.js";
-import { MEMBER_STATUSES, MembersSchema } from "./membership.js";
 
 /** A replica's newest operation: its counter, and the random id that tells it from another under the same counter. */
 const NewestOperationSchema = v.strictObject({
@@ -15,10 +14,10 @@ const NewestOperationSchema = v.strictObject({
 
 export type NewestOperation = v.InferOutput<typeof NewestOperationSchema>;
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 /** A part that the list's own decoder reads; the schema only says that it is there. */
-const encodedState = v.array(v.unknown());
+export const encodedState = v.array(v.unknown());
 
 const SyncRequestSchema = v.strictObject({
   replica: v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/)),
@@ -47,6 +46,7 @@ const SyncReplySchema = v.strictObject({
   newest: v.nullable(NewestOperationSchema),
   stored: count,
   wanted: count,
+  replicas: count,
 });
 
 export interface SyncReply {
@@ -56,25 +56,12 @@ export interface SyncReply {
   readonly serverSeen: DotContext | null;
   /** The newest operation of the sender's replica that is stored. */
   readonly newest: NewestOperation | null;
-  /** On how many servers the list's state, the delta included, is on disk, and how many are wanted. */
+  /** On how many servers the list's state, the delta included, is known to be on disk. */
   readonly stored: number;
+  /** How many make a change acknowledged (W), and how many will have it in time (N). */
   readonly wanted: number;
+  readonly replicas: number;
 }
-
-const ReadySchema = v.strictObject({
-  id: v.string(),
-  oldest: count,
-  newest: count,
-  members: MembersSchema,
-});
-
-/** A server's announcement: itself, the versions it speaks, and the membership table it knows (with itself in it). */
-export type Ready = v.InferOutput<typeof ReadySchema>;
-
-const ServerHealthSchema = v.strictObject({ lists: count, hints: count, requests: count });
-
-/** What a server's heartbeat says of it: lists held, hints kept for others, requests served since it started. */
-export type ServerHealth = v.InferOutput<typeof ServerHealthSchema>;
 
 const ErrorBodySchema = v.strictObject({
   code: v.pipe(v.string(), v.maxLength(64)),
@@ -89,27 +76,6 @@ export interface ErrorBody {
   readonly newest?: NewestOperation | null;
 }
 
-const StatusReplySchema = v.strictObject({
-  epoch: v.string(),
-  /** The endpoint of the broker's feed, as the broker bound it. */
-  updates: v.string(),
-  counters: v.record(v.string(), count),
-  servers: v.array(
-    v.strictObject({
-      id: v.string(),
-      status: v.picklist(MEMBER_STATUSES),
-      alive: v.boolean(),
-      partitions: count,
-      lists: count,
-      hints: count,
-      requests: count,
-    }),
-  ),
-});
-
-/** A broker's view of itself and of the servers. */
-export type StatusReply = v.InferOutput<typeof StatusReplySchema>;
-
 const PongSchema = v.strictObject({ server: v.string() });
 
 /** @throws ProtocolError */
@@ -120,7 +86,7 @@ export function parse<Schema extends v.GenericSchema>(schema: Schema, body: Fram
   throw new ProtocolError("malformed", `body: ${v.getDotPath(issue) ?? "it"}: ${issue.message.slice(0, 200)}`);
 }
 
-function orMalformed<T>(decode: () => T): T {
+export function orMalformed<T>(decode: () => T): T {
   try {
     return decode();
   } catch (error) {
@@ -173,8 +139,4 @@ export function decodeError(body: Frame): ErrorBody {
   return { code: isErrorCode(code) ? code : "internal", message, ...(newest === undefined ? {} : { newest }) };
 }
 
-export const decodeReady = (body: Frame): Ready => parse(ReadySchema, body);
-export const decodeMembers = (body: Frame): Ready["members"] => parse(MembersSchema, body);
-export const decodeHealth = (body: Frame): ServerHealth => parse(ServerHealthSchema, body);
-export const decodeStatus = (body: Frame): StatusReply => parse(StatusReplySchema, body);
 export const decodePong = (body: Frame): { readonly server: string } => parse(PongSchema, body);

@@ -1,4 +1,4 @@
-import type { Machine } from "../protocol/machine.js";
+import type { Machine, Millis } from "../protocol/machine.js";
 import { monotonicMs } from "./clock.js";
 
 /** A timer may not be set further ahead than this many milliseconds; waking up early is harmless. */
@@ -29,6 +29,12 @@ export class Driver<Event, Effect> {
     this.#stepping = true;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next);
     this.#stepping = false;
+    this.#arm();
+  }
+
+  /** Performs what the machine begins with. */
+  start(begin: (now: Millis) => readonly Effect[]): void {
+    for (const effect of begin(monotonicMs())) this.perform(effect);
     this.#arm();
   }
 

@@ -10,7 +10,7 @@ const COMMON = { linger: 0, maxMessageSize: BOUNDS.frameBytes } as const;
 const HIGH_WATER_MARK = 10_000;
 
 /** How ZeroMQ retries a lost TCP connection, in milliseconds: at once, then ever slower. */
-const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 2_000 } as const;
+const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 1_000 } as const;
 
 interface Sendable {
   send(frames: Frame[]): Promise<void>;
@@ -52,13 +52,8 @@ interface Receivable {
   receive(): Promise<Frame[]>;
 }
 
-async function receiveAll(
-  socket: Receivable,
-  onMessage: (frames: Frame[]) => void,
-  gate?: () => Promise<void>,
-): Promise<void> {
+async function receiveAll(socket: Receivable, onMessage: (frames: Frame[]) => void): Promise<void> {
   while (!socket.closed) {
-    await gate?.();
     let frames: Frame[];
     try {
       frames = await socket.receive();
@@ -72,8 +67,6 @@ async function receiveAll(
 export interface RouterSocket {
   /** Dropped where the peer is gone. */
   send(peer: string, frames: readonly Frame[]): void;
-  /** While held, messages stay unread in the socket. */
-  hold(held: boolean): void;
   close(): Promise<void>;
 }
 
@@ -85,26 +78,12 @@ export async function bindRouter(
   const socket = new Router({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK });
   await socket.bind(endpoint);
   const queue = new SendQueue(socket);
-  let release: (() => void) | null = null;
-  let opened = Promise.resolve();
-  void receiveAll(
-    socket,
-    ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames),
-    () => opened,
-  );
+  void receiveAll(socket, ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames));
   return {
     send: (peer, frames) => queue.push([Buffer.from(peer, "latin1"), ...frames]),
-    hold(held) {
-      if (held && release === null) opened = new Promise((resolve) => (release = resolve));
-      else if (!held) {
-        release?.();
-        release = null;
-      }
-    },
     async close() {
       await queue.flushed();
       socket.close();
-      release?.();
     },
   };
 }
@@ -160,6 +139,8 @@ export async function bindPublisher(endpoint: string, onSubscribe: (topic: strin
 }
 
 export interface SubscriberSocket {
+  subscribe(topics: readonly string[]): void;
+  unsubscribe(topics: readonly string[]): void;
   close(): void;
 }
 
@@ -168,11 +149,19 @@ export function connectSubscriber(
   topics: readonly string[],
   onMessage: (frames: Frame[]) => void,
 ): SubscriberSocket {
-  const socket = new Subscriber({ ...COMMON, ...RECONNECT });
-  for (const topic of topics) socket.subscribe(topic);
+  const socket = new Subscriber({ ...COMMON, ...RECONNECT, receiveHighWaterMark: HIGH_WATER_MARK });
+  if (topics.length > 0) socket.subscribe(...topics);
   socket.connect(endpoint);
   void receiveAll(socket, onMessage);
-  return { close: () => socket.close() };
+  return {
+    subscribe(added) {
+      if (added.length > 0) socket.subscribe(...added);
+    },
+    unsubscribe(gone) {
+      if (gone.length > 0) socket.unsubscribe(...gone);
+    },
+    close: () => socket.close(),
+  };
 }
 
 /**

@@ -1,5 +1,8 @@
+import { bodyFrame, type Frame } from "../protocol/frames.js";
+import type { ServerHealth } from "../protocol/cluster-messages.js";
 import { Heartbeat, type HeartbeatTimes } from "../protocol/heartbeat.js";
 import type { Machine, Millis } from "../protocol/machine.js";
+import type { Turn } from "./turn.js";
 
 export type LinkEvent =
   | { readonly type: "heard"; readonly reannounce: boolean }
@@ -54,5 +57,70 @@ export class BrokerLink implements Machine<LinkEvent, LinkEffect> {
 
   nextDeadline(): Millis | null {
     return this.#heartbeat?.nextDeadline() ?? this.#reopenAt;
+  }
+}
+
+/** What is told to brokers. */
+export interface LinkUser {
+  announcement(): Frame;
+  health(): ServerHealth;
+}
+
+const NO_NEWS: Frame = new Uint8Array(0);
+
+/** A server's links to all its brokers. */
+export class BrokerLinks {
+  readonly #links: readonly BrokerLink[];
+  /** What each broker was told last of this server's health. */
+  readonly #told: string[] = [];
+
+  constructor(
+    readonly turn: Turn,
+    brokers: number,
+    times: LinkTimes,
+    readonly user: LinkUser,
+  ) {
+    this.#links = Array.from({ length: brokers }, () => new BrokerLink(times));
+  }
+
+  start(): void {
+    this.#links.forEach((_, broker) => this.#wake(broker));
+  }
+
+  heard(broker: number, reannounce: boolean): void {
+    this.#step(broker, { type: "heard", reannounce });
+  }
+
+  announce(): void {
+    this.#links.forEach((_, broker) => this.#step(broker, { type: "announce" }));
+  }
+
+  /** Deadlines only ever move to later between two wakes, so that one timer a link is enough. */
+  #wake(broker: number): void {
+    this.#step(broker, { type: "tick" });
+    const deadline = this.#links[broker]?.nextDeadline() ?? null;
+    if (deadline !== null) this.turn.after(Math.max(0, deadline - this.turn.now), () => this.#wake(broker));
+  }
+
+  #step(broker: number, event: LinkEvent): void {
+    for (const { type } of this.#links[broker]?.step(this.turn.now, event) ?? []) {
+      if (type === "open") this.turn.emit({ type: "open-broker", broker });
+      else if (type === "close") {
+        this.turn.emit({ type: "log", event: "broker-silent", facts: { broker } });
+        this.turn.emit({ type: "close-broker", broker });
+      } else if (type === "announce") {
+        this.#told[broker] = "";
+        this.turn.emit({ type: "to-broker", broker, message: { type: "ready", body: this.user.announcement() } });
+      } else this.turn.emit({ type: "to-broker", broker, message: { type: "heartbeat", body: this.#news(broker) } });
+    }
+  }
+
+  /** This server's health, where the broker does not know it yet. */
+  #news(broker: number): Frame {
+    const { lists, hints, requests } = this.user.health();
+    const news = `${lists} ${hints} ${requests}`;
+    if (this.#told[broker] === news) return NO_NEWS;
+    this.#told[broker] = news;
+    return bodyFrame({ lists, hints, requests });
   }
 }

@@ -1,37 +1,74 @@
+import type { Replication } from "../protocol/cluster-messages.js";
 import { DEFAULT_HEARTBEAT, type HeartbeatTimes } from "../protocol/heartbeat.js";
 import { isServerId, type ServerId } from "../protocol/ids.js";
+import type { AntiEntropyTimes } from "./anti-entropy.js";
+import type { LinkTimes } from "./broker-link.js";
+import type { QuorumTimes } from "./quorum.js";
 
-export interface ServerConfig extends HeartbeatTimes {
+export interface ServerConfig extends HeartbeatTimes, LinkTimes, Replication, QuorumTimes, AntiEntropyTimes {
   readonly id: ServerId;
   /** The backend endpoints of all brokers. */
   readonly brokers: readonly string[];
-  /** Where peers may subscribe to this server's changes. */
+  /** Where this server publishes to its peers, as it binds it and as they should connect to it. */
   readonly publish: string;
+  readonly advertised: string;
+  /** Where other servers publish, to find the cluster by while no broker is up. */
+  readonly peers: readonly string[];
   readonly dataDir: string;
   /** How many lists stay in memory while nobody uses them. */
   readonly residentLists: number;
-  /** The wait before a silent broker is tried again: doubled each time, up to the longest. */
-  readonly reconnectDelayMs: number;
-  readonly longestReconnectDelayMs: number;
 }
 
+const DEFAULTS = {
+  ...DEFAULT_HEARTBEAT,
+  replicas: 3,
+  writeQuorum: 2,
+  readQuorum: 2,
+  reconnectDelayMs: 100,
+  longestReconnectDelayMs: 5_000,
+  // All within the broker's patience with one server, which is a second.
+  resendAfterMs: 150,
+  standInAfterMs: 300,
+  answerAfterMs: 700,
+  endAfterMs: 1_500,
+  antiEntropyIntervalMs: 5_000,
+  residentLists: 1_000,
+  peers: [],
+} as const;
+
+type Given = Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir"> & Partial<ServerConfig>;
+
 /** @throws RangeError naming what does not hold */
-export function serverConfig(given: Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir">): ServerConfig {
-  const config = {
-    ...DEFAULT_HEARTBEAT,
-    reconnectDelayMs: 100,
-    longestReconnectDelayMs: 5_000,
-    residentLists: 1_000,
-    ...given,
-  };
-  if (!isServerId(config.id)) {
-    throw new RangeError(
+export function serverConfig(given: Given): ServerConfig {
+  const config: ServerConfig = { ...DEFAULTS, advertised: given.publish, ...given };
+  const requirements: readonly (readonly [boolean, string])[] = [
+    [
+      isServerId(config.id),
       "a server's id has up to 63 lower-case letters, digits and hyphens, and starts with no hyphen",
-    );
-  }
-  if (config.brokers.length === 0) throw new RangeError("a server needs the backend endpoint of at least one broker");
-  if (config.heartbeatExpiryMs <= 2 * config.heartbeatIntervalMs) {
-    throw new RangeError("the heartbeat expiry has to be longer than two intervals");
-  }
+    ],
+    [config.brokers.length > 0, "a server needs the backend endpoint of at least one broker"],
+    [
+      config.heartbeatExpiryMs > 2 * config.heartbeatIntervalMs,
+      "the heartbeat expiry has to be longer than two intervals",
+    ],
+    [isCount(config.replicas) && config.replicas <= 16, "a list is kept on 1 to 16 servers (N)"],
+    [isCount(config.writeQuorum) && config.writeQuorum <= config.replicas, "the write quorum has to be from 1 to N"],
+    [isCount(config.readQuorum) && config.readQuorum <= config.replicas, "the read quorum has to be from 1 to N"],
+    [
+      config.readQuorum + config.writeQuorum > config.replicas,
+      "read and write quorum have to overlap: R + W has to be more than N",
+    ],
+    [
+      config.resendAfterMs < config.standInAfterMs &&
+        config.standInAfterMs < config.answerAfterMs &&
+        config.answerAfterMs < config.endAfterMs,
+      "a coordinator resends, then looks for a stand-in, then answers, then ends",
+    ],
+  ];
+  for (const [holds, problem] of requirements) if (!holds) throw new RangeError(problem);
   return Object.freeze(config);
+}
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value >= 1;
 }

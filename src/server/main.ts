@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { Replication } from "../protocol/cluster-messages.js";
 
 interface Flags {
   readonly id: string;
@@ -6,11 +7,23 @@ interface Flags {
   readonly publish: string;
   readonly data: string;
   readonly advertise?: string;
+  readonly peer?: readonly string[];
+  readonly replicas: number;
+  readonly writeQuorum: number;
+  readonly readQuorum: number;
 }
 
 /** The endpoint as others should know it. */
 function advertised(endpoint: string, host: string | undefined): string {
   return host === undefined ? endpoint : endpoint.replace(/^tcp:\/\/.*:/, `tcp://${host}:`);
+}
+
+function pick({
+  replicas,
+  writeQuorum,
+  readQuorum,
+}: Pick<Flags, "replicas" | "writeQuorum" | "readQuorum">): Replication {
+  return { replicas, writeQuorum, readQuorum };
 }
 
 /** `aisle server`: runs until SIGTERM or SIGINT. */
@@ -21,18 +34,30 @@ export function serverCommand(
     .description("run a server in the foreground")
     .requiredOption("--id <id>", "the server's name, the same at every start")
     .requiredOption("--broker <endpoint...>", "the backend endpoints of all brokers")
-    .requiredOption("--publish <endpoint>", "where other servers will subscribe to this one's changes")
+    .requiredOption("--publish <endpoint>", "where other servers subscribe to this one's changes")
+    .option("--peer <endpoint...>", "where other servers publish, so that they are found while no broker is up")
     .requiredOption("--data <folder>", "the folder that keeps this server's lists")
     .addOption(new Option("--store <kind>", "how it keeps them").choices(["json"]).default("json"))
     .option("--advertise <host>", "the host under which others reach this server, where it is not the one in --publish")
-    .action(async ({ id, broker, publish, data, advertise }: Flags) => {
+    .addOption(new Option("--replicas <n>", "on how many servers each list is kept").default(3).argParser(Number))
+    .addOption(new Option("--write-quorum <w>", "how many make a change acknowledged").default(2).argParser(Number))
+    .addOption(new Option("--read-quorum <r>", "how many a read compares").default(2).argParser(Number))
+    .action(async ({ id, broker, publish, data, advertise, peer, ...replication }: Flags) => {
       const [{ serverConfig }, { startServer }, { openLogger }] = await Promise.all([
         import("./config.js"),
         import("./server.js"),
         import("../runtime/logger.js"),
       ]);
       await untilStopped(async () => {
-        const config = serverConfig({ id, brokers: broker, publish: advertised(publish, advertise), dataDir: data });
+        const config = serverConfig({
+          id,
+          brokers: broker,
+          publish,
+          advertised: advertised(publish, advertise),
+          peers: peer ?? [],
+          dataDir: data,
+          ...pick(replication),
+        });
         return await startServer(config, openLogger({ role: "server", id }));
       });
     });

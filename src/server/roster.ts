@@ -1,57 +1,106 @@
+import type { Ready, Replication } from "../protocol/cluster-messages.js";
 import type { ServerId } from "../protocol/ids.js";
-import { Membership, type Member } from "../protocol/membership.js";
-import type { Ready } from "../protocol/messages.js";
+import { Membership, type Member, type MemberStatus } from "../protocol/membership.js";
+import { Placement } from "../protocol/placement.js";
 import { SUPPORTED } from "../protocol/version.js";
+import type { Turn } from "./turn.js";
 
 /** How often a server may find that its peers remember a later run of it: once after losing its disk, and for luck. */
 const MOST_OUTDATED = 3;
 
-/** Two servers run under one id: neither can tell which lists it has. */
-export class TwinError extends Error {
-  override readonly name = "TwinError";
-}
-
-/** The membership table as one server knows it, itself in it. */
+/** The membership table as one server knows it, itself in it, and where that puts the partitions. */
 export class Roster {
   readonly #membership: Membership;
+  #placement: Placement;
+  #fingerprint: string;
   #outdated = 0;
 
-  /** @param remembered the table as it was on disk, if it was */
+  /**
+   * @param remembered the table as it was on disk, if it was
+   * @param seeds how many other servers there are to begin with, as far as the operator said
+   * @param onChange called whenever the table has become another one, with whether that moves partitions
+   */
   constructor(
-    readonly id: ServerId,
+    readonly turn: Turn,
     readonly publish: string,
+    readonly replication: Replication,
+    readonly seeds: number,
     remembered: readonly Member[],
+    readonly onChange: (moved: boolean) => void,
   ) {
     this.#membership = Membership.of(remembered);
     this.#start();
+    this.#placement = new Placement(this.#membership, replication.replicas);
+    this.#fingerprint = this.#membership.fingerprint();
   }
 
-  /**
-   * Joins a table from elsewhere; answers whether there is something new to keep, and to announce.
-   * @throws TwinError where somebody else keeps announcing this server's id
-   */
-  learn(members: readonly Member[]): { readonly changed: boolean; readonly announce: boolean } {
-    const own = this.#own().incarnation;
-    const changed = members.map((member) => this.#membership.admit(member)).includes(true);
-    // A server whose disk was wiped starts counting anew; its peers remember, and this run has to come after those.
-    const wasOutdated = this.#own().incarnation > own || this.#own().publish !== this.publish;
-    if (wasOutdated) {
-      if (++this.#outdated > MOST_OUTDATED) throw new TwinError(`another server runs under the id ${this.id}`);
-      this.#start();
-    }
-    return { changed, announce: wasOutdated };
+  get placement(): Placement {
+    return this.#placement;
+  }
+
+  get fingerprint(): string {
+    return this.#fingerprint;
+  }
+
+  get status(): MemberStatus {
+    return this.#own().status;
   }
 
   members(): readonly Member[] {
     return this.#membership.members();
   }
 
+  get(id: ServerId): Member | null {
+    return this.#membership.get(id);
+  }
+
   announcement(): Ready {
-    return { id: this.id, ...SUPPORTED, members: [...this.members()] };
+    const { replicas, writeQuorum, readQuorum } = this.replication;
+    const replication = { replicas, writeQuorum, readQuorum };
+    return { id: this.turn.id, ...SUPPORTED, replication, members: [...this.members()] };
+  }
+
+  /**
+   * A quorum in this cluster: fewer where it has fewer servers than that. A server that was told of others does not take
+   * itself for the whole cluster because it has not heard from them yet.
+   * @param owners how many servers own the list in question
+   */
+  quorumOf(quorum: number, owners: number): number {
+    const expected = 1 + this.seeds - this.#membership.idsOf("removed").length;
+    return Math.min(quorum, Math.max(1, owners, Math.min(this.replication.replicas, expected)));
+  }
+
+  /** Joins a table from elsewhere. */
+  learn(members: readonly Member[]): void {
+    const own = this.#own().incarnation;
+    const changed = members.map((member) => this.#membership.admit(member)).includes(true);
+    // A server whose disk was wiped starts counting anew; its peers remember, and this run has to come after those.
+    const isOutdated = this.#own().incarnation > own || this.#own().publish !== this.publish;
+    if (isOutdated && ++this.#outdated > MOST_OUTDATED) {
+      this.turn.emit({ type: "stop", reason: `another server runs under the id ${this.turn.id}` });
+      return;
+    }
+    if (isOutdated) this.#start();
+    if (changed || isOutdated) this.#changed();
+  }
+
+  /** Moves a server's status forward; without effect where it is there or further already. */
+  advance(id: ServerId, status: MemberStatus): void {
+    const member = this.get(id);
+    if (member !== null && this.#membership.admit({ ...member, status })) this.#changed();
+  }
+
+  #changed(): void {
+    const before = this.#placement;
+    this.#placement = new Placement(this.#membership, this.replication.replicas);
+    this.#fingerprint = this.#membership.fingerprint();
+    this.turn.emit({ type: "save-members", members: this.members() });
+    this.onChange(!this.#placement.isSameAs(before));
   }
 
   #own(): Member {
-    return this.#membership.get(this.id) ?? { id: this.id, status: "member", incarnation: 0, publish: this.publish };
+    const { id } = this.turn;
+    return this.get(id) ?? { id, status: "joining", incarnation: 0, publish: this.publish };
   }
 
   #start(): void {

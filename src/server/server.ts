@@ -1,18 +1,17 @@
 import { join } from "node:path";
 import { Low } from "lowdb";
-import { ProtocolError } from "../protocol/errors.js";
-import { bodyFrame } from "../protocol/frames.js";
-import type { Member } from "../protocol/membership.js";
-import { decodeMembers, type ServerHealth } from "../protocol/messages.js";
+import { safeParse } from "valibot";
+import { MembersSchema, type Member } from "../protocol/membership.js";
 import { Driver } from "../runtime/driver.js";
 import { DamagedFileError, DurableJsonFile } from "../runtime/durable-file.js";
 import type { Logger } from "../runtime/logger.js";
-import { BrokerConnection, type ConnectionUser } from "./broker-connection.js";
+import { BrokerConnection } from "./broker-connection.js";
 import type { ServerConfig } from "./config.js";
-import { Replica, type ReplicaEffect, type ReplicaEvent } from "./replica.js";
-import { Roster, TwinError } from "./roster.js";
+import { ServerNode } from "./node.js";
+import { PeerSockets } from "./peer-sockets.js";
 import { JournalStore } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
+import type { ServerEffect, ServerEvent } from "./turn.js";
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 
@@ -21,49 +20,56 @@ export interface RunningServer {
   stop(): Promise<void>;
   /** Rejects when the server cannot go on. */
   readonly failed: Promise<never>;
+  /** Resolves when it has left the cluster as it was asked to, and has nothing more to do. */
+  readonly left: Promise<void>;
 }
 
-/** Opens the data folder and serves its lists through the brokers. @throws LockedError where the folder is in use */
+/**
+ * Opens the data folder and serves its lists through the brokers.
+ * @throws LockedError where the folder is in use, and where the endpoint to publish on cannot be bound
+ */
 export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
   const store = await JournalStore.open(config.dataDir, {
     segmentBytes: SEGMENT_BYTES,
     onDamage: ({ path, problem }) => logger.error({ event: "damage-set-aside", path, problem }),
     onCompactionFailed: (error) => logger.error({ event: "compaction-failed", problem: String(error) }),
   });
-  const roster = await RosterFile.open(config, logger);
-  const server = new Server(config, logger, store, roster);
+  const members = new MembersFile(config.dataDir, logger);
+  const remembered = await members.read();
+  const sockets = await PeerSockets.bind(config.id, config.publish, logger);
+  const server = new Server(config, logger, store, members, sockets, remembered);
   logger.info({ event: "server-started", ...config, lists: store.count() });
   return server;
 }
 
-/** The roster with its file: what is learnt is written down, one write at a time. */
-class RosterFile {
+/** The membership table on disk, one write at a time. */
+class MembersFile {
+  readonly #db: Low;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(
-    readonly roster: Roster,
-    readonly db: Low<readonly Member[]>,
+  constructor(
+    dataDir: string,
     readonly logger: Logger,
-  ) {}
-
-  static async open({ id, publish, dataDir }: ServerConfig, logger: Logger): Promise<RosterFile> {
-    const db = new Low<readonly Member[]>(new DurableJsonFile(join(dataDir, "membership.json")), []);
-    try {
-      await db.read();
-    } catch (error) {
-      // The table is everyone's; the brokers bring it back.
-      if (!(error instanceof DamagedFileError)) throw error;
-      logger.error({ event: "damage-replaced", path: error.path, problem: error.message });
-    }
-    const file = new RosterFile(new Roster(id, publish, db.data), db, logger);
-    await file.save();
-    return file;
+  ) {
+    this.#db = new Low(new DurableJsonFile(join(dataDir, "membership.json")), []);
   }
 
-  save(): Promise<void> {
+  /** Nothing where it is damaged: the table is everyone's, and the others bring it back. */
+  async read(): Promise<readonly Member[]> {
+    try {
+      await this.#db.read();
+    } catch (error) {
+      if (!(error instanceof DamagedFileError)) throw error;
+      this.logger.error({ event: "damage-replaced", path: error.path, problem: error.message });
+    }
+    const table = safeParse(MembersSchema, this.#db.data);
+    return table.success ? table.output : [];
+  }
+
+  save(members: readonly Member[]): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      this.db.data = this.roster.members();
-      await this.db.write().catch((error: unknown) => {
+      this.#db.data = members;
+      await this.#db.write().catch((error: unknown) => {
         this.logger.error({ event: "membership-not-saved", problem: String(error) });
       });
     });
@@ -72,82 +78,101 @@ class RosterFile {
 }
 
 class Server implements RunningServer {
-  readonly #replica: Replica;
-  readonly #driver: Driver<ReplicaEvent, ReplicaEffect>;
+  readonly #driver: Driver<ServerEvent, ServerEffect>;
   readonly #connections: readonly BrokerConnection[];
   #isStopping = false;
+  #saved: Promise<void> = Promise.resolve();
   readonly failed: Promise<never>;
+  readonly left: Promise<void>;
   #fail: (error: Error) => void = () => undefined;
+  #leave: () => void = () => undefined;
 
   constructor(
     config: ServerConfig,
     readonly logger: Logger,
     readonly store: Store,
-    readonly file: RosterFile,
+    readonly members: MembersFile,
+    readonly sockets: PeerSockets,
+    remembered: readonly Member[],
   ) {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
-    this.#replica = new Replica(config.id, config.residentLists);
-    const onError = (error: unknown): void => logger.error({ event: "request-failed", problem: String(error) });
-    // A replica has no deadlines of its own, so its tick is never posted; any event without effect will do.
-    const tick: ReplicaEvent = { type: "persisted", through: 0 };
-    this.#driver = new Driver(this.#replica, (effect) => this.#perform(effect), tick, onError);
+    this.left = new Promise((resolve) => (this.#leave = resolve));
+    const node = new ServerNode(config, { members: remembered, lists: store.lists() });
+    const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
+    this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {
-      const user: ConnectionUser = {
-        announcement: () => bodyFrame(file.roster.announcement()),
-        health: () => bodyFrame(this.#health()),
-        onMembers: (body) => this.#learn(body),
-        onRequest: (request) => {
-          if (this.#isStopping) return;
-          this.#driver.post({ type: "request", asker: { broker, tag: request.tag }, request });
-        },
+      const onMessage = (message: ServerEvent & { readonly type: "broker" }): void => {
+        // While stopping, what is under way is finished and nothing new begun.
+        if (!this.#isStopping || message.message.type !== "requests") this.#driver.post(message);
       };
-      return new BrokerConnection(endpoint, user, logger, config);
+      return new BrokerConnection(endpoint, logger, (message) => onMessage({ type: "broker", broker, message }));
     });
+    sockets.listen({
+      onPeerMessage: (from, message) => this.#driver.post({ type: "peer", from, message }),
+      onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
+    });
+    this.#driver.start((now) => node.start(now));
   }
 
   async stop(): Promise<void> {
     // First what is being written, whose answers still go out; then goodbye.
     this.#isStopping = true;
     await this.store.close();
-    await Promise.all(this.#connections.map((connection) => connection.close()));
+    await this.#saved;
+    for (const connection of this.#connections) connection.send({ type: "goodbye" });
     this.#driver.stop();
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+    await this.sockets.close();
     this.logger.info({ event: "server-stopped" });
   }
 
-  #health(): ServerHealth {
-    return { lists: this.store.count(), hints: 0, requests: this.#replica.requests };
-  }
-
-  #learn(body: Uint8Array): void {
-    try {
-      const { changed, announce } = this.file.roster.learn(decodeMembers(body));
-      if (changed || announce) void this.file.save();
-      if (announce) for (const connection of this.#connections) connection.announce();
-    } catch (error) {
-      if (error instanceof TwinError) this.#fail(error);
-      else if (!(error instanceof ProtocolError)) throw error;
-      this.logger.warn({ event: "message-refused", problem: error.message });
-    }
-  }
-
-  #perform(effect: ReplicaEffect): void {
+  #perform(effect: ServerEffect): void {
     switch (effect.type) {
+      case "publish":
+        this.sockets.publish(effect.topic, effect.message);
+        break;
+      case "listen":
+        this.sockets.subscribe(effect.topics);
+        break;
+      case "connect":
+        this.sockets.connect(effect.endpoint);
+        break;
+      case "disconnect":
+        this.sockets.disconnect(effect.endpoint);
+        break;
+      case "open-broker":
+        this.#connections[effect.broker]?.open();
+        break;
+      case "close-broker":
+        void this.#connections[effect.broker]?.close();
+        break;
+      case "to-broker":
+        this.#connections[effect.broker]?.send(effect.message);
+        break;
+      case "notify":
+        for (const connection of this.#connections) connection.send({ type: "notice", topics: [effect.topic] });
+        break;
       case "load":
         this.#load(effect.listId);
         break;
       case "persist":
         this.#persist(effect);
         break;
-      case "reply": {
-        const { broker, tag } = effect.asker;
-        this.#connections[broker]?.send({ type: "replies", replies: [{ tag, ...effect.reply }] });
+      case "drop":
+        this.store.drop(effect.listId).catch((error: unknown) => {
+          // It comes back at the next start, and is handed over again.
+          this.logger.error({ event: "drop-failed", list: effect.listId, problem: String(error) });
+        });
         break;
-      }
-      case "notify":
-        for (const connection of this.#connections) connection.send({ type: "notice", topics: [effect.topic] });
+      case "save-members":
+        this.#saved = this.members.save(effect.members);
         break;
       case "log":
-        this.logger.error({ event: "request-failed", problem: effect.problem });
+        this.logger.info({ event: effect.event, ...effect.facts });
+        break;
+      case "stop":
+        if (effect.reason === null) this.#leave();
+        else this.#fail(new Error(effect.reason));
         break;
     }
   }
@@ -159,7 +184,7 @@ class Server implements RunningServer {
     );
   }
 
-  #persist({ number, listId, delta }: Extract<ReplicaEffect, { type: "persist" }>): void {
+  #persist({ number, listId, delta }: Extract<ServerEffect, { type: "persist" }>): void {
     // Groups are flushed in order, so the end of one append is the end of all before it.
     this.store.append([{ listId, delta }]).then(
       () => this.#driver.post({ type: "persisted", through: number }),

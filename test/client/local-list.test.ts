@@ -23,6 +23,7 @@ class Server {
       newest: newest === null ? null : { counter: newest.stamp.time, id: newest.value },
       stored: 1,
       wanted: 1,
+      replicas: 1,
     };
   }
 }

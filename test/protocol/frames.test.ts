@@ -15,12 +15,14 @@ import {
   textFrame,
   type Request,
 } from "../../src/protocol/frames.js";
-import { decodeReady, decodeSyncReply, decodeSyncRequest } from "../../src/protocol/messages.js";
+import { decodeReady } from "../../src/protocol/cluster-messages.js";
+import { decodeSyncReply, decodeSyncRequest } from "../../src/protocol/messages.js";
 
 const request: Request = {
   kind: "sync",
   requestId: "r-1",
   listId: "11111111-1111-4111-8111-111111111111",
+  serverId: null,
   timeoutMs: 250,
   token: "",
   body: bodyFrame({ some: "body" }),

@@ -12,15 +12,14 @@ describe("a broker", () => {
     expect(broker.reply(20, "s1", 1, { server: "s1" })).toEqual(['to ann: reply r1 {"server":"s1"}']);
   });
 
-  it("leaves requests unread exactly while no server lives", () => {
+  it("refuses at once, and still answers for its own status, while no server lives", () => {
     const broker = new BrokerScenario();
-    expect(broker.router.acceptsRequests()).toBe(false);
-    broker.ready(0, "s1");
-    expect(broker.router.acceptsRequests()).toBe(true);
-    broker.tick(300);
-    expect(broker.router.acceptsRequests()).toBe(false);
-    broker.ready(310, "s1", ["s1"], "s1-again");
-    expect(broker.router.acceptsRequests()).toBe(true);
+    const refusal = 'to ann: error r1 {"code":"unavailable","message":"no server is up"}';
+    expect(broker.request(0, "ann")).toEqual([refusal]);
+    expect(broker.request(1, "ann", { kind: "status" })).toHaveLength(1);
+    broker.ready(2, "s1");
+    broker.tick(302);
+    expect(broker.request(303, "ann")).toEqual([refusal]);
   });
 
   it("gives requests about no list to the server that has waited longest", () => {
@@ -35,7 +34,7 @@ describe("a broker", () => {
   it("gives every request about a list to the first server of its preference list", () => {
     const broker = new BrokerScenario();
     for (const id of ["s1", "s2", "s3"]) broker.ready(0, id);
-    const [owner] = new HashRing(["s1", "s2", "s3"]).preferenceList(partitionOf(LIST));
+    const [owner] = HashRing.of(["s1", "s2", "s3"]).preferenceList(partitionOf(LIST));
     for (const tag of [1, 2, 3]) {
       expect(broker.request(10 + tag, "ann", { kind: "sync", listId: LIST })).toEqual([
         `to ${owner ?? ""}: #${tag} sync`,
@@ -43,21 +42,40 @@ describe("a broker", () => {
     }
   });
 
-  it("keeps a dead server's place on the ring and says that its lists are unavailable", () => {
+  it("keeps a dead server's place on the ring, and goes on to the next of the preference list", () => {
     const broker = new BrokerScenario();
-    const [owner, other] = new HashRing(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    const [owner, other] = HashRing.of(["s1", "s2"]).preferenceList(partitionOf(LIST));
     broker.ready(0, other ?? "", ["s1", "s2"]);
-    expect(owner).not.toBe(other);
-    expect(broker.request(10, "ann", { kind: "sync", listId: LIST })).toEqual([
-      'to ann: error r1 {"code":"unavailable","message":"the server that holds this is not answering"}',
+    expect(broker.request(10, "ann", { kind: "sync", listId: LIST })).toEqual([`to ${other ?? ""}: #1 sync`]);
+    broker.ready(20, owner ?? "", ["s1", "s2"]);
+    expect(broker.request(30, "ann", { kind: "sync", listId: LIST })).toEqual([`to ${owner ?? ""}: #2 sync`]);
+  });
+
+  it("tries the next server when one declines, and passes the refusal on when none is left", () => {
+    const broker = new BrokerScenario();
+    const [first, second] = HashRing.of(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    for (const id of [first, second]) broker.ready(0, id ?? "", ["s1", "s2"]);
+    broker.request(10, "ann", { kind: "sync", listId: LIST });
+    expect(broker.reply(20, first ?? "", 1, "no disk", "declined")).toEqual([`to ${second ?? ""}: #1 sync`]);
+    expect(broker.reply(30, second ?? "", 1, "no disk either", "declined")).toEqual([
+      'to ann: error r1 "no disk either"',
+    ]);
+  });
+
+  it("sends what is about one server there and nowhere else", () => {
+    const broker = new BrokerScenario();
+    for (const id of ["s1", "s2"]) broker.ready(0, id);
+    expect(broker.request(10, "ann", { kind: "inspect", serverId: "s2" })).toEqual(["to s2: #1 inspect"]);
+    expect(broker.request(11, "ann", { kind: "inspect", serverId: "s3" })).toEqual([
+      'to ann: error r1 {"code":"unavailable","message":"s3 is not answering"}',
     ]);
   });
 
   it("tries the next server when one does not answer in time, and ignores the late answer", () => {
-    const broker = new BrokerScenario(2);
+    const broker = new BrokerScenario();
     broker.ready(0, "s1", ["s1", "s2"]);
     broker.ready(0, "s2", ["s1", "s2"]);
-    const [first, second] = new HashRing(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    const [first, second] = HashRing.of(["s1", "s2"]).preferenceList(partitionOf(LIST));
     expect(broker.request(10, "ann", { kind: "sync", listId: LIST })).toEqual([`to ${first ?? ""}: #1 sync`]);
     expect(broker.tick(159).filter((line) => line.includes("#"))).toEqual([]);
     expect(broker.tick(160).filter((line) => line.includes("#"))).toEqual([`to ${second ?? ""}: #1 sync`]);

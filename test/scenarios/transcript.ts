@@ -1,6 +1,6 @@
 import { Router, type BrokerEffect, type BrokerEvent } from "../../src/broker/router.js";
 import { brokerConfig } from "../../src/broker/config.js";
-import { bodyFrame, type Request } from "../../src/protocol/frames.js";
+import { bodyFrame, type Request, type ServerReply } from "../../src/protocol/frames.js";
 
 const decoder = new TextDecoder();
 
@@ -8,10 +8,10 @@ const decoder = new TextDecoder();
 export class BrokerScenario {
   readonly router: Router;
 
-  constructor(replicas = 1) {
+  constructor() {
     const config = brokerConfig({ frontend: "inproc://f", backend: "inproc://b", updates: "inproc://u" });
     this.router = new Router(
-      { ...config, replicas, heartbeatIntervalMs: 100, heartbeatExpiryMs: 300, attemptTimeoutMs: 150 },
+      { ...config, heartbeatIntervalMs: 100, heartbeatExpiryMs: 300, attemptTimeoutMs: 150 },
       "e1",
     );
   }
@@ -30,7 +30,8 @@ export class BrokerScenario {
   /** A server announces itself over the connection of its own name. */
   ready(now: number, id: string, knows: readonly string[] = [id], connection = id): string[] {
     const members = knows.map((one) => ({ id: one, status: "member", incarnation: 1, publish: `tcp://${one}` }));
-    const body = bodyFrame({ id, oldest: 1, newest: 1, members });
+    const replication = { replicas: 1, writeQuorum: 1, readQuorum: 1 };
+    const body = bodyFrame({ id, oldest: 1, newest: 1, replication, members });
     return this.at(now, { type: "server-message", connection, message: { type: "ready", body } });
   }
 
@@ -44,6 +45,7 @@ export class BrokerScenario {
       kind: "ping",
       requestId: "r1",
       listId: null,
+      serverId: null,
       timeoutMs: 1_000,
       token: "",
       body: bodyFrame({}),
@@ -51,8 +53,8 @@ export class BrokerScenario {
     return this.at(now, { type: "request", client, request: { ...base, ...request } });
   }
 
-  reply(now: number, connection: string, tag: number, body: unknown): string[] {
-    const replies = [{ tag, kind: "reply" as const, body: bodyFrame(body) }];
+  reply(now: number, connection: string, tag: number, body: unknown, kind: ServerReply["kind"] = "reply"): string[] {
+    const replies = [{ tag, kind, body: bodyFrame(body) }];
     return this.at(now, { type: "server-message", connection, message: { type: "replies", replies } });
   }
 }

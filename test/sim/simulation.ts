@@ -1,14 +1,29 @@
 import { digestOf } from "../../src/crdt/codec.js";
-import type { Dot } from "../../src/crdt/dot.js";
-import { HashRing, partitionOf } from "../../src/protocol/hash-ring.js";
-import type { Intent } from "../../src/client/intent.js";
-import { SimBroker, SimClient, SimServer } from "./nodes.js";
-import { CALM, Network, World } from "./world.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { partitionOf } from "../../src/protocol/hash-ring.js";
+import { Membership } from "../../src/protocol/membership.js";
+import { Placement } from "../../src/protocol/placement.js";
+import { Ledger } from "./ledger.js";
+import { CALM, Network } from "./network.js";
+import { SimBroker } from "./sim-broker.js";
+import { SimClient } from "./sim-client.js";
+import { SimServer, SOUND_DISK } from "./sim-server.js";
+import { withVariant, type Variant } from "./variants.js";
+import { Host, World } from "./world.js";
 
-const LISTS = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"] as const;
+const LISTS = [
+  "11111111-1111-4111-8111-111111111111",
+  "22222222-2222-4222-8222-222222222222",
+  "33333333-3333-4333-8333-333333333333",
+] as const;
 const ITEMS = ["milk", "eggs", "bread"] as const;
-const SAFETY_MS = 40_000;
+
+/** How long things go wrong, and how long a cluster in which everything works again may take to be one. */
+const SAFETY_MS = 90_000;
 const LIVENESS_MS = 60_000;
+
+const REPLICAS = 3;
+const WRITE_QUORUM = 2;
 
 export interface Outcome {
   /** What was wrong, or null. */
@@ -17,18 +32,10 @@ export interface Outcome {
   readonly virtualMs: number;
 }
 
-export interface Variant {
-  readonly acknowledgesEarly?: boolean;
-}
-
-interface Accepted {
-  readonly listId: string;
-  readonly item: string;
-  readonly dot: Dot;
-  readonly needed: number;
-  readonly isRemove: boolean;
-  /** What its author knew of the item: each replica's last operation on it. */
-  readonly saw: ReadonlyMap<string, number>;
+export interface Options {
+  readonly variant?: Variant;
+  /** Called with every line of the trace. */
+  readonly onTrace?: (line: string) => void;
 }
 
 /**
@@ -39,43 +46,73 @@ class Simulation {
   readonly #world: World;
   readonly #network: Network;
   readonly #brokers: readonly SimBroker[];
-  readonly #servers: readonly SimServer[];
+  readonly #servers: SimServer[];
   readonly #clients: readonly SimClient[];
-  readonly #accepted: Accepted[] = [];
+  readonly #ledger: Ledger;
+  readonly #variant: Variant;
+  readonly #peers: readonly string[];
+  #hosts = 0;
+  #joined = 0;
+  #left = 0;
+  #wipes = 0;
   #problem: string | null = null;
 
-  constructor(seed: number, variant: Variant) {
+  constructor(seed: number, { variant, onTrace }: Options) {
     this.#world = new World(seed);
+    this.#world.onTrace = onTrace ?? null;
+    this.#variant = variant ?? {};
     this.#network = new Network(this.#world);
-    const names = Array.from({ length: 1 + this.#world.below(2) }, (_, index) => `broker-${index + 1}`);
-    this.#brokers = names.map((name) => new SimBroker(this.#world, this.#network, name));
-    this.#servers = Array.from({ length: 1 + this.#world.below(3) }, (_, index) => {
-      return new SimServer(
-        this.#world,
-        this.#network,
-        `server-${index + 1}`,
-        names,
-        variant.acknowledgesEarly === true,
-      );
-    });
-    this.#clients = ["ann", "ben", "cat"].map((name) => new SimClient(this.#world, this.#network, name, names, LISTS));
+    this.#ledger = new Ledger(this.#world);
+    const names = (role: string, count: number): string[] =>
+      Array.from({ length: count }, (_, index) => `${role}-${index + 1}`);
+    this.#brokers = names("broker", 1 + this.#world.below(3)).map(
+      (name) => new SimBroker(this.#host(name), this.#network),
+    );
+    this.#peers = names("server", this.#world.pick([1, 3, 3, 4, 5]));
+    this.#servers = this.#peers.map((name) => this.#server(name));
+    const brokers = this.#brokers.map(({ name }) => name);
+    this.#clients = ["ann", "ben", "cat"].map((name) => new SimClient(this.#host(name), this.#network, brokers, LISTS));
   }
 
   run(): Outcome {
-    for (const node of [...this.#brokers, ...this.#servers]) node.start();
-    // Ownership is settled before the first change: there is nothing yet that moves lists between servers.
-    this.#world.runUntil(1_000);
-    this.#network.faults = { drop: 0.05, duplicate: 0.05, longestDelayMs: 100 };
+    for (const node of this.#processes) node.start();
+    // The cluster is complete before the first change: how many copies are wanted depends on how many servers there are.
+    this.#world.runUntil(3_000);
+    this.#network.faults = {
+      drop: this.#world.pick([0, 0.01, 0.05, 0.15]),
+      duplicate: this.#world.pick([0, 0.05]),
+      longestDelayMs: this.#world.pick([5, 50, 200]),
+    };
+    const disk = { refuse: this.#world.pick([0, 0, 0.02]), longestFlushMs: this.#world.pick([5, 30, 150]) };
+    for (const server of this.#servers) server.faults = disk;
     this.#live();
     this.#misbehave();
+    if (this.#world.chance(0.3)) this.#world.after(this.#world.below(SAFETY_MS), () => this.#reshape());
     this.#world.runUntil(SAFETY_MS, () => this.#problem !== null);
     if (this.#problem === null) this.#demandConvergence();
-    const virtualMs = this.#world.now;
-    return { problem: this.#problem, traceHash: this.#world.traceHash(), virtualMs };
+    return { problem: this.#problem, traceHash: this.#world.traceHash(), virtualMs: this.#world.now };
+  }
+
+  isUp(server: string): boolean {
+    return this.#servers.some(({ name, host }) => name === server && host.isUp);
+  }
+
+  get #processes(): readonly (SimBroker | SimServer)[] {
+    return [...this.#brokers, ...this.#servers];
   }
 
   get #isSafetyPhase(): boolean {
     return this.#world.now < SAFETY_MS && this.#problem === null;
+  }
+
+  #host(name: string): Host {
+    return new Host(this.#world, name, ++this.#hosts);
+  }
+
+  #server(name: string): SimServer {
+    const brokers = this.#brokers.map((broker) => broker.name);
+    const peers = this.#peers.filter((peer) => peer !== name);
+    return new SimServer(this.#host(name), this.#network, brokers, peers, this.#variant);
   }
 
   /** Devices change and sync at random moments. */
@@ -83,108 +120,205 @@ class Simulation {
     if (!this.#isSafetyPhase) return;
     const client = this.#world.pick(this.#clients);
     const listId = this.#world.pick(LISTS);
-    if (this.#world.chance(0.5)) this.#change(client, listId);
+    if (this.#world.chance(0.4)) this.#change(client, listId);
     else client.sync(listId);
-    this.#checkAcknowledged();
-    this.#world.after(this.#world.below(400), () => this.#live());
+    this.#check();
+    this.#world.after(this.#world.below(3_000), () => this.#live());
   }
 
   #change(client: SimClient, listId: string): void {
     const item = this.#world.pick(ITEMS);
     const isRemove = this.#world.chance(0.25);
-    const amount = 1 + this.#world.below(5);
-    const saw = new Map(client.list(listId).shown.items.entries().get(item)?.touched.entries());
-    const intent: Intent = isRemove
-      ? { type: "remove", key: item }
-      : { type: "add", name: item, unit: null, amount, note: null, aisle: null };
-    const dot = client.change(listId, intent).outbox.at(-1);
-    if (dot === undefined) throw new Error("a change is in the outbox");
-    this.#accepted.push({ listId, item, dot, needed: isRemove ? 0 : amount, isRemove, saw });
-    this.#world.trace(`${client.name} ${isRemove ? "removes" : `adds ${amount}`} ${item}`);
+    this.#ledger.record(client, listId, item, isRemove ? null : 1 + this.#world.below(5));
   }
 
-  /** Processes die and return, links are cut one way and healed. */
+  /** Processes die and return, disks are lost, links are cut one way or all at once, hosts stand still and leap. */
   #misbehave(): void {
     if (!this.#isSafetyPhase) return;
     const dice = this.#world.random();
-    const process = this.#world.pick([...this.#brokers, ...this.#servers]);
-    if (dice < 0.5) {
-      if (process.isUp) process.crash();
-      else process.start();
-      this.#world.trace(`${process.name} ${process.isUp ? "starts" : "dies"}`);
-    } else if (dice < 0.6) this.#world.pick(this.#clients).crash();
-    else if (dice < 0.8) {
-      const [from, to] = [this.#world.pick([...this.#clients, ...this.#servers]), this.#world.pick(this.#brokers)];
-      if (this.#world.chance(0.5)) this.#network.cut(from.name, to.name);
-      else this.#network.cut(to.name, from.name);
-    } else this.#network.heal();
-    this.#world.after(100 + this.#world.below(1_500), () => this.#misbehave());
-  }
-
-  /** Whatever a device takes for stored is on its owner's disk, whoever is up or down. */
-  #checkAcknowledged(): void {
-    for (const listId of LISTS) {
-      const onDisk = this.#ownerOf(listId).onDisk(listId).seen;
-      for (const client of this.#clients) {
-        const list = client.list(listId);
-        const waiting = new Set(list.outbox.map(({ replica, counter }) => `${replica}:${counter}`));
-        for (const { dot } of this.#accepted.filter((one) => one.listId === listId && list.shown.seen.has(one.dot))) {
-          if (waiting.has(`${dot.replica}:${dot.counter}`) || onDisk.has(dot)) continue;
-          this.#problem ??= `${client.name} takes ${dot.replica}:${dot.counter} for stored, and it is on no disk`;
-        }
-      }
+    const process = this.#world.pick(this.#processes);
+    if (dice < 0.4) this.#toggle(process);
+    else if (dice < 0.45) this.#powerLoss();
+    else if (dice < 0.5) this.#wipe();
+    else if (dice < 0.55) this.#world.pick(this.#clients).crash();
+    else if (dice < 0.62) this.#cutOneWay();
+    else if (dice < 0.7) this.#partition();
+    else if (dice < 0.78) this.#pause(process);
+    else {
+      this.#network.heal();
+      this.#world.trace("the network heals");
     }
+    this.#world.after(200 + this.#world.below(6_000), () => this.#misbehave());
   }
 
-  #ownerOf(listId: string): SimServer {
-    const [owner] = new HashRing(this.#servers.map((server) => server.name)).preferenceList(partitionOf(listId));
-    const server = this.#servers.find((one) => one.name === owner);
-    if (server === undefined) throw new Error("every list has an owner");
-    return server;
+  #toggle(process: SimBroker | SimServer): void {
+    const { host } = process;
+    if (host.isUp) process.crash();
+    else process.start();
+    this.#world.trace(`${process.name} ${host.isUp ? "starts" : "dies"}`);
+  }
+
+  #powerLoss(): void {
+    this.#world.trace("the power fails");
+    for (const process of this.#processes) if (process.host.isUp) process.crash();
+    this.#world.after(this.#world.below(2_000), () => {
+      for (const process of this.#processes) if (!process.host.isUp) process.start();
+    });
+  }
+
+  /** As many disks are lost for good as may be, W - 1; only where somebody else has what was on it. */
+  #wipe(): void {
+    if (this.#wipes === WRITE_QUORUM - 1 || this.#peers.length < REPLICAS) return;
+    this.#wipes++;
+    const server = this.#world.pick(this.#servers);
+    if (server.host.isUp) server.crash();
+    server.wipe();
+    this.#world.trace(`${server.name} loses its disk`);
+    if (this.#world.chance(0.5)) server.start();
+  }
+
+  #cutOneWay(): void {
+    const hosts = [...this.#clients, ...this.#processes].map(({ host }) => host);
+    const [from, to] = [this.#world.pick(hosts), this.#world.pick(hosts)];
+    this.#network.cut(from, to);
+    this.#world.trace(`nothing gets from ${from.name} to ${to.name}`);
+  }
+
+  #partition(): void {
+    const hosts = [...this.#clients, ...this.#processes].map(({ host }) => host);
+    const left = new Set(hosts.filter(() => this.#world.chance(0.5)));
+    for (const from of hosts) {
+      for (const to of hosts) if (left.has(from) !== left.has(to)) this.#network.cut(from, to);
+    }
+    this.#world.trace(`the network falls apart: ${[...left].map(({ name }) => name).join(" ")} on one side`);
+  }
+
+  #pause({ host }: SimBroker | SimServer): void {
+    const forMs = this.#world.below(4_000);
+    if (this.#world.chance(0.3)) host.leap += forMs;
+    else host.pausedUntil = this.#world.now + forMs;
+    this.#world.pick(this.#clients).wallClockError = (this.#world.random() - 0.5) * 1e9;
+    this.#world.trace(`${host.name} ${host.pausedUntil > this.#world.now ? "stands still" : "leaps"} for ${forMs} ms`);
+  }
+
+  /** A server joins, or one leaves, or one that is lost for good is taken out. */
+  #reshape(): void {
+    if (!this.#isSafetyPhase || this.#peers.length < REPLICAS) return;
+    const dice = this.#world.random();
+    if (dice < 0.5) {
+      const server = this.#server(`server-${this.#peers.length + ++this.#joined}`);
+      this.#servers.push(server);
+      server.start();
+      this.#world.trace(`${server.name} joins`);
+    } else if (dice < 0.75) {
+      if (this.#servers.length - ++this.#left < WRITE_QUORUM) return;
+      const server = this.#world.pick(this.#servers);
+      this.#world.trace(`${server.name} is told to leave`);
+      this.#world.pick(this.#clients).operate("leave", server.name);
+    } else if (this.#wipes < WRITE_QUORUM - 1) {
+      this.#wipes++;
+      const server = this.#world.pick(this.#servers);
+      if (server.host.isUp) server.crash();
+      server.wipe();
+      this.#servers.splice(this.#servers.indexOf(server), 1);
+      this.#world.trace(`${server.name} is lost for good`);
+      const remove = (): void => {
+        this.#world.pick(this.#clients).operate("remove", server.name);
+        const isKnown = this.#servers.every(({ node }) =>
+          node?.members.some(({ id, status }) => id === server.name && status === "removed"),
+        );
+        if (!isKnown) this.#world.after(5_000, remove);
+      };
+      this.#world.after(3_000, remove);
+    }
+    if (this.#world.chance(0.5)) this.#world.after(this.#world.below(20_000), () => this.#reshape());
+  }
+
+  /** Whatever a device takes for stored is on enough disks, whoever is up or down. */
+  #check(): void {
+    const wanted = Math.min(WRITE_QUORUM, this.#peers.length) - this.#wipes;
+    const problem = this.#ledger.check(this.#servers, wanted);
+    if (problem !== null) this.#fail(problem);
+  }
+
+  #fail(problem: string): void {
+    this.#world.trace(`WRONG: ${problem}`);
+    this.#problem ??= problem;
   }
 
   #demandConvergence(): void {
+    this.#world.trace("everything works again");
     this.#network.heal();
     this.#network.faults = CALM;
-    for (const node of [...this.#brokers, ...this.#servers]) if (!node.isUp) node.start();
+    for (const server of this.#servers) server.faults = SOUND_DISK;
+    for (const process of this.#processes) {
+      process.host.pausedUntil = 0;
+      if (!process.host.isUp) process.start();
+    }
     while (this.#difference() !== null && this.#world.now < SAFETY_MS + LIVENESS_MS) {
       for (const client of this.#clients) for (const listId of LISTS) client.sync(listId);
-      this.#world.runUntil(this.#world.now + 500);
+      this.#world.runUntil(this.#world.now + 1_000);
     }
-    this.#problem = this.#difference();
-    for (const listId of LISTS) this.#world.trace(digestOf(this.#ownerOf(listId).onDisk(listId)));
+    this.#check();
+    const difference = this.#difference();
+    if (difference !== null) this.#fail(`not one after ${LIVENESS_MS / 1_000} s: ${difference}`);
+    for (const listId of LISTS) this.#world.trace(digestOf(this.#clients[0]?.list(listId).shown ?? new ShoppingList()));
   }
 
   /** What keeps devices, servers and oracle from being one, or null. */
   #difference(): string | null {
     for (const listId of LISTS) {
-      const expected = this.#totals(listId);
-      const digest = digestOf(this.#ownerOf(listId).onDisk(listId));
+      const expected = this.#ledger.totals(listId);
+      const digests = new Map<string, string>();
       for (const client of this.#clients) {
         const { shown, outbox } = client.list(listId);
-        if (outbox.length > 0 || digestOf(shown) !== digest)
-          return `${client.name} and the server still differ on ${listId}`;
+        if (outbox.length > 0) return `${client.name} still has changes of ${listId} to send`;
         const shownTotals = JSON.stringify([...shown.visibleItems()].map(({ key, needed }) => [key, needed]).sort());
         if (shownTotals !== expected) return `${client.name} shows ${shownTotals}, the oracle ${expected}`;
+        if (!shown.seen.isEmpty()) digests.set(client.name, digestOf(shown));
       }
+      if (digests.size === 0) continue;
+      for (const owner of this.#ownersOf(listId))
+        digests.set(owner.name, digestOf(owner.onDisk(listId) ?? new ShoppingList()));
+      if (new Set(digests.values()).size > 1) {
+        const shown = [...digests].map(([name, digest]) => `${name} ${digest.slice(0, 6)}`);
+        return `${listId} is not one: ${shown.join(", ")}`;
+      }
+    }
+    return this.#litter();
+  }
+
+  /** What is left over of what should be over, or null. */
+  #litter(): string | null {
+    const tables = new Set<string>();
+    for (const { node, name } of this.#servers) {
+      if (node === null) continue;
+      tables.add(JSON.stringify(node.members));
+      if (node.hints > 0) return `${name} keeps ${node.hints} hints`;
+      if (node.underWay > 0) return `${name} has ${node.underWay} things under way`;
+      const pending = node.members.find(({ status }) => status === "joining" || status === "leaving");
+      if (pending !== undefined) return `${pending.id} is still ${pending.status} for ${name}`;
+    }
+    if (tables.size > 1) return `the membership tables differ: ${[...tables].join(" ")}`;
+    for (const { name, onDisk } of this.#servers.map((server) => ({
+      name: server.name,
+      onDisk: (id: string) => server.onDisk(id),
+    }))) {
+      for (const listId of LISTS)
+        if ([...(onDisk(listId)?.seen.cloud() ?? [])].length > 0) return `${name} has gaps in ${listId}`;
     }
     return null;
   }
 
-  /** All accepted operations, less those that a remove had seen. */
-  #totals(listId: string): string {
-    const accepted = this.#accepted.filter((one) => one.listId === listId);
-    const removes = accepted.filter((one) => one.isRemove);
-    const isSeen = ({ dot, item }: Accepted): boolean =>
-      removes.some((remove) => remove.item === item && (remove.saw.get(dot.replica) ?? 0) >= dot.counter);
-    const totals = new Map<string, number>();
-    for (const one of accepted) {
-      if (!one.isRemove && !isSeen(one)) totals.set(one.item, (totals.get(one.item) ?? 0) + one.needed);
-    }
-    return JSON.stringify([...totals].sort());
+  #ownersOf(listId: string): readonly SimServer[] {
+    const members = this.#servers.map(({ node }) => node?.members ?? []).find((table) => table.length > 0) ?? [];
+    const owners = new Placement(Membership.of(members), REPLICAS).owners(partitionOf(listId));
+    return owners.flatMap((owner) => this.#servers.filter(({ name }) => name === owner));
   }
 }
 
-export function simulate(seed: number, variant: Variant = {}): Outcome {
-  return new Simulation(seed, variant).run();
+export function simulate(seed: number, options: Options = {}): Outcome {
+  const simulation = new Simulation(seed, options);
+  const isUp = (server: string): boolean => simulation.isUp(server);
+  return withVariant(options.variant ?? {}, isUp, () => simulation.run());
 }

@@ -1,5 +1,3 @@
-import { createHash, type Hash } from "node:crypto";
-import type { Frame } from "../../src/protocol/frames.js";
 import type { Machine, Millis } from "../../src/protocol/machine.js";
 
 interface Happening {
@@ -14,10 +12,13 @@ export class World {
   #state: number;
   #order = 0;
   readonly #heap: Happening[] = [];
-  readonly #trace: Hash = createHash("sha256");
+  #traceLow = 0x811c9dc5;
+  #traceHigh = 0x01000193;
+  /** Called with every line of the trace, for a person who replays a run. */
+  onTrace: ((line: string) => void) | null = null;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
   }
 
   /** Uniform in [0, 1): mulberry32. */
@@ -44,8 +45,7 @@ export class World {
   }
 
   after(delayMs: Millis, run: () => void): void {
-    const happening = { at: this.now + delayMs, order: this.#order++, run };
-    this.#heap.push(happening);
+    this.#heap.push({ at: this.now + delayMs, order: this.#order++, run });
     for (let child = this.#heap.length - 1; child > 0;) {
       const parent = (child - 1) >> 1;
       if (!this.#isBefore(child, parent)) break;
@@ -54,13 +54,21 @@ export class World {
     }
   }
 
-  trace(line: string): void {
-    this.#trace.update(`${this.now} ${line}\n`);
+  /** Numbers that stand for something that happened now. */
+  note(what: number): void {
+    this.#traceLow = Math.imul(this.#traceLow ^ (what + this.now), 0x01000193);
+    this.#traceHigh = Math.imul(this.#traceHigh ^ (what >>> 3) ^ this.#traceLow, 0x85ebca6b);
   }
 
-  /** Of all that was traced. The world ends here. */
+  /** Something that a person would want to read when replaying. */
+  trace(line: string): void {
+    for (let index = 0; index < line.length; index++) this.note(line.charCodeAt(index));
+    this.onTrace?.(`${String(Math.round(this.now)).padStart(7)} ${line}`);
+  }
+
+  /** Of all that was noted and traced. */
   traceHash(): string {
-    return this.#trace.digest("hex");
+    return [this.#traceLow, this.#traceHigh].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
   /** Lets things happen until then, or until `isDone`. */
@@ -82,9 +90,9 @@ export class World {
     this.#heap[0] = last;
     for (let parent = 0; ;) {
       let smallest = parent;
-      for (const child of [2 * parent + 1, 2 * parent + 2]) {
-        if (child < this.#heap.length && this.#isBefore(child, smallest)) smallest = child;
-      }
+      const left = 2 * parent + 1;
+      if (left < this.#heap.length && this.#isBefore(left, smallest)) smallest = left;
+      if (left + 1 < this.#heap.length && this.#isBefore(left + 1, smallest)) smallest = left + 1;
       if (smallest === parent) return;
       this.#swap(parent, smallest);
       parent = smallest;
@@ -105,79 +113,81 @@ export class World {
   }
 }
 
-export interface NetworkFaults {
-  readonly drop: number;
-  readonly duplicate: number;
-  readonly longestDelayMs: number;
-}
-
-export const CALM: NetworkFaults = { drop: 0, duplicate: 0, longestDelayMs: 5 };
-
-/** Messages between addresses: late, lost, doubled and overtaking each other, and not at all across a cut. */
-export class Network {
-  faults: NetworkFaults = CALM;
-  readonly #receivers = new Map<string, (from: string, frames: readonly Frame[]) => void>();
-  /** One-way cuts between hosts, the part of an address before the first `/`. */
-  readonly #cuts = new Set<string>();
-
-  constructor(readonly world: World) {}
-
-  open(address: string, receive: (from: string, frames: readonly Frame[]) => void): void {
-    this.#receivers.set(address, receive);
-  }
-
-  close(address: string): void {
-    this.#receivers.delete(address);
-  }
-
-  cut(from: string, to: string): void {
-    this.#cuts.add(`${from}>${to}`);
-  }
-
-  heal(): void {
-    this.#cuts.clear();
-  }
-
-  send(from: string, to: string, frames: readonly Frame[]): void {
-    const { drop, duplicate, longestDelayMs } = this.faults;
-    const copies = this.world.chance(drop) ? 0 : this.world.chance(duplicate) ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      this.world.after(1 + this.world.below(longestDelayMs), () => {
-        if (this.#cuts.has(`${hostOf(from)}>${hostOf(to)}`)) return;
-        this.#receivers.get(to)?.(from, frames);
-      });
-    }
-  }
-}
-
-function hostOf(address: string): string {
-  return address.split("/")[0] ?? address;
-}
-
-/** Runs a production machine on virtual time, as `runtime/driver.ts` does on the real one. */
-export class SimDriver<Event, Effect> {
-  #generation = 0;
-  #isStopped = false;
+/** A machine on which one process runs at a time. Its clock may leap forward, and it may stand still for a while. */
+export class Host {
+  /** Which start of the process this is; what belongs to an earlier one is void. */
+  run = 0;
+  isUp = false;
+  pausedUntil: Millis = 0;
+  /** What its monotonic clock is ahead of the world's time. */
+  leap: Millis = 0;
 
   constructor(
     readonly world: World,
+    readonly name: string,
+    /** Small and unique, for the trace. */
+    readonly number: number,
+  ) {}
+
+  get now(): Millis {
+    return this.world.now + this.leap;
+  }
+
+  /** Does it once the host is not paused, unless its process has ended by then. */
+  whenAwake(work: () => void): void {
+    const { run } = this;
+    const attempt = (): void => {
+      if (!this.isUp || this.run !== run) return;
+      if (this.pausedUntil > this.world.now) this.world.after(this.pausedUntil - this.world.now, attempt);
+      else work();
+    };
+    attempt();
+  }
+}
+
+/** Runs a production machine on a host's clock, as `runtime/driver.ts` does on the real one. */
+export class SimDriver<Event, Effect> {
+  #wakeAt: Millis | null = null;
+  readonly #run: number;
+
+  constructor(
+    readonly host: Host,
     readonly machine: Machine<Event, Effect>,
     readonly perform: (effect: Effect) => void,
     readonly tick: Event,
-  ) {}
-
-  post(event: Event): void {
-    if (this.#isStopped) return;
-    for (const effect of this.machine.step(this.world.now, event)) this.perform(effect);
-    const deadline = this.machine.nextDeadline();
-    const generation = ++this.#generation;
-    if (deadline === null) return;
-    this.world.after(Math.max(0, deadline - this.world.now), () => {
-      if (generation === this.#generation) this.post(this.tick);
-    });
+  ) {
+    this.#run = host.run;
   }
 
-  stop(): void {
-    this.#isStopped = true;
+  get #isOver(): boolean {
+    return !this.host.isUp || this.host.run !== this.#run;
+  }
+
+  post(event: Event): void {
+    if (this.#isOver) return;
+    this.performAll(this.machine.step(this.host.now, event));
+  }
+
+  performAll(effects: readonly Effect[]): void {
+    for (const effect of effects) this.perform(effect);
+    this.#arm();
+  }
+
+  /** One wake is enough: a later deadline is found out when it comes. */
+  #arm(): void {
+    const deadline = this.machine.nextDeadline();
+    if (deadline === null || this.#isOver) return;
+    const at = Math.max(this.host.world.now, deadline - this.host.leap);
+    if (this.#wakeAt !== null && this.#wakeAt <= at) return;
+    this.#wakeAt = at;
+    this.host.world.after(at - this.host.world.now, () => {
+      if (this.#wakeAt !== at || this.#isOver) return;
+      this.#wakeAt = null;
+      this.host.whenAwake(() => {
+        const due = this.machine.nextDeadline();
+        if (due !== null && due <= this.host.now) this.post(this.tick);
+        else this.#arm();
+      });
+    });
   }
 }

@@ -8,9 +8,9 @@ import { checkShape, LocalCluster, type ClusterShape } from "../local-cluster.js
 import { Session } from "../session.js";
 import { textFlag, type Act, type Flags } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { registerOperations } from "./operations.js";
 
 const UP_BUDGET_MS = 30_000;
-const STATUS_BUDGET_MS = 3_000;
 const POLL_MS = 50;
 
 /** Commands that run a whole cluster on this machine, and look at one wherever it runs. */
@@ -51,7 +51,7 @@ export function registerCluster(program: Command, act: Act, scriptPath: string):
       }),
     );
 
-  cluster.command("status").description("the brokers and servers, as the brokers see them").action(act(status));
+  registerOperations(cluster, act);
 }
 
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
@@ -79,7 +79,7 @@ async function untilAllAnswer(cluster: LocalCluster, shape: ClusterShape): Promi
   const deadline = monotonicMs() + UP_BUDGET_MS;
   for (const endpoint of cluster.frontends(shape)) {
     while (!(await seesAll(endpoint, shape.servers))) {
-      const [dead] = await cluster.dead();
+      const [dead] = await cluster.dead(shape);
       if (dead !== undefined) {
         const message = `${dead} did not stay up: ${await cluster.lastWords(dead)}`;
         throw new AisleError(
@@ -110,41 +110,4 @@ async function seesAll(endpoint: string, servers: number): Promise<boolean> {
     if (error instanceof AisleError) return false;
     throw error;
   }
-}
-
-async function status(context: Context): Promise<CommandResult> {
-  const endpoints = await context.brokers();
-  const asked = await Promise.all(
-    endpoints.map(async (endpoint) => {
-      try {
-        return { endpoint, ...(await new Session([endpoint]).status(STATUS_BUDGET_MS)).value };
-      } catch (error) {
-        if (error instanceof AisleError) return { endpoint, epoch: null, counters: {}, servers: [] };
-        throw error;
-      }
-    }),
-  );
-  const answering = asked.filter(({ epoch }) => epoch !== null);
-  if (answering.length === 0) {
-    const message = `no broker answers (${endpoints.join(", ")})`;
-    throw new AisleError(
-      EXIT.unreachable,
-      "unreachable",
-      message,
-      "a broker without live servers reads no requests, too; start what is missing with `aisle cluster up`",
-    );
-  }
-  const brokers = asked.map(({ endpoint, epoch, counters }) => ({ endpoint, reachable: epoch !== null, counters }));
-  // A server that any broker hears is alive.
-  const byId = new Map(answering.flatMap(({ servers }) => servers).map((server) => [server.id, server]));
-  for (const { servers } of answering) for (const server of servers) if (server.alive) byId.set(server.id, server);
-  const servers = [...byId.values()];
-  const text = [
-    ...brokers.map(({ endpoint, reachable }) => `broker  ${endpoint}  ${reachable ? "answers" : "does not answer"}`),
-    ...servers.map(
-      ({ id, status, alive, partitions, lists, hints }) =>
-        `server  ${id}  ${alive ? status : `${status}, not answering`}  ${partitions} partitions, ${lists} lists, ${hints} hints`,
-    ),
-  ].join("\n");
-  return { value: { brokers, servers }, text };
 }

@@ -8,6 +8,7 @@ import { renderList, renderLists } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { listSummary, listView, nameOf } from "../views.js";
 import { optionalWord, word, type Act } from "./command.js";
+import { confirm } from "./confirm.js";
 import type { CommandResult, Context } from "./context.js";
 
 /** Commands about lists as a whole. */
@@ -117,16 +118,6 @@ async function deleteForAll(context: Context, list: LocalList): Promise<CommandR
   if ((await context.workspace.settings()).current === list.id)
     await context.workspace.changeSettings({ current: null });
   return { value: listSummary(deleted, null), text: `deleted ${name} for everyone (${list.id})` };
-}
-
-/** Asks before something that is hard to take back, where there is somebody to ask. */
-async function confirm(context: Context, message: string): Promise<void> {
-  if (context.options.yes === true || context.options.dryRun === true || !context.isInteractive) return;
-  const { default: inquirer } = await import("inquirer");
-  const { sure } = await inquirer.prompt<{ sure: boolean }>([
-    { type: "confirm", name: "sure", message, default: false },
-  ]);
-  if (!sure) throw new AisleError(EXIT.failed, "declined", "nothing was changed");
 }
 
 export async function summary(context: Context, list: LocalList, what: string): Promise<CommandResult> {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { isListId, type ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import type { LocalList, Stored } from "../local-list.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
@@ -115,10 +116,22 @@ async function sync(context: Context): Promise<CommandResult> {
     done.reduce((total, result) => total + result[part], 0);
   const stored = done.flatMap(({ list, stored }) => (stored === null ? [] : [{ list, ...stored }]));
   const value = { pushed: sum("pushed"), fetched: sum("fetched"), pending: sum("pending"), stored };
-  const text = `sent ${value.pushed}, fetched ${value.fetched}${value.pending > 0 ? `, ${value.pending} still waiting` : ""}`;
+  const waiting = value.pending > 0 ? `, ${value.pending} still waiting` : "";
+  const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${storedWords(done)}`;
   const failure = failed ?? failureOf(done);
   return { value, text, ...(failure === null ? {} : { failure }) };
 }
+
+/** On how many servers everything is at least, in words. */
+function storedWords(results: readonly ListSync[]): string {
+  const stored = results.flatMap((result) => (result.stored === null ? [] : [result.stored]));
+  const least = stored.reduce((a, b) => (b.servers < a.servers ? b : a), stored[0] ?? NEVER_STORED);
+  return least === NEVER_STORED
+    ? ""
+    : `; stored on ${least.servers} of ${Math.max(least.servers, least.replicas)} servers`;
+}
+
+const NEVER_STORED: Stored = { servers: 0, wanted: 0, replicas: 0 };
 
 /** Some lists at a time, so that one whose server is away does not keep the others waiting. */
 async function syncAll(
@@ -141,7 +154,7 @@ async function syncAll(
   const worker = async (): Promise<void> => {
     for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
       const next = id;
-      await attempt(async () => done.push(await synchronizer.synchronize(next, left())));
+      await attempt(async () => done.push(await synchronizer.synchronize(next, left(), true)));
     }
   };
   if (ids.length === 0) await attempt(async () => await synchronizer.session.ping(left()));
@@ -201,6 +214,9 @@ async function status(context: Context): Promise<CommandResult> {
   );
   const pending = lists.reduce((total, list) => total + list.outbox.length, 0);
   const rejected = lists.flatMap((list) => list.rejected.map((entry) => ({ list: list.id, ...entry })));
+  const below = lists.flatMap(({ id, stored }) =>
+    stored === null || stored.servers >= stored.wanted ? [] : [{ id, ...stored }],
+  );
   const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
   const { path: dataDir } = context.workspace.folder;
   const text = [
@@ -211,8 +227,14 @@ async function status(context: Context): Promise<CommandResult> {
         `broker    ${endpoint}  ${isOffline ? "not asked" : reachable ? "answers" : "does not answer"}`,
     ),
     `waiting   ${pending} ${pending === 1 ? "change" : "changes"} to send`,
+    ...below.map(({ id, servers, wanted }) => `stored    ${id} on ${servers} of ${wanted} servers when last asked`),
     ...rejected.map((entry) => `refused   ${entry.intent.type}: ${displayable(entry.message)}`),
     `last sync ${lastSync ?? "never"}`,
   ].join("\n");
-  return { value: { account: null, dataDir, brokers, pending, rejected, lastSync }, text };
+  return { value: { account: null, dataDir, brokers, pending, rejected, stored: storedOf(lists), lastSync }, text };
+}
+
+/** On how many servers each list was when the cluster last answered. */
+function storedOf(lists: readonly LocalList[]): readonly unknown[] {
+  return lists.flatMap(({ id, stored }) => (stored === null ? [] : [{ list: id, ...stored }]));
 }

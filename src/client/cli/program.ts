@@ -5,6 +5,7 @@ import type { Act } from "./command.js";
 import { registerItems } from "./items.js";
 import { registerLists } from "./lists.js";
 import { registerOnline } from "./online.js";
+import { registerVerify } from "./verify.js";
 import { registerTransfer } from "./transfer.js";
 import { registerWatch } from "./watch.js";
 
@@ -39,6 +40,7 @@ export function buildProgram(act: Act, scriptPath: string): Command {
   registerItems(program, act);
   registerTransfer(program, act);
   registerOnline(program, act);
+  registerVerify(program, act);
   registerWatch(program, act);
   registerBatch(program, act, (batchAct) => quietly(buildProgram(batchAct, scriptPath), true));
   registerCluster(program, act, scriptPath);

@@ -46,6 +46,8 @@ export class JournalStore implements Store {
   #closed: readonly Closed[] = [];
   #flushing: Promise<void> | null = null;
   #compacting: Promise<void> | null = null;
+  /** Snapshots are written and removed one after the other, so that neither undoes the other. */
+  #snapshotWork: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly folder: string,
@@ -83,7 +85,10 @@ export class JournalStore implements Store {
   }
 
   async read(listId: ListId): Promise<ShoppingList | null> {
-    if (!this.#lists.has(listId)) return null;
+    return this.#lists.has(listId) ? await this.#read(listId) : null;
+  }
+
+  async #read(listId: ListId): Promise<ShoppingList> {
     // Taken before the snapshot is read: what is compacted meanwhile is either in that snapshot or still in these.
     const tails = [...this.#closed.map((closed) => closed.tail), this.#tail];
     const list = (await this.snapshots.read(listId)) ?? new ShoppingList();
@@ -92,6 +97,16 @@ export class JournalStore implements Store {
       if (delta !== undefined) list.join(delta);
     }
     return list;
+  }
+
+  async drop(listId: ListId): Promise<void> {
+    this.#lists.delete(listId);
+    for (const tail of [this.#tail, ...this.#closed.map((closed) => closed.tail)]) tail.delete(listId);
+    await this.#exclusively(() => this.snapshots.remove(listId));
+  }
+
+  lists(): Iterable<ListId> {
+    return this.#lists;
   }
 
   *scan(partition: number): Iterable<ListId> {
@@ -105,6 +120,7 @@ export class JournalStore implements Store {
   async close(): Promise<void> {
     await this.#flushing;
     await this.#compacting;
+    await this.#snapshotWork;
     await this.segment.close();
     await this.lock.release();
   }
@@ -152,15 +168,24 @@ export class JournalStore implements Store {
 
   async #compact(closed: readonly Closed[]): Promise<void> {
     for (const one of closed) {
-      for (const listId of one.tail.keys()) {
-        const list = await this.read(listId);
-        if (list !== null) await this.snapshots.write(listId, list);
-      }
+      for (const listId of one.tail.keys()) await this.#exclusively(() => this.#snapshot(listId, one.tail));
       // Gone already where an earlier attempt got this far.
       for (const path of one.segments) await rm(path, { force: true });
       await syncFolder(this.folder);
       this.#closed = this.#closed.filter((other) => other !== one);
     }
+  }
+
+  async #snapshot(listId: ListId, tail: Tail): Promise<void> {
+    // It may have been dropped while others were written.
+    const list = tail.has(listId) ? await this.#read(listId) : null;
+    if (list !== null) await this.snapshots.write(listId, list);
+  }
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#snapshotWork.then(work);
+    this.#snapshotWork = done.catch(() => undefined);
+    return done;
   }
 
   async #recover(path: string, damagedFolder: string): Promise<void> {

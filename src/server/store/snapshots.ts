@@ -1,4 +1,4 @@
-import { readdir, rename } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Low } from "lowdb";
 import { decodeList, encodeList, MalformedStateError } from "../../crdt/codec.js";
@@ -38,6 +38,10 @@ export class Snapshots {
       await this.#setAside(this.#fileOf(listId).path, error.message);
       return null;
     }
+  }
+
+  async remove(listId: ListId): Promise<void> {
+    await rm(this.#fileOf(listId).path, { force: true });
   }
 
   async *scan(partition: number): AsyncIterable<ListId> {

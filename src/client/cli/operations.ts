@@ -1,0 +1,219 @@
+import type { Command } from "commander";
+import type { Copy, Inspection, Progress } from "../../protocol/cluster-messages.js";
+import { digestOf } from "../../crdt/codec.js";
+import { HashRing, partitionOf, PARTITIONS } from "../../protocol/hash-ring.js";
+import { isListId, isServerId, type ListId, type ServerId } from "../../protocol/ids.js";
+import { monotonicMs } from "../../runtime/clock.js";
+import { AisleError, EXIT, usageError } from "../errors.js";
+import { Operator, type Survey } from "../operator.js";
+import { displayable } from "../text.js";
+import { nameOf } from "../views.js";
+import { word, type Act } from "./command.js";
+import { confirm } from "./confirm.js";
+import { say, type CommandResult, type Context } from "./context.js";
+
+/** How often a server that leaves is asked how far it is, and how long it may be silent. */
+const PROGRESS_INTERVAL_MS = 250;
+const SILENCE_BUDGET_MS = 30_000;
+
+/** Commands that look at a cluster wherever it runs, and change who belongs to it. */
+export function registerOperations(cluster: Command, act: Act): void {
+  cluster.command("status").description("the brokers and servers, as the brokers see them").action(act(status));
+  cluster.command("ring").description("which servers keep which partitions").action(act(ring));
+  cluster
+    .command("where")
+    .argument("<list>", "a list on this device, or any list's id")
+    .description("which servers have a list, and whether their copies are the same")
+    .action(act(async (context, words) => await where(context, word(words, 0))));
+  cluster.command("hints").description("lists that servers keep for others that were away").action(act(hints));
+  cluster
+    .command("transfers")
+    .description("lists on their way to another server because one joins or leaves")
+    .action(act(transfers));
+  cluster.command("repair").description("compare all copies now, and mend what differs").action(act(repair));
+  cluster
+    .command("leave")
+    .argument("<id>", "a living server")
+    .description("let a server hand over its lists and go; returns when it has")
+    .action(act(async (context, words) => await leave(context, serverId(word(words, 0)))));
+  cluster
+    .command("remove")
+    .argument("<id>", "a dead server")
+    .description("give up a server that will never return; the others take its place")
+    .action(act(async (context, words) => await remove(context, serverId(word(words, 0)))));
+}
+
+async function operatorOf(context: Context): Promise<Operator> {
+  return new Operator(await context.brokers());
+}
+
+function serverId(text: string): ServerId {
+  if (isServerId(text)) return text;
+  throw usageError(`"${displayable(text.slice(0, 80))}" is no server's id`, "see them with `aisle cluster status`");
+}
+
+async function status(context: Context): Promise<CommandResult> {
+  const operator = await operatorOf(context);
+  const { brokers, servers, replication } = await operator.survey();
+  const inspections = await operator.inspectAll({ brokers, servers, replication });
+  const counted = servers.map((server) => ({ ...server, counters: inspections.get(server.id)?.counters ?? null }));
+  const text = [
+    ...brokers.map(({ endpoint, reachable }) => `broker  ${endpoint}  ${reachable ? "answers" : "does not answer"}`),
+    ...servers.map(
+      ({ id, status, alive, partitions, lists, hints }) =>
+        `server  ${id}  ${alive ? status : `${status}, not answering`}  ${partitions} partitions, ${lists} lists, ${hints} hints`,
+    ),
+    ...(replication === null
+      ? ["no server has been heard of"]
+      : [`copies  ${replication.replicas} of each list; ${replication.writeQuorum} make a change acknowledged`]),
+  ].join("\n");
+  return { value: { brokers, servers: counted, replication }, text };
+}
+
+async function ring(context: Context): Promise<CommandResult> {
+  const { servers, replication } = await (await operatorOf(context)).survey();
+  const members = servers.filter(({ status }) => status === "member" || status === "leaving");
+  const hashRing = HashRing.of(members.map(({ id }) => id));
+  const replicas = replication?.replicas ?? 0;
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({
+    partition,
+    owners: hashRing.preferenceList(partition).slice(0, replicas),
+  }));
+  const byOwners = new Map<string, number[]>();
+  for (const { partition, owners } of partitions) {
+    const name = owners.join(" ");
+    byOwners.set(name, [...(byOwners.get(name) ?? []), partition]);
+  }
+  const hex = (partition: number): string => partition.toString(16).padStart(2, "0");
+  const lines = [...byOwners]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([owners, numbers]) => `${owners}  ${numbers.length} partitions: ${numbers.map(hex).join(" ")}`);
+  return { value: { replicas, partitions }, text: lines.join("\n") };
+}
+
+async function where(context: Context, reference: string): Promise<CommandResult> {
+  const known = isListId(reference.toLowerCase()) ? null : await context.theList(reference);
+  const id: ListId = known?.id ?? reference.toLowerCase();
+  const local = known ?? (await context.workspace.list(id));
+  const { partition, wanted, replicas, copies } = await (await operatorOf(context)).where(id);
+  const digest = local === null ? null : digestOf(local.shown);
+  const line = ({ server, role, answered, digest: theirs }: Copy): string => {
+    const same =
+      digest === null || theirs === digest ? theirs?.slice(0, 12) : `${theirs?.slice(0, 12)}, not as on this device`;
+    return `${role}  ${server}  ${answered ? (theirs === null ? "has no copy" : same) : "does not answer"}`;
+  };
+  const name = local === null ? id : `${displayable(nameOf(local))}  (${id})`;
+  const heading = `${name}: partition ${partitionOf(id).toString(16).padStart(2, "0")}, ${replicas} copies, ${wanted} wanted`;
+  return {
+    value: { list: id, partition, wanted, replicas, digest, copies },
+    text: [heading, ...copies.map(line)].join("\n"),
+  };
+}
+
+/** What every living server says of itself; one that does not answer is told of, not left out in silence. */
+async function inspections(context: Context): Promise<readonly Inspection[]> {
+  const operator = await operatorOf(context);
+  const all = await operator.inspectAll(await operator.survey());
+  for (const [id, inspection] of all) if (inspection === null) say(`aisle: ${id} does not answer`);
+  return [...all.values()].filter((inspection) => inspection !== null);
+}
+
+async function hints(context: Context): Promise<CommandResult> {
+  const servers = await inspections(context);
+  const value = servers.flatMap(({ id, hints }) => hints.some.map((hint) => ({ server: id, ...hint })));
+  const more = servers.reduce((sum, { hints }) => sum + hints.total - hints.some.length, 0);
+  const lines = value.map(
+    ({ server, list, missingAt }) => `${server} keeps ${list} for ${missingAt.join(", ") || "nobody any more"}`,
+  );
+  if (more > 0) lines.push(`and ${more} more`);
+  return { value, text: lines.length === 0 ? "no hints: every list is where it belongs" : lines.join("\n") };
+}
+
+async function transfers(context: Context): Promise<CommandResult> {
+  const servers = await inspections(context);
+  const moving = ({ done, total }: Progress): boolean => done < total;
+  const value = servers.flatMap(({ id, status, transfers }) =>
+    (["incoming", "outgoing"] as const)
+      .filter((direction) => moving(transfers[direction]))
+      .map((direction) => ({ server: id, status, direction, ...transfers[direction] })),
+  );
+  const lines = value.map(
+    ({ server, status, direction, done, total }) =>
+      `${server} (${status})  ${direction === "incoming" ? "has fetched" : "has given away"} ${done} of ${total} lists`,
+  );
+  return { value, text: lines.length === 0 ? "nothing is on its way" : lines.join("\n") };
+}
+
+async function repair(context: Context): Promise<CommandResult> {
+  const operator = await operatorOf(context);
+  const { servers } = await operator.survey();
+  const value: { server: ServerId; peer: ServerId; differing: number; failed: boolean }[] = [];
+  for (const { id } of servers.filter(({ alive }) => alive)) {
+    if (context.options.dryRun === true) continue;
+    const { peers } = await operator.repair(id);
+    for (const { server: peer, differing, failed } of peers) value.push({ server: id, peer, differing, failed });
+    const differing = peers.reduce((sum, peer) => sum + peer.differing, 0);
+    say(`${id}: compared with ${peers.length} others, ${differing} lists differed`);
+  }
+  const differing = value.reduce((sum, pair) => sum + pair.differing, 0);
+  const text = context.options.dryRun === true ? "would compare all copies" : `${differing} copies were mended`;
+  const isIncomplete = value.some(({ failed }) => failed);
+  const failure = new AisleError(EXIT.failed, "repair-incomplete", "not every copy could be compared", "run it again");
+  return { value, text, ...(isIncomplete ? { failure } : {}) };
+}
+
+async function leave(context: Context, id: ServerId): Promise<CommandResult> {
+  const operator = await operatorOf(context);
+  const before = find(await operator.survey(), id);
+  if (!before.alive && before.status !== "removed") {
+    const hint = `start it again, or give it up with \`aisle cluster remove ${id}\``;
+    throw new AisleError(EXIT.refused, "not-alive", `${id} does not answer, so it cannot hand over its lists`, hint);
+  }
+  await confirm(context, `let ${id} leave the cluster for good?`);
+  if (context.options.dryRun === true) return { value: { id, status: before.status }, text: `would let ${id} leave` };
+  if (before.status !== "removed") await operator.leave(id);
+  await untilGone(operator, id);
+  return { value: { id, status: "removed" }, text: `${id} has left; its lists are with the others` };
+}
+
+/** Tells how far it is until the server has nothing left and is gone. */
+async function untilGone(operator: Operator, id: ServerId): Promise<void> {
+  let heardAt = monotonicMs();
+  let told = "";
+  for (;;) {
+    const [{ servers }, inspection] = [await operator.survey(), await operator.inspect(id)];
+    const server = servers.find((one) => one.id === id);
+    if (server?.status === "removed" && !server.alive) return;
+    if (inspection !== null) {
+      heardAt = monotonicMs();
+      const { done, total } = inspection.transfers.outgoing;
+      const progress = `${id}: ${done} of ${total} lists handed over`;
+      if (progress !== told && total > 0) say((told = progress));
+    } else if (monotonicMs() - heardAt > SILENCE_BUDGET_MS) {
+      const hint = "start it again: it goes on where it was";
+      throw new AisleError(EXIT.unreachable, "unreachable", `${id} has fallen silent before it was done`, hint);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PROGRESS_INTERVAL_MS));
+  }
+}
+
+async function remove(context: Context, id: ServerId): Promise<CommandResult> {
+  const operator = await operatorOf(context);
+  const { alive, status } = find(await operator.survey(), id);
+  if (alive) {
+    const hint = `let it hand over its lists with \`aisle cluster leave ${id}\``;
+    throw new AisleError(EXIT.refused, "refused", `${id} is alive`, hint);
+  }
+  await confirm(context, `give up ${id}, which must never come back?`);
+  if (context.options.dryRun === true) return { value: { id, status }, text: `would give up ${id}` };
+  const value = await operator.remove(id);
+  return { value, text: `${id} is given up; the others take over its partitions` };
+}
+
+/** @throws AisleError where the cluster knows no such server */
+function find({ servers }: Survey, id: ServerId): Survey["servers"][number] {
+  const server = servers.find((one) => one.id === id);
+  if (server !== undefined) return server;
+  const ids = servers.map((one) => one.id).join(", ");
+  throw new AisleError(EXIT.notFound, "not-found", `no server ${id} belongs to the cluster`, `there is: ${ids}`);
+}

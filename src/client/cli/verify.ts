@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+import { digestOf } from "../../crdt/codec.js";
+import type { ServerId } from "../../protocol/ids.js";
+import { AisleError, EXIT } from "../errors.js";
+import { Operator } from "../operator.js";
+import { displayable } from "../text.js";
+import { nameOf } from "../views.js";
+import { optionalWord, type Act } from "./command.js";
+import type { CommandResult, Context } from "./context.js";
+
+const SYNC_BUDGET_MS = 5_000;
+
+/** What is known of one list and its copies. */
+interface Verification {
+  readonly list: string;
+  readonly name: string;
+  /** Changes that are not acknowledged yet. */
+  readonly pending: number;
+  readonly digest: string;
+  /** Servers whose copy has this digest, and how many are wanted. */
+  readonly servers: readonly ServerId[];
+  readonly wanted: number;
+  readonly verified: boolean;
+}
+
+export function registerVerify(program: Command, act: Act): void {
+  program
+    .command("verify")
+    .argument("[list]", "all lists if left out")
+    .description("check that every change is on enough servers, and that their copies are the same as this one")
+    .action(act(async (context, words) => await verify(context, optionalWord(words, 0))));
+}
+
+async function verify(context: Context, reference: string | undefined): Promise<CommandResult> {
+  await context.workspace.commit();
+  const lists = reference === undefined ? await context.lists(true) : [await context.theList(reference)];
+  const operator = new Operator(await context.brokers());
+  const value: Verification[] = [];
+  for (const { id } of lists) value.push(await verifyOne(context, operator, id));
+  const lines = value.map(({ name, pending, servers, wanted, verified }) => {
+    const waiting = pending === 0 ? "" : `, ${pending} still to send`;
+    return `${verified ? "ok     " : "not yet"}  ${displayable(name)}: the same on ${servers.length} servers, ${wanted} wanted${waiting}`;
+  });
+  const text = lines.length === 0 ? "there is no list to verify" : lines.join("\n");
+  const isAll = value.every(({ verified }) => verified);
+  const failure = new AisleError(
+    EXIT.refused,
+    "not-verified",
+    "not every change is on enough servers yet",
+    "run `aisle sync`, then verify again; `aisle cluster where LIST` shows each copy",
+  );
+  return { value, text, ...(isAll ? {} : { failure }) };
+}
+
+async function verifyOne(context: Context, operator: Operator, id: string): Promise<Verification> {
+  // First level with the cluster, so that what differs afterwards is a copy and not merely news.
+  const synchronizer = await context.synchronizer();
+  if ((await context.workspace.list(id))?.isUnfetched !== true) await synchronizer.synchronize(id, SYNC_BUDGET_MS);
+  const { copies, wanted } = await operator.where(id);
+  const list = await synchronizer.folder.readList(id);
+  if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+  const digest = digestOf(list.shown);
+  const servers = copies.filter((copy) => copy.digest === digest).map(({ server }) => server);
+  const pending = list.outbox.length;
+  const verified = pending === 0 && servers.length >= wanted;
+  return { list: id, name: nameOf(list), pending, digest, servers, wanted, verified };
+}

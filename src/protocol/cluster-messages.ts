@@ -1,0 +1,113 @@
+import * as v from "valibot";
+import type { Frame } from "./frames.js";
+import { MEMBER_STATUSES, MembersSchema } from "./membership.js";
+import { count, parse } from "./messages.js";
+
+const ReplicationSchema = v.strictObject({ replicas: count, writeQuorum: count, readQuorum: count });
+
+/** On how many servers a list is kept (N), how many of them make a write acknowledged (W), and a read complete (R). */
+export type Replication = Readonly<v.InferOutput<typeof ReplicationSchema>>;
+
+const ReadySchema = v.strictObject({
+  id: v.string(),
+  oldest: count,
+  newest: count,
+  replication: ReplicationSchema,
+  members: MembersSchema,
+});
+
+/** A server's announcement: itself, the versions it speaks, and the membership table it knows (with itself in it). */
+export type Ready = v.InferOutput<typeof ReadySchema>;
+
+const ServerHealthSchema = v.strictObject({ lists: count, hints: count, requests: count });
+
+/** What a server's heartbeat says of it: lists held, hints kept for others, requests served since it started. */
+export type ServerHealth = v.InferOutput<typeof ServerHealthSchema>;
+
+const StatusReplySchema = v.strictObject({
+  epoch: v.string(),
+  /** The endpoint of the broker's feed, as the broker bound it. */
+  updates: v.string(),
+  /** Null while the broker knows no server. */
+  replication: v.nullable(ReplicationSchema),
+  counters: v.record(v.string(), count),
+  servers: v.array(
+    v.strictObject({
+      id: v.string(),
+      status: v.picklist(MEMBER_STATUSES),
+      alive: v.boolean(),
+      partitions: count,
+      lists: count,
+      hints: count,
+      requests: count,
+    }),
+  ),
+});
+
+/** A broker's view of itself and of the servers. */
+export type StatusReply = v.InferOutput<typeof StatusReplySchema>;
+
+const CopySchema = v.strictObject({
+  server: v.string(),
+  /** Owners answer for the list, heirs will own it once all joining and leaving is over. */
+  role: v.picklist(["owner", "heir", "stand-in"]),
+  answered: v.boolean(),
+  /** The digest of its copy; null where it has none, or did not answer. */
+  digest: v.nullable(v.string()),
+});
+
+/** One server's copy of a list, as it is on disk. */
+export type Copy = v.InferOutput<typeof CopySchema>;
+
+const WhereReplySchema = v.strictObject({
+  partition: count,
+  wanted: count,
+  replicas: count,
+  copies: v.array(CopySchema),
+});
+
+/** Where a list is kept. */
+export type WhereReply = v.InferOutput<typeof WhereReplySchema>;
+
+const ProgressSchema = v.strictObject({ done: count, total: count });
+
+/** Lists moved so far, of those that are known to have to. */
+export type Progress = v.InferOutput<typeof ProgressSchema>;
+
+const InspectionSchema = v.strictObject({
+  id: v.string(),
+  status: v.picklist(MEMBER_STATUSES),
+  counters: v.record(v.string(), count),
+  hints: v.strictObject({
+    total: count,
+    /** Some of them: the list, and the servers that are not known to have it yet. */
+    some: v.array(v.strictObject({ list: v.string(), missingAt: v.array(v.string()) })),
+  }),
+  transfers: v.strictObject({ incoming: ProgressSchema, outgoing: ProgressSchema }),
+});
+
+/** A server's view of itself. */
+export type Inspection = v.InferOutput<typeof InspectionSchema>;
+
+const RepairReplySchema = v.strictObject({
+  peers: v.array(v.strictObject({ server: v.string(), differing: count, failed: v.boolean() })),
+});
+
+/** What one round of anti-entropy with every living peer found and mended. */
+export type RepairReply = v.InferOutput<typeof RepairReplySchema>;
+
+const RemovalSchema = v.strictObject({ id: v.string() });
+const MembershipReplySchema = v.strictObject({ id: v.string(), status: v.picklist(MEMBER_STATUSES) });
+
+/** A server's status after the request to change it. */
+export type MembershipReply = v.InferOutput<typeof MembershipReplySchema>;
+
+export const decodeReady = (body: Frame): Ready => parse(ReadySchema, body);
+export const decodeMembers = (body: Frame): Ready["members"] => parse(MembersSchema, body);
+export const decodeHealth = (body: Frame): ServerHealth => parse(ServerHealthSchema, body);
+export const decodeStatus = (body: Frame): StatusReply => parse(StatusReplySchema, body);
+export const decodeWhere = (body: Frame): WhereReply => parse(WhereReplySchema, body);
+export const decodeInspection = (body: Frame): Inspection => parse(InspectionSchema, body);
+export const decodeRepair = (body: Frame): RepairReply => parse(RepairReplySchema, body);
+export const decodeRemoval = (body: Frame): { readonly id: string } => parse(RemovalSchema, body);
+export const decodeMembershipReply = (body: Frame): MembershipReply => parse(MembershipReplySchema, body);

@@ -1,0 +1,189 @@
+import * as v from "valibot";
+import { decodeContext, decodeList, encodeContext, encodeList } from "../crdt/codec.js";
+import type { DotContext } from "../crdt/dot-context.js";
+import type { ShoppingList } from "../crdt/shopping-list.js";
+import { ProtocolError } from "./errors.js";
+import { bodyFrame, headerText, textFrame, type Frame } from "./frames.js";
+import { PARTITIONS } from "./hash-ring.js";
+import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
+import { MembersSchema, type Member } from "./membership.js";
+import { count, encodedState, orMalformed, parse } from "./messages.js";
+import { checkVersion, VERSION_FRAME } from "./version.js";
+
+/**
+ * Why a list is exchanged: for a client's request, to mend a difference, to mend one that positions do not show, or to give
+ * a list away, which wants nothing back.
+ */
+export const PURPOSES = ["request", "repair", "clash", "hand-over"] as const;
+
+export type Purpose = (typeof PURPOSES)[number];
+
+/**
+ * What servers publish to each other. Every server binds one PUB; a message for one peer goes out on that peer's own topic,
+ * a write on the topic of its partition, a beat on everyone's. `tag` brings an answer back to its question.
+ */
+export type PeerMessage =
+  /** A sign of life, with the fingerprint of the membership table: whoever has another one answers with its table. */
+  | { readonly type: "beat"; readonly table: string }
+  | { readonly type: "members"; readonly members: readonly Member[] }
+  /** "Take this delta if there is one, and tell me what I lack": the same exchange as between client and cluster. */
+  | {
+      readonly type: "sync";
+      readonly tag: number;
+      readonly listId: ListId;
+      readonly purpose: Purpose;
+      /** All dots that the sender has. */
+      readonly seen: DotContext;
+      readonly delta: ShoppingList | null;
+      /** The digest of the sender's list, where a difference is to be told that positions do not show. */
+      readonly digest: string | null;
+    }
+  /** The answer, once all it tells of is on disk. */
+  | {
+      readonly type: "synced";
+      readonly tag: number;
+      /** What the asker lacked, or null. */
+      readonly delta: ShoppingList | null;
+      /** The answerer's dots where it lacks some of the asker's; null where it holds them all. */
+      readonly seen: DotContext | null;
+    }
+  /** The answerer could not use its disk. */
+  | { readonly type: "declined"; readonly tag: number }
+  | { readonly type: "describe"; readonly tag: number; readonly listId: ListId }
+  | { readonly type: "described"; readonly tag: number; readonly digest: string | null }
+  /** Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold... */
+  | { readonly type: "compare"; readonly tag: number; readonly sum: number }
+  /** ...the partitions' sums, null where the top was equal... */
+  | { readonly type: "partitions"; readonly tag: number; readonly sums: readonly PartitionSum[] | null }
+  /** ...the sums of the buckets of partitions that differ... */
+  | { readonly type: "buckets"; readonly tag: number; readonly partitions: readonly PartitionBuckets[] }
+  /** ...and the lists in buckets that differ, with their digests. */
+  | { readonly type: "lists"; readonly tag: number; readonly lists: readonly ListDigest[] };
+
+export type PartitionSum = readonly [partition: number, sum: number];
+export type PartitionBuckets = readonly [partition: number, sums: readonly number[]];
+export type ListDigest = readonly [listId: ListId, digest: string];
+
+/** The topic on which every peer listens. */
+export const EVERYONE = "all";
+
+/** The topic on which one server listens. */
+export function topicOfServer(id: ServerId): string {
+  return `to/${id}/`;
+}
+
+/** The topic of what is written to a partition. */
+export function topicOfPartition(partition: number): string {
+  return `partition/${partition.toString(16).padStart(2, "0")}/`;
+}
+
+const INTRODUCTION = "from/";
+
+/** A topic that nothing is published on: subscribing to it tells the publisher who is listening, and where to find them. */
+export function introductionOf(member: Member): string {
+  return INTRODUCTION + JSON.stringify([member]);
+}
+
+/** The member that such a topic introduces, or null where it is another topic. */
+export function introducedBy(topic: string): Member | null {
+  if (!topic.startsWith(INTRODUCTION)) return null;
+  const [member] = parse(MembersSchema, textFrame(topic.slice(INTRODUCTION.length)));
+  return member ?? null;
+}
+
+const tag = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const sum = count;
+const partition = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PARTITIONS - 1));
+const listId = v.pipe(v.string(), v.check(isListId, "malformed list id"));
+const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+const SCHEMAS = {
+  members: v.strictObject({ members: MembersSchema }),
+  sync: v.strictObject({
+    tag,
+    listId,
+    purpose: v.picklist(PURPOSES),
+    seen: encodedState,
+    delta: v.nullable(encodedState),
+    digest: v.nullable(digest),
+  }),
+  synced: v.strictObject({ tag, delta: v.nullable(encodedState), seen: v.nullable(encodedState) }),
+  declined: v.strictObject({ tag }),
+  describe: v.strictObject({ tag, listId }),
+  described: v.strictObject({ tag, digest: v.nullable(digest) }),
+  compare: v.strictObject({ tag, sum }),
+  partitions: v.strictObject({ tag, sums: v.nullable(v.array(v.strictTuple([partition, sum]))) }),
+  buckets: v.strictObject({ tag, partitions: v.array(v.strictTuple([partition, v.array(sum)])) }),
+  lists: v.strictObject({ tag, lists: v.array(v.strictTuple([listId, digest])) }),
+} as const;
+
+/** The frames of a message by server `from` on a topic. */
+export function encodePeerMessage(topic: string, from: ServerId, message: PeerMessage): Frame[] {
+  const head = [topic, VERSION_FRAME, from, message.type].map(textFrame);
+  if (message.type === "beat") return [...head, textFrame(message.table)];
+  return [...head, bodyFrame(bodyOf(message))];
+}
+
+function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unknown {
+  const { type, ...body } = message;
+  const state = {
+    ...("seen" in body && body.seen !== null ? { seen: encodeContext(body.seen) } : {}),
+    ...("delta" in body && body.delta !== null ? { delta: encodeList(body.delta) } : {}),
+  };
+  return type === "sync" || type === "synced" ? { ...body, ...state } : body;
+}
+
+/** @throws ProtocolError */
+export function decodePeerMessage(frames: readonly Frame[]): {
+  readonly from: ServerId;
+  readonly message: PeerMessage;
+} {
+  const [version, from, type, body] = [headerText(frames[1]), headerText(frames[2]), headerText(frames[3]), frames[4]];
+  checkVersion(version);
+  if (!isServerId(from) || body === undefined || frames.length !== 5) {
+    throw new ProtocolError("malformed", "this is no message between servers");
+  }
+  return { from, message: decodeTyped(type, body) };
+}
+
+function decodeTyped(type: string, body: Frame): PeerMessage {
+  switch (type) {
+    case "beat":
+      return { type, table: headerText(body) };
+    case "sync": {
+      const { seen, delta, ...rest } = parse(SCHEMAS.sync, body);
+      const states = orMalformed(() => ({
+        seen: decodeContext(seen),
+        delta: delta === null ? null : decodeList(delta),
+      }));
+      return { type, ...rest, ...states };
+    }
+    case "synced": {
+      const { tag, seen, delta } = parse(SCHEMAS.synced, body);
+      return orMalformed(() => ({
+        type,
+        tag,
+        delta: delta === null ? null : decodeList(delta),
+        seen: seen === null ? null : decodeContext(seen),
+      }));
+    }
+    case "members":
+      return { type, ...parse(SCHEMAS.members, body) };
+    case "declined":
+      return { type, ...parse(SCHEMAS.declined, body) };
+    case "describe":
+      return { type, ...parse(SCHEMAS.describe, body) };
+    case "described":
+      return { type, ...parse(SCHEMAS.described, body) };
+    case "compare":
+      return { type, ...parse(SCHEMAS.compare, body) };
+    case "partitions":
+      return { type, ...parse(SCHEMAS.partitions, body) };
+    case "buckets":
+      return { type, ...parse(SCHEMAS.buckets, body) };
+    case "lists":
+      return { type, ...parse(SCHEMAS.lists, body) };
+    default:
+      throw new ProtocolError("unknown-kind", "this kind of message is not known here");
+  }
+}

@@ -1,0 +1,185 @@
+import { digestOf } from "../crdt/codec.js";
+import { DotContext } from "../crdt/dot-context.js";
+import type { ShoppingList } from "../crdt/shopping-list.js";
+import { partitionOf } from "../protocol/hash-ring.js";
+import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
+import { topicOfPartition, topicOfServer, type PeerMessage, type Purpose } from "../protocol/peer-messages.js";
+import type { Replica } from "./replica.js";
+import type { Turn } from "./turn.js";
+
+type Sync = Extract<PeerMessage, { readonly type: "sync" }>;
+type Synced = Extract<PeerMessage, { readonly type: "synced" }>;
+
+/** What a peer's answer came to. `lacks` is not the last word: what it lacks is on its way to it. */
+export type ExchangeAnswer = "holds" | "lacks" | "declined";
+
+interface Exchange {
+  readonly listId: ListId;
+  readonly purpose: Purpose;
+  readonly onAnswer: (peer: ServerId, answer: ExchangeAnswer) => void;
+  /** Whether the peer should be given what it lacks. */
+  readonly gives: (peer: ServerId) => boolean;
+  /** How often each peer was given what it lacked. */
+  readonly given: Map<ServerId, number>;
+}
+
+/** Once brings a peer level; more happens only while others write the same list. */
+const MOST_GIVEN = 4;
+
+/**
+ * Brings peers level with this server on a list, and this server with them: each side says what it has seen and gives what
+ * the other lacks. Everything between servers that moves lists is one of these: replication, read repair, hand-over of
+ * hints, streaming, anti-entropy.
+ */
+export class Exchanges {
+  readonly #open = new Map<number, Exchange>();
+  #nextTag = 1;
+
+  constructor(
+    readonly turn: Turn,
+    readonly replica: Replica,
+  ) {}
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** @param onAnswer `holds` where the peer has on disk all that this server had when `open` was called, or more */
+  open(
+    listId: ListId,
+    purpose: Purpose,
+    onAnswer: Exchange["onAnswer"],
+    gives: Exchange["gives"] = () => true,
+  ): number {
+    const tag = this.#nextTag++;
+    this.#open.set(tag, { listId, purpose, onAnswer, gives, given: new Map() });
+    return tag;
+  }
+
+  close(tag: number): void {
+    this.#open.delete(tag);
+  }
+
+  /** Asks all that listen to the list's partition, giving them `delta`. */
+  publish(tag: number, list: ShoppingList, delta: ShoppingList | null): void {
+    const exchange = this.#open.get(tag);
+    if (exchange !== undefined)
+      this.#send(topicOfPartition(partitionOf(exchange.listId)), tag, exchange, list, delta, null);
+  }
+
+  /** Asks one peer, giving it `delta`. */
+  ask(tag: number, peer: ServerId, list: ShoppingList, delta: ShoppingList | null): void {
+    const exchange = this.#open.get(tag);
+    if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, delta, null);
+  }
+
+  /** Asks one peer that is known to differ, in a way that may not show in what both have seen. */
+  askDiffering(tag: number, peer: ServerId, list: ShoppingList): void {
+    const exchange = this.#open.get(tag);
+    if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, null, digestOf(list));
+  }
+
+  /** A peer asks: takes in what it gives, and answers once that is on disk. */
+  onSync(from: ServerId, { tag, listId, purpose, seen, delta, digest }: Sync): void {
+    const topic = topicOfServer(from);
+    const decline = (problem: string): void => {
+      this.turn.emit({ type: "log", event: "declined", facts: { list: listId, problem } });
+      this.turn.emit({ type: "publish", topic, message: { type: "declined", tag } });
+    };
+    const answer = (list: ShoppingList): void => {
+      if (delta !== null && !(purpose === "request" && list.seen.includesAll(delta.seen))) {
+        this.replica.join(listId, list, delta);
+        if (purpose !== "request") this.#notify(listId);
+      }
+      const message =
+        purpose === "hand-over" ? { delta: null, seen: lackedBy(list, seen) } : answerTo(list, seen, digest);
+      this.replica.whenDurable(
+        listId,
+        () => this.turn.emit({ type: "publish", topic, message: { type: "synced", tag, ...message } }),
+        decline,
+      );
+    };
+    this.replica.use(listId, answer, decline);
+  }
+
+  /** A peer has answered: takes in what it gives, and gives it what it lacks. */
+  onSynced(from: ServerId, { tag, delta, seen }: Synced): void {
+    const exchange = this.#open.get(tag);
+    if (exchange === undefined) return;
+    const { listId, purpose, onAnswer, gives, given } = exchange;
+    if (delta === null && seen === null) {
+      onAnswer(from, "holds");
+      return;
+    }
+    const takeIn = (list: ShoppingList): void => {
+      const isClash = delta !== null && list.seen.includesAll(delta.seen);
+      if (delta !== null) {
+        this.replica.join(listId, list, delta);
+        this.turn.counters[purpose === "request" ? "readRepairs" : "fetched"]++;
+        this.#notify(listId);
+      }
+      if (seen === null) {
+        onAnswer(from, "holds");
+        return;
+      }
+      onAnswer(from, "lacks");
+      const times = (given.get(from) ?? 0) + 1;
+      if (times > MOST_GIVEN || !gives(from)) return;
+      given.set(from, times);
+      const lacking = list.lacking(seen);
+      this.#send(topicOfServer(from), tag, isClash ? { ...exchange, purpose: "clash" } : exchange, list, lacking, null);
+      this.turn.counters.repairs++;
+    };
+    this.replica.use(listId, takeIn, () => onAnswer(from, "declined"));
+  }
+
+  onDeclined(from: ServerId, tag: number): void {
+    this.#open.get(tag)?.onAnswer(from, "declined");
+  }
+
+  #send(
+    topic: string,
+    tag: number,
+    { listId, purpose }: Pick<Exchange, "listId" | "purpose">,
+    { seen }: ShoppingList,
+    delta: ShoppingList | null,
+    digest: string | null,
+  ): void {
+    const given = delta === null || delta.seen.isEmpty() ? null : delta;
+    // The shell encodes at once, so the list may change afterwards.
+    this.turn.emit({
+      type: "publish",
+      topic,
+      message: { type: "sync", tag, listId, purpose, seen, delta: given, digest },
+    });
+  }
+
+  /** Watchers hear of a change from whoever was asked to make it; of one that came another way, from here. */
+  #notify(listId: ListId): void {
+    this.turn.emit({ type: "notify", topic: topicOf(listId) });
+  }
+}
+
+/** What the asker lacks, and where this side lacks something itself, what it has seen. */
+function answerTo(
+  list: ShoppingList,
+  seen: DotContext,
+  digest: string | null,
+): { readonly delta: ShoppingList | null; readonly seen: DotContext | null } {
+  const lacking = list.lacking(seen);
+  const delta = lacking.seen.isEmpty() ? null : lacking;
+  const lacked = lackedBy(list, seen);
+  if (delta === null && lacked === null && digest !== null && digestOf(list) !== digest) {
+    // The same dots and yet not the same: two copies of one folder have written under one name. Everything, both ways.
+    return { delta: list.clone(), seen: new DotContext() };
+  }
+  return { delta, seen: lacked };
+}
+
+/** Where the list lacks some of `seen`, what it has; null where it has it all. */
+function lackedBy(list: ShoppingList, seen: DotContext): DotContext | null {
+  if (list.seen.includesAll(seen)) return null;
+  const copy = new DotContext();
+  copy.join(list.seen);
+  return copy;
+}

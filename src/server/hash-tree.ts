@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
+import type { ListId } from "../protocol/ids.js";
+import type { ListDigest, PartitionBuckets, PartitionSum } from "../protocol/peer-messages.js";
+
+/** Parts of a partition that are compared before single lists are. */
+export const BUCKETS = 16;
+
+const SUM_BYTES = 6;
+const SUM_MODULUS = 2 ** (8 * SUM_BYTES);
+
+interface Leaf {
+  readonly partition: number;
+  readonly bucket: number;
+  /** Null while it has to be computed anew. */
+  digest: string | null;
+  sum: number;
+}
+
+/**
+ * A hash tree over the digests of lists (Merkle 1987; Dynamo section 4.7): partitions, buckets, lists. A node is the sum of
+ * its leaves' hashes, so that one list's change costs one addition a level, and the order of lists is of no matter.
+ */
+export class HashTree {
+  readonly #leaves = new Map<ListId, Leaf>();
+  readonly #byPartition = Array.from({ length: PARTITIONS }, () => new Set<ListId>());
+  readonly #stale = Array.from({ length: PARTITIONS }, () => new Set<ListId>());
+  readonly #partitionSums = new Array<number>(PARTITIONS).fill(0);
+  readonly #bucketSums = new Array<number>(PARTITIONS * BUCKETS).fill(0);
+
+  /** The list is new or has changed: its digest has to be set anew before sums mean anything. */
+  invalidate(listId: ListId): void {
+    let leaf = this.#leaves.get(listId);
+    if (leaf === undefined) {
+      leaf = { partition: partitionOf(listId), bucket: bucketOf(listId), digest: null, sum: 0 };
+      this.#leaves.set(listId, leaf);
+      this.#byPartition[leaf.partition]?.add(listId);
+    }
+    leaf.digest = null;
+    this.#stale[leaf.partition]?.add(listId);
+  }
+
+  /** The lists of these partitions whose digests have to be set. */
+  stale(partitions: Iterable<number>): readonly ListId[] {
+    return [...partitions].flatMap((partition) => [...(this.#stale[partition] ?? [])]);
+  }
+
+  set(listId: ListId, digest: string): void {
+    const leaf = this.#leaves.get(listId);
+    if (leaf === undefined) return;
+    const sum = createHash("sha256").update(listId).update(digest).digest().readUIntBE(0, SUM_BYTES);
+    this.#add(leaf, sum - leaf.sum);
+    leaf.digest = digest;
+    leaf.sum = sum;
+    this.#stale[leaf.partition]?.delete(listId);
+  }
+
+  remove(listId: ListId): void {
+    const leaf = this.#leaves.get(listId);
+    if (leaf === undefined) return;
+    this.#add(leaf, -leaf.sum);
+    this.#leaves.delete(listId);
+    this.#byPartition[leaf.partition]?.delete(listId);
+    this.#stale[leaf.partition]?.delete(listId);
+  }
+
+  /** The sum over several partitions. */
+  top(partitions: Iterable<number>): number {
+    let top = 0;
+    for (const partition of partitions) top = (top + (this.#partitionSums[partition] ?? 0)) % SUM_MODULUS;
+    return top;
+  }
+
+  /** The sums of those of the partitions that hold anything. */
+  sums(partitions: Iterable<number>): readonly PartitionSum[] {
+    return [...partitions].flatMap((partition) => {
+      const sum = this.#partitionSums[partition] ?? 0;
+      return sum === 0 ? [] : [[partition, sum] as const];
+    });
+  }
+
+  buckets(partition: number): PartitionBuckets {
+    return [partition, this.#bucketSums.slice(partition * BUCKETS, (partition + 1) * BUCKETS)];
+  }
+
+  /** The lists with their digests in those of a partition's buckets whose sums differ from these. */
+  differing([partition, sums]: PartitionBuckets): readonly ListDigest[] {
+    const [, own] = this.buckets(partition);
+    return [...(this.#byPartition[partition] ?? [])].flatMap((listId) => {
+      const leaf = this.#leaves.get(listId);
+      const digest = leaf?.digest ?? null;
+      if (leaf === undefined || digest === null || sums[leaf.bucket] === own[leaf.bucket]) return [];
+      return [[listId, digest] as const];
+    });
+  }
+
+  digest(listId: ListId): string | null {
+    return this.#leaves.get(listId)?.digest ?? null;
+  }
+
+  /** The lists of a partition. */
+  listsOf(partition: number): ReadonlySet<ListId> {
+    return this.#byPartition[partition] ?? new Set();
+  }
+
+  #add({ partition, bucket }: Leaf, difference: number): void {
+    const at = partition * BUCKETS + bucket;
+    const added = (sum: number | undefined): number => ((sum ?? 0) + difference + SUM_MODULUS) % SUM_MODULUS;
+    this.#partitionSums[partition] = added(this.#partitionSums[partition]);
+    this.#bucketSums[at] = added(this.#bucketSums[at]);
+  }
+}
+
+function bucketOf(listId: ListId): number {
+  return createHash("sha256").update(listId).digest().readUInt8(1) % BUCKETS;
+}

@@ -1,0 +1,355 @@
+import { digestOf } from "../crdt/codec.js";
+import type { ServerHealth } from "../protocol/cluster-messages.js";
+import { bodyFrame, type BrokerMessage } from "../protocol/frames.js";
+import { partitionOf } from "../protocol/hash-ring.js";
+import type { ListId, ServerId } from "../protocol/ids.js";
+import type { Machine, Millis } from "../protocol/machine.js";
+import type { Member } from "../protocol/membership.js";
+import { EVERYONE, topicOfServer, type PeerMessage } from "../protocol/peer-messages.js";
+import { decodeMembers } from "../protocol/cluster-messages.js";
+import { AntiEntropy, type RoundResult } from "./anti-entropy.js";
+import { BrokerLinks } from "./broker-link.js";
+import type { ServerConfig } from "./config.js";
+import { Coordinator } from "./coordinator.js";
+import { Exchanges } from "./exchanges.js";
+import { HandOver } from "./hand-over.js";
+import { HashTree } from "./hash-tree.js";
+import { Peers } from "./peers.js";
+import { Questions } from "./questions.js";
+import { Replica } from "./replica.js";
+import { RequestHandler } from "./request-handler.js";
+import { Roster } from "./roster.js";
+import { Timers } from "./timers.js";
+import type { Counters, ServerEffect, ServerEvent, Timer, Turn } from "./turn.js";
+
+/** How long a server that knows nobody waits for the peers it was told of before it begins a cluster of its own. */
+const FOUNDING_MS = 2_000;
+
+/** How soon a round that failed is tried again. */
+const RETRY_ROUND_MS = 1_000;
+
+/** How often a server that is out of its cluster looks whether it may end. */
+const FAREWELL_MS = 500;
+
+function takenOut(id: ServerId): string {
+  return `${id} was taken out of its cluster; start a server under another id`;
+}
+
+/** What of a server survives its restart. */
+export interface Remembered {
+  readonly members: readonly Member[];
+  readonly lists: Iterable<ListId>;
+}
+
+/**
+ * A whole server as one machine: its parts decide, and share a clock, timers and effects. The shell gives it sockets and a
+ * disk; the simulator gives it worse ones.
+ */
+export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
+  readonly id: ServerId;
+  readonly counters: Counters = {
+    requests: 0,
+    declined: 0,
+    retries: 0,
+    hints: 0,
+    handovers: 0,
+    drops: 0,
+    readRepairs: 0,
+    repairs: 0,
+    rounds: 0,
+    fetched: 0,
+    expiries: 0,
+  };
+  readonly #timers = new Timers();
+  readonly #replica: Replica;
+  readonly #exchanges: Exchanges;
+  readonly #questions: Questions;
+  readonly #roster: Roster;
+  readonly #peers: Peers;
+  readonly #tree = new HashTree();
+  readonly #antiEntropy: AntiEntropy;
+  readonly #handOver: HandOver;
+  readonly #coordinator: Coordinator;
+  readonly #links: BrokerLinks;
+  readonly #requests: RequestHandler;
+  /** Living peers with whom a round of anti-entropy went well since the table last changed. */
+  readonly #level = new Set<ServerId>();
+  /** Whether it was out of its cluster before this run began. */
+  #wasRemoved = false;
+  #isParting = false;
+  #now: Millis = 0;
+  #effects: ServerEffect[] = [];
+
+  constructor(
+    readonly config: ServerConfig,
+    remembered: Remembered,
+  ) {
+    this.id = config.id;
+    const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
+    this.#replica = new Replica(this, config.residentLists, remembered.lists, (listId) => this.#onChange(listId));
+    for (const listId of this.#replica.lists()) this.#tree.invalidate(listId);
+    this.#roster = new Roster(this, config.advertised, config, config.peers.length, remembered.members, (moved) =>
+      this.#onTable(moved),
+    );
+    this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
+    this.#exchanges = new Exchanges(this, this.#replica);
+    this.#questions = new Questions(this);
+    this.#antiEntropy = new AntiEntropy(
+      this,
+      this.#replica,
+      this.#exchanges,
+      this.#roster,
+      this.#tree,
+      () => this.#peers.alive(),
+      config,
+      (peer, result) => this.#onRound(peer, result),
+    );
+    this.#handOver = new HandOver(this, this.#replica, this.#exchanges, this.#roster, isAlive, () =>
+      this.#onGivenAway(),
+    );
+    this.#coordinator = new Coordinator(this, this.#replica, this.#exchanges, this.#roster, isAlive, config);
+    this.#links = new BrokerLinks(this, config.brokers.length, config, {
+      announcement: () => bodyFrame(this.#roster.announcement()),
+      health: () => this.#health(),
+    });
+    this.#requests = new RequestHandler(this, {
+      replica: this.#replica,
+      roster: this.#roster,
+      peers: this.#peers,
+      questions: this.#questions,
+      antiEntropy: this.#antiEntropy,
+      handOver: this.#handOver,
+      coordinator: this.#coordinator,
+      replication: config,
+    });
+  }
+
+  get now(): Millis {
+    return this.#now;
+  }
+
+  emit(effect: ServerEffect): void {
+    this.#effects.push(effect);
+  }
+
+  after(delayMs: Millis, then: () => void): Timer {
+    return this.#timers.set(this.#now + delayMs, then);
+  }
+
+  /** Things under way for somebody, all of which end by themselves: for whoever wants to see that they do. */
+  get underWay(): number {
+    return this.#coordinator.size + this.#exchanges.size + this.#questions.size;
+  }
+
+  get hints(): number {
+    return this.#handOver.hintCount;
+  }
+
+  get members(): readonly Member[] {
+    return this.#roster.members();
+  }
+
+  /** Whether the list is one that this server is to keep. */
+  owns(listId: ListId): boolean {
+    return this.#roster.placement.isHolder(this.id, partitionOf(listId));
+  }
+
+  /** Begins; called once, before any `step`. */
+  start(now: Millis): readonly ServerEffect[] {
+    this.#now = now;
+    this.#wasRemoved = this.#roster.status === "removed";
+    this.emit({ type: "save-members", members: this.#roster.members() });
+    this.#peers.start();
+    this.#links.start();
+    this.#antiEntropy.start();
+    this.#handOver.onPlacement();
+    this.after(FOUNDING_MS, () => this.#found(false));
+    return this.#take();
+  }
+
+  step(now: Millis, event: ServerEvent): readonly ServerEffect[] {
+    // A clock that stands still or leaps is the shell's or the machine's; one that goes back would be neither.
+    this.#now = Math.max(this.#now, now);
+    this.#dispatch(event);
+    this.#timers.run(this.#now);
+    return this.#take();
+  }
+
+  nextDeadline(): Millis | null {
+    return this.#timers.nextDeadline();
+  }
+
+  #take(): readonly ServerEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #dispatch(event: ServerEvent): void {
+    switch (event.type) {
+      case "broker":
+        this.#onBrokerMessage(event.broker, event.message);
+        break;
+      case "peer":
+        this.#peers.heard(event.from);
+        this.#onPeerMessage(event.from, event.message);
+        break;
+      case "introduced":
+        this.#peers.onIntroduced(event.member);
+        break;
+      case "loaded":
+        this.#replica.onLoaded(event.listId, event.list);
+        break;
+      case "load-failed":
+        this.#replica.onLoadFailed(event.listId, event.problem);
+        break;
+      case "persisted":
+        this.#replica.onPersisted(event.through);
+        break;
+      case "persist-failed":
+        this.#replica.onPersistFailed(event.problem);
+        break;
+      case "tick":
+        break;
+    }
+  }
+
+  #onBrokerMessage(broker: number, message: BrokerMessage): void {
+    this.#links.heard(broker, message.type === "reannounce");
+    if (message.type === "members") this.#learn(decodeMembers(message.body));
+    if (message.type !== "requests") return;
+    for (const { tag, ...request } of message.requests) {
+      this.counters.requests++;
+      this.#requests.onRequest(request, (reply) => {
+        this.emit({ type: "to-broker", broker, message: { type: "replies", replies: [{ tag, ...reply }] } });
+      });
+    }
+  }
+
+  #onPeerMessage(from: ServerId, message: PeerMessage): void {
+    switch (message.type) {
+      case "beat":
+        this.#peers.onBeat(from, message.table);
+        break;
+      case "members":
+        this.#learn(message.members);
+        break;
+      case "sync":
+        this.#exchanges.onSync(from, message);
+        break;
+      case "synced":
+        this.#exchanges.onSynced(from, message);
+        break;
+      case "declined":
+        this.#exchanges.onDeclined(from, message.tag);
+        break;
+      case "describe":
+        this.#describe(from, message.tag, message.listId);
+        break;
+      case "described":
+        this.#questions.onAnswer(from, message);
+        break;
+      case "compare":
+      case "buckets":
+        this.#antiEntropy.onQuestion(from, message);
+        break;
+      case "partitions":
+      case "lists":
+        this.#antiEntropy.onAnswer(from, message);
+        break;
+    }
+  }
+
+  #describe(from: ServerId, tag: number, listId: ListId): void {
+    const answer = (digest: string | null): void =>
+      this.emit({ type: "publish", topic: topicOfServer(from), message: { type: "described", tag, digest } });
+    this.#replica.use(
+      listId,
+      (list) => {
+        const digest = list.seen.isEmpty() ? null : digestOf(list);
+        this.#replica.whenDurable(
+          listId,
+          () => answer(digest),
+          () => answer(null),
+        );
+      },
+      () => answer(null),
+    );
+  }
+
+  #learn(members: readonly Member[]): void {
+    this.#roster.learn(members);
+    this.#found(true);
+  }
+
+  /**
+   * A server that knows no member of any cluster begins one.
+   * @param mayWait whether those it was told of may still be heard of
+   */
+  #found(mayWait: boolean): void {
+    const others = this.#roster.members().filter(({ id }) => id !== this.id);
+    const isFirst = !others.some(({ status }) => status === "member" || status === "leaving");
+    if (!isFirst || (mayWait && others.length < this.config.peers.length)) return;
+    if (this.#roster.status === "joining") this.#roster.advance(this.id, "member");
+  }
+
+  /** @param moved whether partitions have other owners or heirs now */
+  #onTable(moved: boolean): void {
+    this.emit({ type: "publish", topic: EVERYONE, message: { type: "members", members: this.#roster.members() } });
+    this.#links.announce();
+    this.#peers.reconnect();
+    if (!moved) return;
+    this.#level.clear();
+    this.#handOver.onPlacement();
+    this.#antiEntropy.onPlacement();
+  }
+
+  #onAlive(peer: ServerId): void {
+    this.#antiEntropy.round(peer);
+    this.#handOver.onAlive();
+  }
+
+  /** A server that has joined takes its place once it has gone through everything with every living member. */
+  #onRound(peer: ServerId, { failed }: RoundResult): void {
+    if (failed) {
+      this.after(RETRY_ROUND_MS, () => {
+        if (this.#peers.isAlive(peer)) this.#antiEntropy.round(peer);
+      });
+      return;
+    }
+    this.#level.add(peer);
+    if (this.#roster.status !== "joining") return;
+    const isMember = (id: ServerId): boolean => ["member", "leaving"].includes(this.#roster.get(id)?.status ?? "");
+    const members = this.#peers.alive().filter(isMember);
+    if (members.length > 0 && members.every((member) => this.#level.has(member)))
+      this.#roster.advance(this.id, "member");
+  }
+
+  /** Everything that belongs elsewhere is there. */
+  #onGivenAway(): void {
+    if (this.#roster.status === "leaving") this.#roster.advance(this.id, "removed");
+    else if (this.#roster.status === "removed") this.#farewell();
+  }
+
+  /** A server that is out of its cluster ends, once it has nothing left and all who live know that it is gone. */
+  #farewell(): void {
+    if (this.#isParting) return;
+    this.#isParting = true;
+    this.after(FAREWELL_MS, () => {
+      this.#isParting = false;
+      const isDone = this.#replica.lists().size === 0 && this.#peers.haveSameTable();
+      if (!isDone) this.#farewell();
+      else this.emit({ type: "stop", reason: this.#wasRemoved ? takenOut(this.id) : null });
+    });
+  }
+
+  #health(): ServerHealth {
+    return { lists: this.#replica.lists().size, hints: this.#handOver.hintCount, requests: this.counters.requests };
+  }
+
+  #onChange(listId: ListId): void {
+    if (this.#replica.lists().has(listId)) this.#tree.invalidate(listId);
+    else this.#tree.remove(listId);
+    this.#handOver.onChange(listId);
+  }
+}

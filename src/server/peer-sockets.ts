@@ -1,0 +1,90 @@
+import type { Frame } from "../protocol/frames.js";
+import type { ServerId } from "../protocol/ids.js";
+import type { Member } from "../protocol/membership.js";
+import { decodePeerMessage, encodePeerMessage, introducedBy, type PeerMessage } from "../protocol/peer-messages.js";
+import type { Logger } from "../runtime/logger.js";
+import { bindPublisher, connectSubscriber, type PublisherSocket, type SubscriberSocket } from "../runtime/zeromq.js";
+
+/** What the sockets tell the server they belong to. */
+export interface PeerListener {
+  onPeerMessage(from: ServerId, message: PeerMessage): void;
+  onIntroduced(member: Member): void;
+}
+
+/** One PUB for all this server says to its peers, and one SUB for each of them. */
+export class PeerSockets {
+  readonly #subscribers = new Map<string, SubscriberSocket>();
+  #topics: readonly string[] = [];
+  #publisher: PublisherSocket | null = null;
+  #listener: PeerListener | null = null;
+
+  private constructor(
+    readonly id: ServerId,
+    readonly logger: Logger,
+  ) {}
+
+  /** @throws where the endpoint cannot be bound */
+  static async bind(id: ServerId, endpoint: string, logger: Logger): Promise<PeerSockets> {
+    const sockets = new PeerSockets(id, logger);
+    sockets.#publisher = await bindPublisher(endpoint, (topic) => sockets.#onSubscribed(topic));
+    return sockets;
+  }
+
+  /** From now on, and nothing before. */
+  listen(listener: PeerListener): void {
+    this.#listener = listener;
+  }
+
+  publish(topic: string, message: PeerMessage): void {
+    this.#publisher?.publish(encodePeerMessage(topic, this.id, message));
+  }
+
+  connect(endpoint: string): void {
+    this.#subscribers.set(
+      endpoint,
+      connectSubscriber(endpoint, this.#topics, (frames) => this.#onMessage(frames)),
+    );
+  }
+
+  disconnect(endpoint: string): void {
+    this.#subscribers.get(endpoint)?.close();
+    this.#subscribers.delete(endpoint);
+  }
+
+  /** Subscribes to these topics at every peer, and to no others. */
+  subscribe(topics: readonly string[]): void {
+    const [before, after] = [new Set(this.#topics), new Set(topics)];
+    this.#topics = topics;
+    for (const subscriber of this.#subscribers.values()) {
+      subscriber.subscribe(topics.filter((topic) => !before.has(topic)));
+      subscriber.unsubscribe([...before].filter((topic) => !after.has(topic)));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const subscriber of this.#subscribers.values()) subscriber.close();
+    await this.#publisher?.close();
+  }
+
+  #onMessage(frames: readonly Frame[]): void {
+    this.#reading(() => {
+      const { from, message } = decodePeerMessage(frames);
+      this.#listener?.onPeerMessage(from, message);
+    });
+  }
+
+  #onSubscribed(topic: string): void {
+    this.#reading(() => {
+      const member = introducedBy(topic);
+      if (member !== null) this.#listener?.onIntroduced(member);
+    });
+  }
+
+  #reading(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      this.logger.warn({ event: "message-refused", problem: String(error) });
+    }
+  }
+}

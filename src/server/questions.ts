@@ -1,0 +1,50 @@
+import type { ServerId } from "../protocol/ids.js";
+import { topicOfServer, type PeerMessage } from "../protocol/peer-messages.js";
+import type { Timer, Turn } from "./turn.js";
+
+/** How long one attempt at a question waits, and how many there are. */
+const ATTEMPT_MS = 1_000;
+const ATTEMPTS = 2;
+
+interface Question {
+  readonly peer: ServerId;
+  readonly then: (answer: PeerMessage | null) => void;
+  timer: Timer;
+}
+
+/** Questions to single peers that are answered at once and from memory: asked again when lost, given up after a while. */
+export class Questions {
+  readonly #open = new Map<number, Question>();
+  #nextTag = 1;
+
+  constructor(readonly turn: Turn) {}
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** @param then called once, with null where no answer came */
+  ask(peer: ServerId, make: (tag: number) => PeerMessage, then: Question["then"]): void {
+    const tag = this.#nextTag++;
+    const attempt = (left: number): Timer => {
+      this.turn.emit({ type: "publish", topic: topicOfServer(peer), message: make(tag) });
+      return this.turn.after(ATTEMPT_MS, () => {
+        if (left > 1) question.timer = attempt(left - 1);
+        else this.#close(tag, null);
+      });
+    };
+    const question: Question = { peer, then, timer: attempt(ATTEMPTS) };
+    this.#open.set(tag, question);
+  }
+
+  onAnswer(from: ServerId, answer: PeerMessage & { readonly tag: number }): void {
+    if (this.#open.get(answer.tag)?.peer === from) this.#close(answer.tag, answer);
+  }
+
+  #close(tag: number, answer: PeerMessage | null): void {
+    const question = this.#open.get(tag);
+    this.#open.delete(tag);
+    question?.timer.cancel();
+    question?.then(answer);
+  }
+}

@@ -1,0 +1,146 @@
+import type { ServerId } from "../protocol/ids.js";
+import type { Millis } from "../protocol/machine.js";
+
+/** What a coordinator waits for, in milliseconds after it has asked: each later than the one before. */
+export interface QuorumTimes {
+  /** Who has not answered by then is asked again, directly. */
+  readonly resendAfterMs: Millis;
+  /** For each owner that has not answered by then, the next server on the ring stands in. */
+  readonly standInAfterMs: Millis;
+  /** The client gets its answer by then, with as many copies as there are. */
+  readonly answerAfterMs: Millis;
+  /** Nobody is waited for any longer; what is still missing is left to hand-over and anti-entropy. */
+  readonly endAfterMs: Millis;
+}
+
+export interface QuorumPlan {
+  readonly kind: "read" | "write";
+  readonly self: ServerId;
+  /** The first N servers of the preference list. */
+  readonly owners: readonly ServerId[];
+  /** Servers that are about to become owners: written to, not waited for. */
+  readonly heirs: readonly ServerId[];
+  /** The rest of the preference list, in its order. */
+  readonly standIns: readonly ServerId[];
+  /** How many durable copies make a write acknowledged (W). */
+  readonly writeQuorum: number;
+  /** How many copies, this server's own among them, a read compares (R). */
+  readonly readQuorum: number;
+  readonly isAlive: (server: ServerId) => boolean;
+}
+
+/** Whom to ask: on the partition's topic, or one by one. */
+export type QuorumMove = { readonly type: "publish" } | { readonly type: "ask"; readonly server: ServerId };
+
+/**
+ * One request at its coordinator (DeCandia et al., "Dynamo", SOSP 2007, sections 4.5 and 4.6): N owners are asked, R of them
+ * make a read complete, W durable copies make a write acknowledged. The quorum is sloppy: for an owner that is dead or
+ * silent the next living server of the preference list stands in, so a write fails only with the last server.
+ */
+export class Quorum {
+  readonly #asked = new Set<ServerId>();
+  /** Asked and not heard of since. */
+  readonly #awaited = new Set<ServerId>();
+  readonly #answered = new Set<ServerId>();
+  readonly #holding = new Set<ServerId>();
+  readonly #standIns: ServerId[];
+
+  constructor(readonly plan: QuorumPlan) {
+    this.#standIns = plan.standIns.filter((server) => server !== plan.self);
+  }
+
+  /** How many servers are known to have everything on disk. */
+  get stored(): number {
+    return this.#holding.size;
+  }
+
+  /** How many copies were compared, this server's own among them where it is an owner. */
+  get compared(): number {
+    const isOwner = this.plan.owners.includes(this.plan.self);
+    return this.#answered.size + (isOwner ? 1 : 0);
+  }
+
+  /** The opening: a write goes to all owners at once, a read to as many as it has to be compared with. */
+  begin(): readonly QuorumMove[] {
+    const peers = this.#peers();
+    const dead = this.plan.owners.filter((server) => server !== this.plan.self && !this.plan.isAlive(server));
+    if (this.plan.kind === "read") {
+      const isOwner = this.plan.owners.includes(this.plan.self);
+      const candidates = [...peers.filter(this.plan.isAlive), ...this.#living(this.#standIns)];
+      return candidates.slice(0, this.plan.readQuorum - (isOwner ? 1 : 0)).map((server) => this.#ask(server));
+    }
+    for (const server of peers) this.#asked.add(server);
+    for (const server of peers) if (this.plan.isAlive(server)) this.#awaited.add(server);
+    return [...(peers.length > 0 ? [{ type: "publish" } as const] : []), ...dead.flatMap(() => this.#standIn())];
+  }
+
+  /** This server's own copy is on disk. */
+  onStoredHere(): void {
+    this.#holding.add(this.plan.self);
+  }
+
+  /** `holds` where the server has everything on disk; otherwise it has answered and still lacks something. */
+  onAnswer(server: ServerId, holds: boolean): void {
+    this.#awaited.delete(server);
+    this.#answered.add(server);
+    if (holds) this.#holding.add(server);
+  }
+
+  /** The server cannot: another one takes its place. */
+  onDeclined(server: ServerId): readonly QuorumMove[] {
+    if (!this.#awaited.delete(server)) return [];
+    return this.#standIn();
+  }
+
+  /** The first answers should have been here by now: everyone silent is asked again, and a read asks all it can. */
+  resend(): readonly QuorumMove[] {
+    const silent =
+      this.plan.kind === "read" && this.compared < this.plan.readQuorum ? this.#peers() : [...this.#awaited];
+    return silent
+      .filter((server) => this.plan.isAlive(server) && !this.#holding.has(server))
+      .map((server) => this.#ask(server));
+  }
+
+  /** Owners that are still silent get somebody to stand in for them. */
+  standIn(): readonly QuorumMove[] {
+    const silent = [...this.#awaited].filter((server) => this.plan.owners.includes(server));
+    return silent.flatMap(() => this.#standIn());
+  }
+
+  /** Whether the client can have its answer: enough copies, or nobody left to hope for. */
+  isSettled(): boolean {
+    const isRead = this.compared >= Math.min(this.plan.readQuorum, this.plan.owners.length);
+    const isWritten = this.plan.kind === "read" || this.stored >= this.plan.writeQuorum;
+    return (isRead && isWritten) || this.#isHopeless();
+  }
+
+  /** Whether everyone who should have a copy has it. */
+  isComplete(): boolean {
+    return [...this.#asked].every((server) => this.#holding.has(server));
+  }
+
+  #isHopeless(): boolean {
+    const lacking = [...this.#answered].some((server) => !this.#holding.has(server));
+    return this.#awaited.size === 0 && !(this.plan.kind === "write" && lacking) && this.#holding.has(this.plan.self);
+  }
+
+  /** All who should have a copy, but for this server. */
+  #peers(): readonly ServerId[] {
+    return [...new Set([...this.plan.owners, ...this.plan.heirs])].filter((server) => server !== this.plan.self);
+  }
+
+  #living(servers: readonly ServerId[]): readonly ServerId[] {
+    return servers.filter((server) => this.plan.isAlive(server));
+  }
+
+  #standIn(): readonly QuorumMove[] {
+    const next = this.#standIns.find((server) => this.plan.isAlive(server) && !this.#asked.has(server));
+    return next === undefined ? [] : [this.#ask(next)];
+  }
+
+  #ask(server: ServerId): QuorumMove {
+    this.#asked.add(server);
+    this.#awaited.add(server);
+    return { type: "ask", server };
+  }
+}

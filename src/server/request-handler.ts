@@ -1,0 +1,164 @@
+import { digestOf } from "../crdt/codec.js";
+import { decodeRemoval, type Copy, type Inspection, type Replication } from "../protocol/cluster-messages.js";
+import { ProtocolError } from "../protocol/errors.js";
+import { bodyFrame, type Request } from "../protocol/frames.js";
+import { partitionOf } from "../protocol/hash-ring.js";
+import type { ListId, ServerId } from "../protocol/ids.js";
+import type { AntiEntropy } from "./anti-entropy.js";
+import { refusing, type Answer, type Coordinator } from "./coordinator.js";
+import type { HandOver } from "./hand-over.js";
+import type { Peers } from "./peers.js";
+import type { Questions } from "./questions.js";
+import type { Replica } from "./replica.js";
+import type { Roster } from "./roster.js";
+import type { Turn } from "./turn.js";
+
+/** The parts of the server that requests are about. */
+export interface Parts {
+  readonly replica: Replica;
+  readonly roster: Roster;
+  readonly peers: Peers;
+  readonly questions: Questions;
+  readonly antiEntropy: AntiEntropy;
+  readonly handOver: HandOver;
+  readonly coordinator: Coordinator;
+  readonly replication: Replication;
+}
+
+/** Hints that one answer names; the others are counted. */
+const MOST_HINTS = 1_000;
+
+/** Answers what clients and operators ask of a server. */
+export class RequestHandler {
+  constructor(
+    readonly turn: Turn,
+    readonly parts: Parts,
+  ) {}
+
+  onRequest(request: Request, answer: Answer): void {
+    refusing(answer, this.turn, () => {
+      const value = this.#answerTo(request, answer);
+      if (value !== null) answer({ kind: "reply", body: bodyFrame(value) });
+    });
+  }
+
+  /** The answer where it can be given at once, else null; then it comes later. */
+  #answerTo(request: Request, answer: Answer): unknown {
+    switch (request.kind) {
+      case "sync":
+        this.parts.coordinator.onSync(request, answer);
+        return null;
+      case "where":
+        this.#where(request.listId ?? "", answer);
+        return null;
+      case "ping":
+        return { server: this.turn.id };
+      case "inspect":
+        return this.#inspection();
+      case "repair":
+        this.#repair(answer);
+        return null;
+      case "leave":
+        return this.#leave();
+      case "remove":
+        return this.#remove(decodeRemoval(request.body).id);
+      case "status":
+        throw new ProtocolError("unknown-kind", "this is for brokers to answer");
+    }
+  }
+
+  /** Asks everyone who may have a copy for its digest. */
+  #where(listId: ListId, answer: Answer): void {
+    const { roster, peers, questions, replica, replication } = this.parts;
+    const partition = partitionOf(listId);
+    const { placement } = roster;
+    const owners = placement.owners(partition);
+    const copies: Copy[] = [];
+    const servers = [...new Set([...placement.holders(partition), ...placement.order(partition)])];
+    const add = (server: ServerId, answered: boolean, digest: string | null): void => {
+      const role = owners.includes(server) ? "owner" : placement.isHeir(server, partition) ? "heir" : "stand-in";
+      copies.push({ server, role, answered, digest });
+      if (copies.length < servers.length) return;
+      copies.sort((a, b) => servers.indexOf(a.server) - servers.indexOf(b.server));
+      const worthTelling = copies.filter((copy) => copy.role !== "stand-in" || copy.digest !== null);
+      const wanted = roster.quorumOf(replication.writeQuorum, owners.length);
+      const { replicas } = replication;
+      answer({ kind: "reply", body: bodyFrame({ partition, wanted, replicas, copies: worthTelling }) });
+    };
+    for (const server of servers) {
+      if (server === this.turn.id) {
+        replica.use(
+          listId,
+          (list) => {
+            const digest = list.seen.isEmpty() ? null : digestOf(list);
+            replica.whenDurable(
+              listId,
+              () => add(server, true, digest),
+              () => add(server, false, null),
+            );
+          },
+          () => add(server, false, null),
+        );
+      } else if (!peers.isAlive(server)) add(server, false, null);
+      else {
+        const make = (tag: number) => ({ type: "describe", tag, listId }) as const;
+        questions.ask(server, make, (reply) =>
+          add(server, reply !== null, reply?.type === "described" ? reply.digest : null),
+        );
+      }
+    }
+  }
+
+  #inspection(): Inspection {
+    const { roster, handOver, antiEntropy } = this.parts;
+    const some: Inspection["hints"]["some"] = [];
+    for (const { list, missingAt } of handOver.hints()) {
+      if (some.length >= MOST_HINTS) break;
+      some.push({ list, missingAt: [...missingAt] });
+    }
+    return {
+      id: this.turn.id,
+      status: roster.status,
+      counters: { ...this.turn.counters },
+      hints: { total: handOver.hintCount, some },
+      transfers: { incoming: { ...antiEntropy.progress }, outgoing: { ...handOver.progress } },
+    };
+  }
+
+  /** One round with every living peer, now. */
+  #repair(answer: Answer): void {
+    const { peers, antiEntropy } = this.parts;
+    const alive = peers.alive();
+    const results: { server: ServerId; differing: number; failed: boolean }[] = [];
+    const reply = (): void => answer({ kind: "reply", body: bodyFrame({ peers: results }) });
+    if (alive.length === 0) reply();
+    for (const server of alive) {
+      antiEntropy.round(server, (result) => {
+        results.push({ server, ...result });
+        if (results.length === alive.length) reply();
+      });
+    }
+  }
+
+  #leave(): unknown {
+    const { roster } = this.parts;
+    const others = roster.members().filter(({ id, status }) => id !== this.turn.id && status === "member");
+    if (others.length === 0)
+      throw new ProtocolError("refused", "the last member of a cluster has nobody to leave its lists to");
+    roster.advance(this.turn.id, "leaving");
+    return { id: this.turn.id, status: roster.status };
+  }
+
+  #remove(id: ServerId): unknown {
+    const { roster, peers } = this.parts;
+    if (roster.get(id) === null) throw new ProtocolError("refused", "no server of this id belongs to the cluster");
+    if (id === this.turn.id || peers.isAlive(id)) {
+      throw new ProtocolError(
+        "refused",
+        `${id} is alive: let it hand over its lists with \`aisle cluster leave ${id}\``,
+      );
+    }
+    roster.advance(id, "removed");
+    return { id, status: "removed" };
+  }
+}

@@ -1,0 +1,80 @@
+import type { Dot } from "../../src/crdt/dot.js";
+import type { Intent } from "../../src/client/intent.js";
+import type { SimClient } from "./sim-client.js";
+import type { SimServer } from "./sim-server.js";
+import type { World } from "./world.js";
+
+interface Accepted {
+  readonly listId: string;
+  readonly item: string;
+  readonly dot: Dot;
+  readonly needed: number;
+  readonly isRemove: boolean;
+  /** What its author knew of the item: each replica's last operation on it. */
+  readonly saw: ReadonlyMap<string, number>;
+  readonly author: SimClient;
+  /** Whether its author was told that it is on enough servers. */
+  isAcknowledged: boolean;
+}
+
+/** Every operation that a device has accepted, and what follows from them: the oracle of a run. */
+export class Ledger {
+  readonly #accepted: Accepted[] = [];
+
+  constructor(readonly world: World) {}
+
+  /** Makes a change on a device, and remembers it. @param amount null to remove the item */
+  record(client: SimClient, listId: string, item: string, amount: number | null): void {
+    const saw = new Map(client.list(listId).shown.items.entries().get(item)?.touched.entries());
+    const intent: Intent =
+      amount === null
+        ? { type: "remove", key: item }
+        : { type: "add", name: item, unit: null, amount, note: null, aisle: null };
+    const dot = client.change(listId, intent).outbox.at(-1);
+    if (dot === undefined) throw new Error("a change is in the outbox");
+    const isRemove = amount === null;
+    this.#accepted.push({
+      listId,
+      item,
+      dot,
+      needed: amount ?? 0,
+      isRemove,
+      saw,
+      author: client,
+      isAcknowledged: false,
+    });
+    const what = isRemove ? `removes ${item} from` : `adds ${amount} ${item} to`;
+    this.world.trace(`${client.name} ${what} ${listId.slice(0, 4)} as ${dot.replica}:${dot.counter}`);
+  }
+
+  /** Whether everything that its author takes for stored is on so many disks; else what is not. */
+  check(servers: readonly SimServer[], wanted: number): string | null {
+    for (const one of this.#accepted) {
+      const { dot, author } = one;
+      const name = `${dot.replica}:${dot.counter}`;
+      if (!one.isAcknowledged) {
+        const { outbox, rejected } = author.list(one.listId);
+        if (outbox.some(({ replica, counter }) => replica === dot.replica && counter === dot.counter)) continue;
+        if (rejected.length > 0) return `a change by ${author.name} was rejected`;
+        one.isAcknowledged = true;
+        this.world.trace(`${name} is acknowledged`);
+      }
+      const copies = servers.filter((server) => server.onDisk(one.listId)?.seen.has(dot) === true).length;
+      if (copies < wanted) return `${author.name} takes ${name} for stored, and it is on ${copies} of ${wanted} disks`;
+    }
+    return null;
+  }
+
+  /** All accepted operations, less those that a remove had seen. */
+  totals(listId: string): string {
+    const accepted = this.#accepted.filter((one) => one.listId === listId);
+    const removes = accepted.filter((one) => one.isRemove);
+    const isSeen = ({ dot, item }: Accepted): boolean =>
+      removes.some((remove) => remove.item === item && (remove.saw.get(dot.replica) ?? 0) >= dot.counter);
+    const totals = new Map<string, number>();
+    for (const one of accepted) {
+      if (!one.isRemove && !isSeen(one)) totals.set(one.item, (totals.get(one.item) ?? 0) + one.needed);
+    }
+    return JSON.stringify([...totals].sort());
+  }
+}

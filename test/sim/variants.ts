@@ -1,0 +1,60 @@
+import { DotContext } from "../../src/crdt/dot-context.js";
+import { Placement } from "../../src/protocol/placement.js";
+import type { ServerVariant } from "./sim-server.js";
+
+/** A cluster that is wrong on purpose. */
+export interface Variant extends ServerVariant {
+  /** Takes a dot for proof of all before it: a version vector where a context with gaps should be. */
+  readonly ignoresGaps?: boolean;
+  /** Computes owners from who is up instead of from who is a member. */
+  readonly placesByWhoIsUp?: boolean;
+}
+
+/** Runs with production code put wrong as the variant says, and puts it right again. */
+export function withVariant<T>(variant: Variant, isUp: (server: string) => boolean, run: () => T): T {
+  const restore: (() => void)[] = [];
+  if (variant.ignoresGaps === true) {
+    restore.push(
+      replace(
+        DotContext.prototype,
+        "addRanges",
+        () =>
+          function (this: DotContext, replica, ranges) {
+            for (const { to } of ranges) this.vector.raise(replica, to);
+          },
+      ),
+    );
+  }
+  if (variant.placesByWhoIsUp === true) {
+    restore.push(
+      replace(
+        Placement.prototype,
+        "order",
+        (order) =>
+          function (this: Placement, partition) {
+            return order.call(this, partition).filter(isUp);
+          },
+      ),
+      replace(
+        Placement.prototype,
+        "heirs",
+        () =>
+          function (this: Placement, partition) {
+            return this.owners(partition);
+          },
+      ),
+    );
+  }
+  try {
+    return run();
+  } finally {
+    for (const undo of restore) undo();
+  }
+}
+
+/** Puts another method in an object's place; answers how to undo that. */
+function replace<T extends object, K extends keyof T>(target: T, name: K, make: (original: T[K]) => T[K]): () => void {
+  const original = target[name];
+  target[name] = make(original);
+  return () => (target[name] = original);
+}
