@@ -7,6 +7,8 @@ PORT_BASE ?= 5555
 BROKERS ?= 2
 SERVERS ?= 3
 ID ?= server-1
+SEEDS ?= 1000
+FROM ?= 1
 AISLE := node dist/main.js
 export NODE_OPTIONS_TEST := --experimental-vm-modules --disable-warning=ExperimentalWarning
 
@@ -15,7 +17,7 @@ BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 
-.PHONY: help install build check test test-long start stop demo broker server clean
+.PHONY: help install build check test test-long sim start stop demo broker server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -40,6 +42,10 @@ test: check build ## everything that must hold, in a few minutes
 
 test-long: check build ## the same with the stated numbers of runs
 	AISLE_LONG=1 NODE_OPTIONS="$(NODE_OPTIONS_TEST)" npx jest $(TESTS)
+
+sim: install ## play simulated clusters: SEED=7 replays one, SEEDS=10000 FROM=1 searches
+	@node --max-semi-space-size=64 --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs test/sim/main.ts \
+	  $(if $(SEED),replay $(SEED),search $(FROM) $(SEEDS)) $(VARIANT)
 
 start: build ## bring up a cluster on this machine and open Aisle
 	@$(AISLE) cluster up --data $(DATA)/cluster --port-base $(PORT_BASE) --brokers $(BROKERS) --servers $(SERVERS)

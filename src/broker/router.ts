@@ -42,7 +42,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   readonly #queue: ServerQueue;
   readonly #pending = new PendingRequests();
   readonly #membership = new Membership();
-  #placement = new Placement(new Membership(), 1);
+  #placement = Placement.of(new Membership(), 1);
   #replication: Replication | null = null;
   #heartbeatSequence = 0;
   #nextFeedHeartbeatAt: Millis | null = null;
@@ -190,7 +190,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
     this.#replication = replication;
     if (changed || this.#placement.replicas !== replication.replicas) {
-      this.#placement = new Placement(this.#membership, replication.replicas);
+      this.#placement = Placement.of(this.#membership, replication.replicas);
     }
     this.#log("server-ready", { server: id, servers: this.#queue.size });
     // The newcomer learns the table either way; the others only when it has become another one.

@@ -13,8 +13,28 @@ const RING_LENGTH = 2 ** (8 * POSITION_BYTES);
 /** Rings remembered for reuse: a cluster passes through few sets of members, and sees each of them often. */
 const MOST_REMEMBERED = 64;
 
+/** Places remembered for reuse: a list in use is asked for again and again. */
+const MOST_PLACES = 65_536;
+const places = new Map<ListId, number>();
+
+/** Where a list is in the key space: the first two bytes of its id's SHA-256. */
+function placeOf(listId: ListId): number {
+  let place = places.get(listId);
+  if (place === undefined) {
+    place = createHash("sha256").update(listId).digest().readUInt16BE(0);
+    if (places.size >= MOST_PLACES) places.clear();
+    places.set(listId, place);
+  }
+  return place;
+}
+
 export function partitionOf(listId: ListId): number {
-  return createHash("sha256").update(listId).digest().readUInt8(0);
+  return placeOf(listId) >> 8;
+}
+
+/** Which of so many parts of its partition the list is in. */
+export function bucketOf(listId: ListId, buckets: number): number {
+  return (placeOf(listId) & 0xff) % buckets;
 }
 
 /**

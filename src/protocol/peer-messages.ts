@@ -3,7 +3,7 @@ import { decodeContext, decodeList, encodeContext, encodeList } from "../crdt/co
 import type { DotContext } from "../crdt/dot-context.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import { ProtocolError } from "./errors.js";
-import { bodyFrame, headerText, textFrame, type Frame } from "./frames.js";
+import { bodyFrame, headerText, textFrame, wordFrame, type Frame } from "./frames.js";
 import { PARTITIONS } from "./hash-ring.js";
 import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { MembersSchema, type Member } from "./membership.js";
@@ -74,8 +74,13 @@ export function topicOfServer(id: ServerId): string {
 
 /** The topic of what is written to a partition. */
 export function topicOfPartition(partition: number): string {
-  return `partition/${partition.toString(16).padStart(2, "0")}/`;
+  return PARTITION_TOPICS[partition] ?? "";
 }
+
+const PARTITION_TOPICS = Array.from(
+  { length: PARTITIONS },
+  (_, partition) => `partition/${partition.toString(16).padStart(2, "0")}/`,
+);
 
 const INTRODUCTION = "from/";
 
@@ -119,8 +124,8 @@ const SCHEMAS = {
 
 /** The frames of a message by server `from` on a topic. */
 export function encodePeerMessage(topic: string, from: ServerId, message: PeerMessage): Frame[] {
-  const head = [topic, VERSION_FRAME, from, message.type].map(textFrame);
-  if (message.type === "beat") return [...head, textFrame(message.table)];
+  const head = [topic, VERSION_FRAME, from, message.type].map(wordFrame);
+  if (message.type === "beat") return [...head, wordFrame(message.table)];
   return [...head, bodyFrame(bodyOf(message))];
 }
 

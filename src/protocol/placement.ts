@@ -2,48 +2,81 @@ import { HashRing, PARTITIONS } from "./hash-ring.js";
 import type { ServerId } from "./ids.js";
 import type { Membership } from "./membership.js";
 
+/** Placements remembered for reuse, as rings are. */
+const MOST_REMEMBERED = 64;
+
+const ALL_PARTITIONS = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+
 /**
  * Which servers hold which partition, now and once every joining and leaving under way is over. A pure function of the
  * membership table, never of who is up: a server that is down keeps its partitions until somebody takes it out.
  */
 export class Placement {
-  readonly #now: HashRing;
-  readonly #next: HashRing;
-  readonly #holders: (readonly ServerId[])[] = [];
+  static readonly #remembered = new Map<string, Placement>();
+  readonly #owners: readonly (readonly ServerId[])[];
+  readonly #heirs: readonly (readonly ServerId[])[];
+  readonly #holders: readonly (readonly ServerId[])[];
+  /** What `keptWith` has computed. */
+  readonly #kept = new Map<string, readonly number[]>();
 
-  /** @param replicas how many servers hold each partition (N) */
-  constructor(
-    membership: Membership,
+  private constructor(
+    readonly now: HashRing,
+    next: HashRing,
     readonly replicas: number,
   ) {
-    this.#now = HashRing.of(membership.idsOf("member", "leaving"));
-    this.#next = HashRing.of(membership.idsOf("member", "joining"));
+    this.#owners = ALL_PARTITIONS.map((partition) => now.preferenceList(partition).slice(0, replicas));
+    this.#heirs = ALL_PARTITIONS.map((partition) => next.preferenceList(partition).slice(0, replicas));
+    this.#holders = ALL_PARTITIONS.map((partition) => [
+      ...new Set([...this.owners(partition), ...this.heirs(partition)]),
+    ]);
   }
 
-  /** Whether every partition has the same owners and heirs in both. */
-  isSameAs(other: Placement): boolean {
-    // Rings of the same servers are one object.
-    return this.#now === other.#now && this.#next === other.#next && this.replicas === other.replicas;
+  /**
+   * The same object for the same servers: a table that changes otherwise moves nothing.
+   * @param replicas how many servers hold each partition (N)
+   */
+  static of(membership: Membership, replicas: number): Placement {
+    const now = membership.idsOf("member", "leaving");
+    const next = membership.idsOf("member", "joining");
+    const name = `${replicas}:${now.join(" ")}:${next.join(" ")}`;
+    let placement = Placement.#remembered.get(name);
+    if (placement === undefined) {
+      placement = new Placement(HashRing.of(now), HashRing.of(next), replicas);
+      if (Placement.#remembered.size >= MOST_REMEMBERED) Placement.#remembered.clear();
+      Placement.#remembered.set(name, placement);
+    }
+    return placement;
   }
 
   /** Whom to ask for the partition, best first: its owners, then those who stand in for them. */
   order(partition: number): readonly ServerId[] {
-    return this.#now.preferenceList(partition);
+    return this.now.preferenceList(partition);
   }
 
   /** Who answers for the partition: the first N of its order. */
   owners(partition: number): readonly ServerId[] {
-    return this.order(partition).slice(0, this.replicas);
+    return this.#owners[partition] ?? [];
   }
 
   /** Who will own it when nobody is joining or leaving any more. */
   heirs(partition: number): readonly ServerId[] {
-    return this.#next.preferenceList(partition).slice(0, this.replicas);
+    return this.#heirs[partition] ?? [];
   }
 
   /** Owners and heirs: everyone who has to receive what is written. */
   holders(partition: number): readonly ServerId[] {
-    return (this.#holders[partition] ??= [...new Set([...this.owners(partition), ...this.heirs(partition)])]);
+    return this.#holders[partition] ?? [];
+  }
+
+  /** The partitions that one server is to keep and the other holds. */
+  keptWith(keeper: ServerId, holder: ServerId): readonly number[] {
+    const name = `${keeper} ${holder}`;
+    let kept = this.#kept.get(name);
+    if (kept === undefined) {
+      kept = ALL_PARTITIONS.filter((partition) => this.isHeir(keeper, partition) && this.isHolder(holder, partition));
+      this.#kept.set(name, kept);
+    }
+    return kept;
   }
 
   isHolder(server: ServerId, partition: number): boolean {

@@ -14,6 +14,7 @@ export const VERSION_FRAME = `AISLE/${SUPPORTED.newest}`;
 
 /** @throws ProtocolError `malformed` where it is no version frame, `unsupported-version` where it names another version. */
 export function checkVersion(frame: string): number {
+  if (frame === VERSION_FRAME) return SUPPORTED.newest;
   const match = /^AISLE\/([1-9][0-9]{0,4})$/.exec(frame);
   if (match === null) throw new ProtocolError("malformed", "the first frame is not AISLE/ and a version");
   const version = Number(match[1]);

@@ -1,5 +1,5 @@
 import { digestOf } from "../crdt/codec.js";
-import { partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
+import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import { topicOfServer, type ListDigest, type PartitionSum, type PeerMessage } from "../protocol/peer-messages.js";
@@ -225,9 +225,7 @@ export class AntiEntropy {
 
   /** The partitions that a round is about: those which the initiator keeps and the other has. */
   #between(initiator: ServerId, answerer: ServerId): readonly number[] {
-    const { placement } = this.roster;
-    const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-    return all.filter((partition) => placement.isHeir(initiator, partition) && placement.isHolder(answerer, partition));
+    return this.roster.placement.keptWith(initiator, answerer);
   }
 
   /** Computes what digests are missing, then goes on; a list that cannot be read is left out this time. */

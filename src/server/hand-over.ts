@@ -182,6 +182,11 @@ export class HandOver {
         this.replica.drop(listId);
       }
     };
-    this.replica.use(listId, release, () => undefined);
+    // What is still on its way to the disk would otherwise arrive there after the list was let go of.
+    this.replica.whenDurable(
+      listId,
+      () => this.replica.use(listId, release, () => undefined),
+      () => undefined,
+    );
   }
 }

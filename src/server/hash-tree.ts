@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
+import { bucketOf, partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
 import type { ListId } from "../protocol/ids.js";
 import type { ListDigest, PartitionBuckets, PartitionSum } from "../protocol/peer-messages.js";
 
@@ -8,6 +8,8 @@ export const BUCKETS = 16;
 
 const SUM_BYTES = 6;
 const SUM_MODULUS = 2 ** (8 * SUM_BYTES);
+
+const NO_LISTS: ReadonlySet<ListId> = new Set();
 
 interface Leaf {
   readonly partition: number;
@@ -23,8 +25,8 @@ interface Leaf {
  */
 export class HashTree {
   readonly #leaves = new Map<ListId, Leaf>();
-  readonly #byPartition = Array.from({ length: PARTITIONS }, () => new Set<ListId>());
-  readonly #stale = Array.from({ length: PARTITIONS }, () => new Set<ListId>());
+  readonly #byPartition = new Map<number, Set<ListId>>();
+  readonly #stale = new Set<ListId>();
   readonly #partitionSums = new Array<number>(PARTITIONS).fill(0);
   readonly #bucketSums = new Array<number>(PARTITIONS * BUCKETS).fill(0);
 
@@ -32,17 +34,21 @@ export class HashTree {
   invalidate(listId: ListId): void {
     let leaf = this.#leaves.get(listId);
     if (leaf === undefined) {
-      leaf = { partition: partitionOf(listId), bucket: bucketOf(listId), digest: null, sum: 0 };
+      leaf = { partition: partitionOf(listId), bucket: bucketOf(listId, BUCKETS), digest: null, sum: 0 };
       this.#leaves.set(listId, leaf);
-      this.#byPartition[leaf.partition]?.add(listId);
+      const lists = this.#byPartition.get(leaf.partition);
+      if (lists === undefined) this.#byPartition.set(leaf.partition, new Set([listId]));
+      else lists.add(listId);
     }
     leaf.digest = null;
-    this.#stale[leaf.partition]?.add(listId);
+    this.#stale.add(listId);
   }
 
   /** The lists of these partitions whose digests have to be set. */
   stale(partitions: Iterable<number>): readonly ListId[] {
-    return [...partitions].flatMap((partition) => [...(this.#stale[partition] ?? [])]);
+    if (this.#stale.size === 0) return [];
+    const wanted = new Set(partitions);
+    return [...this.#stale].filter((listId) => wanted.has(partitionOf(listId)));
   }
 
   set(listId: ListId, digest: string): void {
@@ -52,7 +58,7 @@ export class HashTree {
     this.#add(leaf, sum - leaf.sum);
     leaf.digest = digest;
     leaf.sum = sum;
-    this.#stale[leaf.partition]?.delete(listId);
+    this.#stale.delete(listId);
   }
 
   remove(listId: ListId): void {
@@ -60,8 +66,8 @@ export class HashTree {
     if (leaf === undefined) return;
     this.#add(leaf, -leaf.sum);
     this.#leaves.delete(listId);
-    this.#byPartition[leaf.partition]?.delete(listId);
-    this.#stale[leaf.partition]?.delete(listId);
+    this.#byPartition.get(leaf.partition)?.delete(listId);
+    this.#stale.delete(listId);
   }
 
   /** The sum over several partitions. */
@@ -73,10 +79,12 @@ export class HashTree {
 
   /** The sums of those of the partitions that hold anything. */
   sums(partitions: Iterable<number>): readonly PartitionSum[] {
-    return [...partitions].flatMap((partition) => {
+    const sums: PartitionSum[] = [];
+    for (const partition of partitions) {
       const sum = this.#partitionSums[partition] ?? 0;
-      return sum === 0 ? [] : [[partition, sum] as const];
-    });
+      if (sum !== 0) sums.push([partition, sum]);
+    }
+    return sums;
   }
 
   buckets(partition: number): PartitionBuckets {
@@ -86,7 +94,7 @@ export class HashTree {
   /** The lists with their digests in those of a partition's buckets whose sums differ from these. */
   differing([partition, sums]: PartitionBuckets): readonly ListDigest[] {
     const [, own] = this.buckets(partition);
-    return [...(this.#byPartition[partition] ?? [])].flatMap((listId) => {
+    return [...this.listsOf(partition)].flatMap((listId) => {
       const leaf = this.#leaves.get(listId);
       const digest = leaf?.digest ?? null;
       if (leaf === undefined || digest === null || sums[leaf.bucket] === own[leaf.bucket]) return [];
@@ -100,7 +108,7 @@ export class HashTree {
 
   /** The lists of a partition. */
   listsOf(partition: number): ReadonlySet<ListId> {
-    return this.#byPartition[partition] ?? new Set();
+    return this.#byPartition.get(partition) ?? NO_LISTS;
   }
 
   #add({ partition, bucket }: Leaf, difference: number): void {
@@ -109,8 +117,4 @@ export class HashTree {
     this.#partitionSums[partition] = added(this.#partitionSums[partition]);
     this.#bucketSums[at] = added(this.#bucketSums[at]);
   }
-}
-
-function bucketOf(listId: ListId): number {
-  return createHash("sha256").update(listId).digest().readUInt8(1) % BUCKETS;
 }

@@ -4,6 +4,7 @@ import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";
 import { EVERYONE, introductionOf, topicOfPartition, topicOfServer } from "../protocol/peer-messages.js";
+import type { Placement } from "../protocol/placement.js";
 import type { Roster } from "./roster.js";
 import type { Turn } from "./turn.js";
 
@@ -20,7 +21,8 @@ export class Peers {
   /** The fingerprint of each living peer's table, as it said last. */
   readonly #tables = new Map<ServerId, string>();
   #connected: ReadonlySet<string> = new Set();
-  #topics = "";
+  #listensFor: Placement | null = null;
+  #introduction = "";
 
   /** @param onAlive called when a peer is heard for the first time, or again after a silence */
   constructor(
@@ -94,13 +96,14 @@ export class Peers {
   #listen(): void {
     const { id } = this.turn;
     const own = this.roster.get(id);
-    const topics = [EVERYONE, topicOfServer(id), ...(own === null ? [] : [introductionOf(own)])];
+    const introduction = own === null ? EVERYONE : introductionOf(own);
+    if (this.#listensFor === this.roster.placement && this.#introduction === introduction) return;
+    this.#listensFor = this.roster.placement;
+    this.#introduction = introduction;
+    const topics = [EVERYONE, topicOfServer(id), introduction];
     for (let partition = 0; partition < PARTITIONS; partition++) {
-      if (this.roster.placement.holders(partition).includes(id)) topics.push(topicOfPartition(partition));
+      if (this.roster.placement.isHolder(id, partition)) topics.push(topicOfPartition(partition));
     }
-    const name = topics.join(" ");
-    if (name === this.#topics) return;
-    this.#topics = name;
     this.turn.emit({ type: "listen", topics });
   }
 

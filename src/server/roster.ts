@@ -30,7 +30,7 @@ export class Roster {
   ) {
     this.#membership = Membership.of(remembered);
     this.#start();
-    this.#placement = new Placement(this.#membership, replication.replicas);
+    this.#placement = Placement.of(this.#membership, replication.replicas);
     this.#fingerprint = this.#membership.fingerprint();
   }
 
@@ -91,11 +91,12 @@ export class Roster {
   }
 
   #changed(): void {
-    const before = this.#placement;
-    this.#placement = new Placement(this.#membership, this.replication.replicas);
+    const placement = Placement.of(this.#membership, this.replication.replicas);
+    const moved = placement !== this.#placement;
+    this.#placement = placement;
     this.#fingerprint = this.#membership.fingerprint();
     this.turn.emit({ type: "save-members", members: this.members() });
-    this.onChange(!this.#placement.isSameAs(before));
+    this.onChange(moved);
   }
 
   #own(): Member {

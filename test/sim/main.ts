@@ -1,21 +1,27 @@
 /**
  * `make sim SEED=7` replays one run with its trace; `make sim SEEDS=1000 FROM=1` searches, and reports how much virtual time
- * went by in how much real time.
+ * went by in how much real time. `VARIANT=ignoresGaps` does the same to a cluster that is wrong on purpose (variants.ts).
  */
-import { simulate } from "./simulation.js";
+import { simulate, type Options } from "./simulation.js";
 
-const [mode, first, second, variant] = process.argv.slice(2);
+const [mode, ...rest] = process.argv.slice(2);
 const HOUR_MS = 3_600_000;
 
-function replay(seed: number): boolean {
-  const { problem, traceHash, virtualMs } = simulate(seed, { onTrace: (line) => console.log(line) });
+function variantOf(name: string | undefined): Options {
+  return name === undefined ? {} : { variant: { [name]: true } };
+}
+
+function replay([seed, variant]: readonly string[]): boolean {
+  const options = { ...variantOf(variant), onTrace: (line: string) => console.log(line) };
+  const { problem, traceHash, virtualMs } = simulate(Number(seed), options);
   console.log(
     `seed ${seed}: ${problem ?? "clean"}; ${Math.round(virtualMs / 1_000)} virtual seconds, trace ${traceHash}`,
   );
   return problem === null;
 }
 
-function search(from: number, seeds: number): boolean {
+function search([first, count, variant]: readonly string[]): boolean {
+  const [from, seeds] = [Number(first), Number(count)];
   const start = process.hrtime.bigint();
   let [virtualMs, wrong] = [0, 0];
   const report = (done: number): void => {
@@ -27,7 +33,7 @@ function search(from: number, seeds: number): boolean {
     );
   };
   for (let seed = from; seed < from + seeds; seed++) {
-    const outcome = simulate(seed, variant === undefined ? {} : { variant: { [variant]: true } });
+    const outcome = simulate(seed, variantOf(variant));
     virtualMs += outcome.virtualMs;
     if (outcome.problem !== null) {
       wrong++;
@@ -39,5 +45,5 @@ function search(from: number, seeds: number): boolean {
   return wrong === 0;
 }
 
-const isClean = mode === "replay" ? replay(Number(first)) : search(Number(first), Number(second));
+const isClean = mode === "replay" ? replay(rest) : search(rest);
 process.exitCode = isClean ? 0 : 1;

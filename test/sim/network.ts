@@ -131,7 +131,11 @@ export class Network {
   #tell(subscription: Subscription, topics: readonly string[]): void {
     const publisher = this.#publishers.get(subscription.endpoint);
     if (publisher?.host.run !== subscription.connectedTo) return;
-    for (const topic of topics) publisher.host.whenAwake(() => publisher.onSubscribe(topic));
+    // Subscriptions to partitions, of which there are many, mean nothing to a publisher.
+    const introductions = topics.filter((topic) => !topic.startsWith("partition/"));
+    publisher.host.whenAwake(() => {
+      for (const topic of introductions) publisher.onSubscribe(topic);
+    });
   }
 
   #isCut(from: Host, to: Host): boolean {

@@ -45,6 +45,8 @@ export class SimServer {
   readonly #subscriptions = new Map<string, Subscription>();
   #topics: ReadonlySet<string> = new Set();
   #socketNumber = 0;
+  #saves = 0;
+  #saved = 0;
   faults: DiskFaults = SOUND_DISK;
 
   constructor(
@@ -179,7 +181,7 @@ export class SimServer {
         this.#memory.delete(effect.listId);
         break;
       case "save-members":
-        this.#later(this.world.below(this.faults.longestFlushMs), () => (this.#members = effect.members));
+        this.#saveMembers(effect.members);
         break;
       case "log":
         if (effect.event === "request-failed") throw new Error(JSON.stringify(effect.facts));
@@ -192,6 +194,16 @@ export class SimServer {
         this.crash();
         break;
     }
+  }
+
+  /** One write after the other, as the shell does it. */
+  #saveMembers(members: readonly Member[]): void {
+    const number = ++this.#saves;
+    this.#later(this.world.below(this.faults.longestFlushMs), () => {
+      if (number < this.#saved) return;
+      this.#saved = number;
+      this.#members = members;
+    });
   }
 
   #later(delayMs: number, work: () => void): void {

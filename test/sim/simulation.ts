@@ -19,7 +19,7 @@ const LISTS = [
 const ITEMS = ["milk", "eggs", "bread"] as const;
 
 /** How long things go wrong, and how long a cluster in which everything works again may take to be one. */
-const SAFETY_MS = 90_000;
+const SAFETY_MS = 120_000;
 const LIVENESS_MS = 60_000;
 
 const REPLICAS = 3;
@@ -51,6 +51,8 @@ class Simulation {
   readonly #ledger: Ledger;
   readonly #variant: Variant;
   readonly #peers: readonly string[];
+  /** The longest time between two things that devices do. */
+  readonly #paceMs: number;
   #hosts = 0;
   #joined = 0;
   #left = 0;
@@ -61,6 +63,7 @@ class Simulation {
     this.#world = new World(seed);
     this.#world.onTrace = onTrace ?? null;
     this.#variant = variant ?? {};
+    this.#paceMs = this.#world.pick([2_000, 5_000, 10_000]);
     this.#network = new Network(this.#world);
     this.#ledger = new Ledger(this.#world);
     const names = (role: string, count: number): string[] =>
@@ -123,7 +126,7 @@ class Simulation {
     if (this.#world.chance(0.4)) this.#change(client, listId);
     else client.sync(listId);
     this.#check();
-    this.#world.after(this.#world.below(3_000), () => this.#live());
+    this.#world.after(this.#world.below(this.#paceMs), () => this.#live());
   }
 
   #change(client: SimClient, listId: string): void {
@@ -257,7 +260,8 @@ class Simulation {
     }
     while (this.#difference() !== null && this.#world.now < SAFETY_MS + LIVENESS_MS) {
       for (const client of this.#clients) for (const listId of LISTS) client.sync(listId);
-      this.#world.runUntil(this.#world.now + 1_000);
+      // Not in step with anything that happens at an interval.
+      this.#world.runUntil(this.#world.now + 4_000 + this.#world.below(2_000));
     }
     this.#check();
     const difference = this.#difference();
@@ -312,7 +316,7 @@ class Simulation {
 
   #ownersOf(listId: string): readonly SimServer[] {
     const members = this.#servers.map(({ node }) => node?.members ?? []).find((table) => table.length > 0) ?? [];
-    const owners = new Placement(Membership.of(members), REPLICAS).owners(partitionOf(listId));
+    const owners = Placement.of(Membership.of(members), REPLICAS).owners(partitionOf(listId));
     return owners.flatMap((owner) => this.#servers.filter(({ name }) => name === owner));
   }
 }

@@ -1,5 +1,7 @@
 import { DotContext } from "../../src/crdt/dot-context.js";
+import { Membership } from "../../src/protocol/membership.js";
 import { Placement } from "../../src/protocol/placement.js";
+import { Roster } from "../../src/server/roster.js";
 import type { ServerVariant } from "./sim-server.js";
 
 /** A cluster that is wrong on purpose. */
@@ -26,24 +28,19 @@ export function withVariant<T>(variant: Variant, isUp: (server: string) => boole
     );
   }
   if (variant.placesByWhoIsUp === true) {
+    const get = function (this: Roster): Placement {
+      const members = this.members().filter(({ id }) => isUp(id));
+      return Placement.of(Membership.of(members), this.replication.replicas);
+    };
+    const original = Object.getOwnPropertyDescriptor(Roster.prototype, "placement");
+    Object.defineProperty(Roster.prototype, "placement", { configurable: true, get });
+    // Then a server that is alone is the whole ring, and its one copy is all the copies there should be.
     restore.push(
-      replace(
-        Placement.prototype,
-        "order",
-        (order) =>
-          function (this: Placement, partition) {
-            return order.call(this, partition).filter(isUp);
-          },
-      ),
-      replace(
-        Placement.prototype,
-        "heirs",
-        () =>
-          function (this: Placement, partition) {
-            return this.owners(partition);
-          },
-      ),
+      replace(Roster.prototype, "quorumOf", () => (quorum, owners) => Math.min(quorum, Math.max(1, owners))),
     );
+    restore.push(() => {
+      if (original !== undefined) Object.defineProperty(Roster.prototype, "placement", original);
+    });
   }
   try {
     return run();
