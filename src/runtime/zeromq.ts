@@ -3,14 +3,22 @@ import { BOUNDS } from "../protocol/bounds.js";
 import type { Frame } from "../protocol/frames.js";
 import { randomId } from "./rng.js";
 
-/** Options of every socket: nothing waits on close, no frame is larger than a body may be. */
-const COMMON = { linger: 0, maxMessageSize: BOUNDS.frameBytes } as const;
+/**
+ * Options of every socket: nothing waits on close, no frame is larger than a body may be, and a connection whose other end
+ * was cut off is given up, with what was queued for it.
+ */
+const COMMON = {
+  linger: 0,
+  maxMessageSize: BOUNDS.frameBytes,
+  heartbeatInterval: 2_000,
+  heartbeatTimeout: 6_000,
+} as const;
 
 /** Messages queued to one peer, or from it, before ZeroMQ drops or pushes back. */
 const HIGH_WATER_MARK = 10_000;
 
 /** How ZeroMQ retries a lost TCP connection, in milliseconds: at once, then ever slower. */
-const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 1_000 } as const;
+const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 1_000, connectTimeout: 2_000 } as const;
 
 interface Sendable {
   send(frames: Frame[]): Promise<void>;

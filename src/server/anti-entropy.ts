@@ -32,6 +32,12 @@ const DIGESTS_AT_A_TIME = 64;
 const EXCHANGE_TIMEOUT_MS = 2_000;
 
 /**
+ * How long the table has to be at rest before a server that joins fetches anything: where several come at once, each
+ * should fetch what will be its own in the end, and nothing that the next of them takes over.
+ */
+const SETTLING_MS = 1_000;
+
+/**
  * Finds and mends what replication missed: a server walks its hash tree against a peer's, from the top down, and exchanges
  * the lists that differ (Dynamo section 4.7). The same round fills a server that has joined, and one that lost its disk.
  */
@@ -40,6 +46,7 @@ export class AntiEntropy {
   readonly #waiting = new Map<ServerId, ((result: RoundResult) => void)[]>();
   #isBusy = false;
   #lastPeer: ServerId = "";
+  #settlesAt: Millis = 0;
   /** Lists found to differ since the table last changed, and how many of them are mended. */
   #progress = { done: 0, total: 0 };
 
@@ -77,6 +84,7 @@ export class AntiEntropy {
   /** Everything moves: what was counted so far was about another table. */
   onPlacement(): void {
     this.#progress = { done: 0, total: 0 };
+    if (this.roster.status === "joining") this.#settlesAt = this.turn.now + SETTLING_MS;
     for (const peer of this.alive()) this.round(peer);
   }
 
@@ -111,6 +119,10 @@ export class AntiEntropy {
   #next(): void {
     const [next] = this.#waiting;
     if (this.#isBusy || next === undefined) return;
+    if (this.turn.now < this.#settlesAt) {
+      this.turn.after(this.#settlesAt - this.turn.now, () => this.#next());
+      return;
+    }
     const [peer, callbacks] = next;
     this.#waiting.delete(peer);
     this.#isBusy = true;
@@ -162,7 +174,7 @@ export class AntiEntropy {
         (answer) => {
           if (answer?.type !== "lists") then({ differing: found.length, failed: true });
           else {
-            found.push(...this.#unlike(some, answer.lists));
+            found.push(...this.#unlike(peer, some, answer.lists));
             next(from + PARTITIONS_AT_A_TIME);
           }
         },
@@ -171,14 +183,18 @@ export class AntiEntropy {
     next(0);
   }
 
-  /** The lists whose digests differ, or that one side lacks, within the buckets that the peer told of. */
-  #unlike(partitions: readonly number[], theirs: readonly ListDigest[]): readonly ListId[] {
+  /**
+   * The lists whose digests differ, or that one side lacks, within the buckets that the peer told of. What the peer will
+   * not keep is not given to it.
+   */
+  #unlike(peer: ServerId, partitions: readonly number[], theirs: readonly ListDigest[]): readonly ListId[] {
     const their = new Map(theirs);
     const wanted = new Set(partitions);
     const unlike = theirs.filter(
       ([listId, digest]) => wanted.has(partitionOf(listId)) && this.tree.digest(listId) !== digest,
     );
-    const own = partitions.flatMap((partition) => [...this.tree.listsOf(partition)]);
+    const kept = partitions.filter((partition) => this.roster.placement.isHeir(peer, partition));
+    const own = kept.flatMap((partition) => [...this.tree.listsOf(partition)]);
     const alone = own.filter((listId) => !their.has(listId));
     return [...unlike.map(([listId]) => listId), ...alone];
   }

@@ -88,8 +88,9 @@ export class Exchanges {
     };
     const answer = (list: ShoppingList): void => {
       if (delta !== null && !(purpose === "request" && list.seen.includesAll(delta.seen))) {
-        this.replica.join(listId, list, delta);
+        this.#count(listId);
         if (purpose !== "request") this.#notify(listId);
+        this.replica.join(listId, list, delta);
       }
       const message =
         purpose === "hand-over" ? { delta: null, seen: lackedBy(list, seen) } : answerTo(list, seen, digest);
@@ -114,9 +115,10 @@ export class Exchanges {
     const takeIn = (list: ShoppingList): void => {
       const isClash = delta !== null && list.seen.includesAll(delta.seen);
       if (delta !== null) {
-        this.replica.join(listId, list, delta);
-        this.turn.counters[purpose === "request" ? "readRepairs" : "fetched"]++;
+        if (purpose === "request") this.turn.counters.readRepairs++;
+        this.#count(listId);
         this.#notify(listId);
+        this.replica.join(listId, list, delta);
       }
       if (seen === null) {
         onAnswer(from, "holds");
@@ -152,6 +154,11 @@ export class Exchanges {
       topic,
       message: { type: "sync", tag, listId, purpose, seen, delta: given, digest },
     });
+  }
+
+  /** Lists that come from another server and were not here. */
+  #count(listId: ListId): void {
+    if (!this.replica.lists().has(listId)) this.turn.counters.received++;
   }
 
   /** Watchers hear of a change from whoever was asked to make it; of one that came another way, from here. */

@@ -57,7 +57,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     readRepairs: 0,
     repairs: 0,
     rounds: 0,
-    fetched: 0,
+    received: 0,
     expiries: 0,
   };
   readonly #timers = new Timers();

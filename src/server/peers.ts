@@ -8,6 +8,9 @@ import type { Placement } from "../protocol/placement.js";
 import type { Roster } from "./roster.js";
 import type { Turn } from "./turn.js";
 
+/** How old a connection to a silent peer may grow. */
+const RENEW_MS = 5_000;
+
 /**
  * The other servers: whom to subscribe to, who is alive, and whose table is another one. A peer is alive while it is heard;
  * what follows from its being dead is only ever a detour, never a change of who owns what.
@@ -20,7 +23,8 @@ export class Peers {
   readonly #alive = new Set<ServerId>();
   /** The fingerprint of each living peer's table, as it said last. */
   readonly #tables = new Map<ServerId, string>();
-  #connected: ReadonlySet<string> = new Set();
+  /** When each endpoint was connected to last. */
+  readonly #connectedAt = new Map<string, Millis>();
   #listensFor: Placement | null = null;
   #introduction = "";
 
@@ -75,10 +79,7 @@ export class Peers {
     this.#heardAt.set(member.id, this.turn.now);
     this.roster.learn([member]);
     // It has just come up: a socket that has waited longer and longer for it would go on waiting.
-    if (isFirst && !this.#alive.has(member.id) && this.#connected.has(member.publish)) {
-      this.turn.emit({ type: "disconnect", endpoint: member.publish });
-      this.turn.emit({ type: "connect", endpoint: member.publish });
-    }
+    if (isFirst && !this.#alive.has(member.id)) this.#renew(member.publish);
     this.reconnect();
   }
 
@@ -88,9 +89,31 @@ export class Peers {
     const endpoints = [...members.map(({ publish }) => publish), ...this.seeds, ...this.#introduced.values()];
     const wanted = new Set(endpoints.filter((endpoint) => endpoint !== this.roster.publish));
     this.#listen();
-    for (const endpoint of wanted) if (!this.#connected.has(endpoint)) this.turn.emit({ type: "connect", endpoint });
-    for (const endpoint of this.#connected) if (!wanted.has(endpoint)) this.turn.emit({ type: "disconnect", endpoint });
-    this.#connected = wanted;
+    for (const endpoint of wanted) {
+      if (this.#connectedAt.has(endpoint)) continue;
+      this.#connectedAt.set(endpoint, this.turn.now);
+      this.turn.emit({ type: "connect", endpoint });
+    }
+    for (const endpoint of this.#connectedAt.keys()) {
+      if (wanted.has(endpoint)) continue;
+      this.#connectedAt.delete(endpoint);
+      this.turn.emit({ type: "disconnect", endpoint });
+    }
+  }
+
+  /** A fresh connection: one that was cut in the middle may take minutes to find out by itself. */
+  #renew(endpoint: string): void {
+    if (!this.#connectedAt.has(endpoint)) return;
+    this.#connectedAt.set(endpoint, this.turn.now);
+    this.turn.emit({ type: "disconnect", endpoint });
+    this.turn.emit({ type: "connect", endpoint });
+  }
+
+  #renewSilent(): void {
+    for (const { id, publish } of this.roster.members()) {
+      if (this.#alive.has(id) || id === this.turn.id) continue;
+      if (this.turn.now - (this.#connectedAt.get(publish) ?? this.turn.now) >= RENEW_MS) this.#renew(publish);
+    }
   }
 
   #listen(): void {
@@ -110,6 +133,7 @@ export class Peers {
   #beat(): void {
     this.turn.emit({ type: "publish", topic: EVERYONE, message: { type: "beat", table: this.roster.fingerprint } });
     this.#expire();
+    this.#renewSilent();
     this.turn.after(this.times.heartbeatIntervalMs, () => this.#beat());
   }
 

@@ -53,7 +53,7 @@ export type Counters = Record<
   | "readRepairs"
   | "repairs"
   | "rounds"
-  | "fetched"
+  | "received"
   | "expiries",
   number
 >;

@@ -19,15 +19,24 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "aisle-test-"));
 }
 
-/** Runs `aisle` to its end; a command that takes longer than a minute has failed. */
-export function run(words: readonly string[], env: NodeJS.ProcessEnv, input = ""): Promise<Outcome> {
+/**
+ * Runs `aisle` to its end; a command that takes longer than a minute has failed.
+ * @param wrapper a program, with its first arguments, that runs it
+ */
+export function run(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+  input = "",
+  wrapper: readonly string[] = [],
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const options = {
       env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env },
       timeout: 60_000,
       maxBuffer: 64 * 1024 * 1024,
     };
-    const child = execFile(process.execPath, [program, ...words], options, (error, stdout, stderr) => {
+    const [command = "", ...line] = [...wrapper, process.execPath, program, ...words];
+    const child = execFile(command, line, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, stdout, stderr });
     });
@@ -155,8 +164,8 @@ export class Cluster {
   #portBase = 0;
 
   constructor(
-    readonly brokerCount: number,
-    readonly serverCount: number,
+    public brokerCount: number,
+    public serverCount: number,
   ) {}
 
   get portBase(): number {
@@ -183,12 +192,31 @@ export class Cluster {
     if (code !== 0) throw new Error(`cluster up exited ${code}: ${stderr}`);
   }
 
+  /** Runs `aisle cluster …` on it; answers the exit code. */
+  async command(...words: string[]): Promise<number> {
+    const { code, stderr } = await run(["cluster", ...words], {
+      AISLE_BROKERS: this.brokers,
+      AISLE_DATA_DIR: this.folder,
+    });
+    if (code !== 0) console.error(stderr);
+    return code;
+  }
+
   async down(): Promise<void> {
     await run(["cluster", "down", "--data", this.folder], {});
   }
 
   pid(name: string): number {
     return Number(readFileSync(join(this.folder, "run", `${name}.pid`), "utf8"));
+  }
+
+  /** Waits until the process is gone. */
+  async killed(name: string): Promise<void> {
+    const pid = this.pid(name);
+    process.kill(pid, "SIGKILL");
+    while (existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[2] !== "Z") {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   kill(name: string, signal: NodeJS.Signals = "SIGKILL"): void {
