@@ -88,8 +88,10 @@ export class Exchanges {
     };
     const answer = (list: ShoppingList): void => {
       if (delta !== null && !(purpose === "request" && list.seen.includesAll(delta.seen))) {
-        this.#count(listId);
-        if (purpose !== "request") this.#notify(listId);
+        if (purpose !== "request") {
+          this.#count(listId);
+          this.#notify(listId);
+        }
         this.replica.join(listId, list, delta);
       }
       const message =
@@ -116,7 +118,7 @@ export class Exchanges {
       const isClash = delta !== null && list.seen.includesAll(delta.seen);
       if (delta !== null) {
         if (purpose === "request") this.turn.counters.readRepairs++;
-        this.#count(listId);
+        else this.#count(listId);
         this.#notify(listId);
         this.replica.join(listId, list, delta);
       }
@@ -156,7 +158,7 @@ export class Exchanges {
     });
   }
 
-  /** Lists that come from another server and were not here. */
+  /** Lists that were not here and come from another server for no request's sake. */
   #count(listId: ListId): void {
     if (!this.replica.lists().has(listId)) this.turn.counters.received++;
   }

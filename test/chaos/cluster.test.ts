@@ -171,7 +171,8 @@ describe("a cluster under load", () => {
     const ring = await operator.survey();
     expect(ring.servers.filter(({ status }) => status === "member").map(({ id }) => id)).toEqual(servers(3));
     console.log(`grown: ${grown.moved} lists moved, ${grown.least} at least; shrunk: ${shrunk.moved}, ${shrunk.least}`);
-    for (const { moved, least } of [grown, shrunk]) expect(moved).toBeLessThan(1.3 * least);
+    // A busy machine may need a copy twice; moving everything would be three times the least.
+    for (const { moved, least } of [grown, shrunk]) expect(moved).toBeLessThan(1.5 * least);
   });
 });
 

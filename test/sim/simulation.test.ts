@@ -25,9 +25,9 @@ describe("a simulated cluster", () => {
   });
 
   it.each<[string, Variant, RegExp]>([
-    ["acknowledges before it persists", { acknowledgesEarly: true }, /for stored/],
-    ["keeps hints in memory", { keepsHintsInMemory: true }, /for stored/],
-    ["has version vectors without a cloud", { ignoresGaps: true }, /not one|the oracle|for stored/],
+    ["acknowledges before it persists", { acknowledgesEarly: true }, /for stored|not one/],
+    ["keeps hints in memory", { keepsHintsInMemory: true }, /for stored|not one/],
+    ["has version vectors without a cloud", { ignoresGaps: true }, /for stored|not one/],
     ["computes the ring from who is up", { placesByWhoIsUp: true }, /for stored|not one/],
   ])("is found out when it %s", (_what, variant, expected) => {
     let problem: string | null = null;
