@@ -33,7 +33,6 @@ const MOST_GIVEN = 4;
  */
 export class Exchanges {
   readonly #open = new Map<number, Exchange>();
-  #nextTag = 1;
 
   constructor(
     readonly turn: Turn,
@@ -51,7 +50,7 @@ export class Exchanges {
     onAnswer: Exchange["onAnswer"],
     gives: Exchange["gives"] = () => true,
   ): number {
-    const tag = this.#nextTag++;
+    const tag = this.turn.nextTag();
     this.#open.set(tag, { listId, purpose, onAnswer, gives, given: new Map() });
     return tag;
   }

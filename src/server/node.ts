@@ -35,8 +35,14 @@ function takenOut(id: ServerId): string {
   return `${id} was taken out of its cluster; start a server under another id`;
 }
 
-/** What of a server survives its restart. */
-export interface Remembered {
+/** Questions of one run have numbers from a range of this length, which begins anywhere. */
+const TAGS = 2 ** 32;
+
+/** What a server begins with. */
+export interface Beginnings {
+  /** Random in [0, 1): an answer to a question of an earlier run must not pass for one of this run. */
+  readonly luck: number;
+  /** What survived the restart. */
   readonly members: readonly Member[];
   readonly lists: Iterable<ListId>;
 }
@@ -78,17 +84,19 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   #wasRemoved = false;
   #isParting = false;
   #now: Millis = 0;
+  #nextTag: number;
   #effects: ServerEffect[] = [];
 
   constructor(
     readonly config: ServerConfig,
-    remembered: Remembered,
+    beginnings: Beginnings,
   ) {
     this.id = config.id;
+    this.#nextTag = Math.floor(beginnings.luck * 2 ** 20) * TAGS;
     const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
-    this.#replica = new Replica(this, config.residentLists, remembered.lists, (listId) => this.#onChange(listId));
+    this.#replica = new Replica(this, config.residentLists, beginnings.lists, (listId) => this.#onChange(listId));
     for (const listId of this.#replica.lists()) this.#tree.invalidate(listId);
-    this.#roster = new Roster(this, config.advertised, config, config.peers.length, remembered.members, (moved) =>
+    this.#roster = new Roster(this, config.advertised, config, config.peers.length, beginnings.members, (moved) =>
       this.#onTable(moved),
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
@@ -126,6 +134,10 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
 
   get now(): Millis {
     return this.#now;
+  }
+
+  nextTag(): number {
+    return this.#nextTag++;
   }
 
   emit(effect: ServerEffect): void {

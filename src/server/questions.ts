@@ -15,7 +15,6 @@ interface Question {
 /** Questions to single peers that are answered at once and from memory: asked again when lost, given up after a while. */
 export class Questions {
   readonly #open = new Map<number, Question>();
-  #nextTag = 1;
 
   constructor(readonly turn: Turn) {}
 
@@ -25,7 +24,7 @@ export class Questions {
 
   /** @param then called once, with null where no answer came */
   ask(peer: ServerId, make: (tag: number) => PeerMessage, then: Question["then"]): void {
-    const tag = this.#nextTag++;
+    const tag = this.turn.nextTag();
     const attempt = (left: number): Timer => {
       this.turn.emit({ type: "publish", topic: topicOfServer(peer), message: make(tag) });
       return this.turn.after(ATTEMPT_MS, () => {

@@ -5,6 +5,7 @@ import { MembersSchema, type Member } from "../protocol/membership.js";
 import { Driver } from "../runtime/driver.js";
 import { DamagedFileError, DurableJsonFile } from "../runtime/durable-file.js";
 import type { Logger } from "../runtime/logger.js";
+import { randomFraction } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
 import type { ServerConfig } from "./config.js";
 import { ServerNode } from "./node.js";
@@ -97,7 +98,7 @@ class Server implements RunningServer {
   ) {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.left = new Promise((resolve) => (this.#leave = resolve));
-    const node = new ServerNode(config, { members: remembered, lists: store.lists() });
+    const node = new ServerNode(config, { luck: randomFraction(), members: remembered, lists: store.lists() });
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {

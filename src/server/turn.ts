@@ -62,6 +62,8 @@ export type Counters = Record<
 export interface Turn {
   readonly id: ServerId;
   readonly now: Millis;
+  /** A number for a question to a peer, as no other question has had, in this run of the server or an earlier one. */
+  nextTag(): number;
   readonly counters: Counters;
   emit(effect: ServerEffect): void;
   after(delayMs: Millis, then: () => void): Timer;

@@ -38,7 +38,7 @@ export class ServerScenario {
       writeQuorum: quorum,
       readQuorum: quorum,
     });
-    this.node = new ServerNode(config, { members: ["s1", ...peers].map(memberOf), lists });
+    this.node = new ServerNode(config, { luck: 0, members: ["s1", ...peers].map(memberOf), lists });
     this.node.start(0);
     for (const peer of peers) this.beat(0, peer);
   }

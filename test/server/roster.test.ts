@@ -9,7 +9,7 @@ const own = (incarnation: number, publish = "tcp://a"): Member[] => [
 
 function started(remembered: readonly Member[], peers: readonly string[] = []): ServerNode {
   const place = { id: "server-1", brokers: ["tcp://x"], publish: "tcp://b", dataDir: "d", peers };
-  const node = new ServerNode(serverConfig(place), { members: remembered, lists: [] });
+  const node = new ServerNode(serverConfig(place), { luck: 0, members: remembered, lists: [] });
   node.start(0);
   return node;
 }

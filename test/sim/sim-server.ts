@@ -92,7 +92,8 @@ export class SimServer {
       dataDir: "d",
       residentLists: 2,
     });
-    const node = new ServerNode(config, { members: this.#members, lists: [...this.#disk.keys()] });
+    const luck = this.world.random();
+    const node = new ServerNode(config, { luck, members: this.#members, lists: [...this.#disk.keys()] });
     this.#node = node;
     const driver = new SimDriver<ServerEvent, ServerEffect>(host, node, (effect) => this.#perform(effect, driver), {
       type: "tick",
