@@ -15,6 +15,15 @@ import {
   textFrame,
   type Request,
 } from "../../src/protocol/frames.js";
+import { digestOf } from "../../src/crdt/codec.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  introducedBy,
+  introductionOf,
+  type PeerMessage,
+} from "../../src/protocol/peer-messages.js";
 import { decodeReady } from "../../src/protocol/cluster-messages.js";
 import { decodeSyncReply, decodeSyncRequest } from "../../src/protocol/messages.js";
 
@@ -56,6 +65,39 @@ describe("frames", () => {
     });
   });
 
+  it("carry what servers tell each other unchanged", () => {
+    const list = new ShoppingList();
+    const delta = list.add({ replica: "a", id: "o1", at: 0 }, "milk", null, 2);
+    const listId = request.listId ?? "";
+    const member = { id: "s1", status: "member", incarnation: 1, publish: "tcp://a" } as const;
+    const messages: readonly PeerMessage[] = [
+      { type: "beat", table: "0123456789abcdef" },
+      { type: "members", members: [member] },
+      { type: "sync", tag: 1, listId, purpose: "request", seen: list.seen, delta, digest: digestOf(list) },
+      { type: "synced", tag: 2, delta: null, seen: null },
+      { type: "synced", tag: 3, delta, seen: list.seen },
+      { type: "declined", tag: 4 },
+      { type: "describe", tag: 5, listId },
+      { type: "described", tag: 6, digest: null },
+      { type: "compare", tag: 7, sum: 2 ** 48 - 1 },
+      { type: "partitions", tag: 8, sums: [[255, 7]] },
+      { type: "partitions", tag: 9, sums: null },
+      { type: "buckets", tag: 10, partitions: [[0, [1, 2]]] },
+      { type: "lists", tag: 11, lists: [[listId, digestOf(list)]] },
+    ];
+    const wire = (from: string, message: PeerMessage): unknown[] => {
+      const texts = encodePeerMessage("all", from, message).map((frame) => new TextDecoder().decode(frame));
+      return texts.map((text) => (text.startsWith("{") ? (JSON.parse(text) as unknown) : text));
+    };
+    for (const message of messages) {
+      const carried = decodePeerMessage(encodePeerMessage("all", "s1", message));
+      expect(wire(carried.from, carried.message)).toEqual(wire("s1", message));
+    }
+    expect(introducedBy(introductionOf(member))).toEqual(member);
+    expect(introducedBy("to/s1/")).toBeNull();
+    expect(codeOf(() => introducedBy("from/[]{"))).toBe("malformed");
+  });
+
   it("of an unknown version are refused as such, whatever follows", () => {
     const frames = encodeClientRequest(request);
     expect(codeOf(() => decodeClientRequest([textFrame("AISLE/2"), ...frames.slice(1)]))).toBe("unsupported-version");
@@ -81,7 +123,9 @@ describe("frames", () => {
   it("of any content are read or refused with a code, by every reader", () => {
     const frame = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
-      fc.constantFrom("AISLE/1", "sync", "requests", "replies", "ready", "1", "").map(textFrame),
+      fc
+        .constantFrom("AISLE/1", "sync", "synced", "members", "s1", "requests", "replies", "ready", "1", "")
+        .map(textFrame),
     );
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 12 }), (frames) => {
@@ -91,6 +135,7 @@ describe("frames", () => {
           decodeServerMessage,
           decodeBrokerMessage,
           decodeUpdate,
+          decodePeerMessage,
         ];
         for (const read of readers) codeOf(() => read(frames));
       }),

@@ -129,6 +129,23 @@ describe("the journal", () => {
     await store.close();
   });
 
+  it("loses nothing that is written to a list while its snapshot is being removed", async () => {
+    const folder = newFolder();
+    await written(folder, ["milk"]);
+    // Opening writes what the journal holds as a snapshot, which the drop then has to wait for.
+    const store = await open(folder);
+    const list = new ShoppingList();
+    const dropped = store.drop(LIST);
+    const deltas = Array.from({ length: 30 }, (_, index) => list.add(author("b"), `item ${index}`, null, 1));
+    for (const delta of deltas) await store.append([{ listId: LIST, delta }]);
+    await dropped;
+    await store.close();
+    const again = await open(folder);
+    const there = await again.read(LIST);
+    expect(there?.seen.includesAll(list.seen)).toBe(true);
+    await again.close();
+  });
+
   it("lets one process in at a time and names the other", async () => {
     const folder = newFolder();
     const store = await open(folder);

@@ -62,6 +62,25 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       await store.close();
     });
 
+    it("lets go of a list, and keeps what is written to it afterwards", async () => {
+      const at = place();
+      const store = await at.open();
+      await store.append([{ listId: LIST, delta: addition(new ShoppingList(), "milk") }]);
+      await store.append([{ listId: OTHER, delta: addition(new ShoppingList(), "eggs") }]);
+      await store.drop(LIST);
+      expect([await store.read(LIST), store.count(), [...store.lists()]]).toEqual([null, 1, [OTHER]]);
+      const list = new ShoppingList();
+      const dropping = store.drop(LIST);
+      await store.append([{ listId: LIST, delta: addition(list, "bread") }]);
+      await dropping;
+      expect(encodeListText((await store.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+      await store.close();
+      const again = await at.open();
+      const after = [...((await again.read(LIST)) ?? new ShoppingList()).visibleItems()].map((item) => item.name);
+      expect(after).toContain("bread");
+      await again.close();
+    });
+
     it("keeps everything it acknowledged through a crash, many writers at once included", async () => {
       const at = place();
       const lists = new Map([LIST, OTHER].map((id) => [id, new ShoppingList()]));

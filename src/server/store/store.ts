@@ -24,7 +24,7 @@ export interface Store {
   /** The join of all that was appended for the list, or null where there is nothing. The caller may keep and change it. */
   read(listId: ListId): Promise<ShoppingList | null>;
 
-  /** Lets go of the list. A crash may bring back all or part of it, which does no harm to a join. */
+  /** Lets go of the list. The next start may bring back all or part of it, which does no harm to a join. */
   drop(listId: ListId): Promise<void>;
 
   /** All lists, in no particular order. */
