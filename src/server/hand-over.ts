@@ -173,7 +173,7 @@ export class HandOver {
   #release(listId: ListId, { generation }: Outgoing): void {
     const release = (): void => {
       const current = this.#outgoing.get(listId);
-      if (current?.generation !== generation) return;
+      if (current?.generation !== generation || this.#missing(listId, current).length > 0) return;
       this.#outgoing.delete(listId);
       if (current.isTransfer) this.#done++;
       if (this.roster.placement.isHolder(this.turn.id, partitionOf(listId))) this.#given.add(listId);

@@ -1,3 +1,4 @@
+import { DotContext } from "../../src/crdt/dot-context.js";
 import type { Dot } from "../../src/crdt/dot.js";
 import type { Intent } from "../../src/client/intent.js";
 import type { SimClient } from "./sim-client.js";
@@ -20,6 +21,8 @@ interface Accepted {
 /** Every operation that a device has accepted, and what follows from them: the oracle of a run. */
 export class Ledger {
   readonly #accepted: Accepted[] = [];
+  /** What each device had of each list when last looked at: reads are monotonic. */
+  readonly #sight = new Map<string, DotContext>();
 
   constructor(readonly world: World) {}
 
@@ -47,11 +50,28 @@ export class Ledger {
     this.world.trace(`${client.name} ${what} ${listId.slice(0, 4)} as ${dot.replica}:${dot.counter}`);
   }
 
+  /** Whether nobody has lost sight of anything they had seen; else who has. */
+  checkSight(clients: readonly SimClient[]): string | null {
+    for (const client of clients) {
+      for (const listId of client.listIds) {
+        const name = `${client.name} ${listId}`;
+        const { seen } = client.list(listId).shown;
+        const before = this.#sight.get(name);
+        if (before !== undefined && !seen.includesAll(before)) return `${name}: something seen is not there any more`;
+        const copy = new DotContext();
+        copy.join(seen);
+        this.#sight.set(name, copy);
+      }
+    }
+    return null;
+  }
+
   /** Whether everything that its author takes for stored is on so many disks; else what is not. */
   check(servers: readonly SimServer[], wanted: number): string | null {
     for (const one of this.#accepted) {
       const { dot, author } = one;
       const name = `${dot.replica}:${dot.counter}`;
+      if (!author.list(one.listId).shown.seen.has(dot)) return `${author.name} does not see its own ${name}`;
       if (!one.isAcknowledged) {
         const { outbox, rejected } = author.list(one.listId);
         if (outbox.some(({ replica, counter }) => replica === dot.replica && counter === dot.counter)) continue;

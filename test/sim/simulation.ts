@@ -240,7 +240,7 @@ class Simulation {
   /** Whatever a device takes for stored is on enough disks, whoever is up or down. */
   #check(): void {
     const wanted = Math.min(WRITE_QUORUM, this.#peers.length) - this.#wipes;
-    const problem = this.#ledger.check(this.#servers, wanted);
+    const problem = this.#ledger.check(this.#servers, wanted) ?? this.#ledger.checkSight(this.#clients);
     if (problem !== null) this.#fail(problem);
   }
 
