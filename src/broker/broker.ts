@@ -12,7 +12,7 @@ import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
 import type { Logger } from "../runtime/logger.js";
-import { randomId } from "../runtime/rng.js";
+import { randomId, randomTag } from "../runtime/rng.js";
 import { bindPublisher, bindRouter } from "../runtime/zeromq.js";
 import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
@@ -23,7 +23,7 @@ export interface RunningBroker {
 
 /** Binds the broker's three sockets and runs the router between them. @throws where an endpoint cannot be bound */
 export async function startBroker(config: BrokerConfig, logger: Logger): Promise<RunningBroker> {
-  const router = new Router(config, randomId());
+  const router = new Router(config, randomId(), randomTag());
   const onError = (error: unknown): void => logger.warn({ event: "message-refused", problem: String(error) });
   const driver = new Driver<BrokerEvent, BrokerEffect>(router, perform, { type: "tick" }, onError);
 

@@ -22,10 +22,15 @@ export interface PendingRequest {
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
-  #nextTag = 1;
+  #nextTag: number;
   #bytes = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
   #noneOverdueBefore: Millis = Infinity;
+
+  /** @param firstTag random: a server may still answer what an earlier run of the broker asked it */
+  constructor(firstTag: number) {
+    this.#nextTag = firstTag;
+  }
 
   get size(): number {
     return this.#byTag.size;

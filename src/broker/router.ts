@@ -40,7 +40,7 @@ export type BrokerEffect =
  */
 export class Router implements Machine<BrokerEvent, BrokerEffect> {
   readonly #queue: ServerQueue;
-  readonly #pending = new PendingRequests();
+  readonly #pending: PendingRequests;
   readonly #membership = new Membership();
   #placement = Placement.of(new Membership(), 1);
   #replication: Replication | null = null;
@@ -58,11 +58,16 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   };
   #effects: BrokerEffect[] = [];
 
-  /** @param epoch random, new for each run, so that watchers notice a restart */
+  /**
+   * @param epoch random, new for each run, so that watchers notice a restart
+   * @param firstTag random, for the same reason: see `PendingRequests`
+   */
   constructor(
     readonly config: BrokerConfig,
     readonly epoch: string,
+    firstTag: number,
   ) {
+    this.#pending = new PendingRequests(firstTag);
     this.#queue = new ServerQueue(config);
   }
 

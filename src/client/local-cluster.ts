@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { open, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
-import { isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
+import { safeParse } from "valibot";
+import { MembersSchema } from "../protocol/membership.js";
+import { DurableJsonFile, isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
 
@@ -57,8 +59,10 @@ export class LocalCluster {
     return Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).frontend);
   }
 
-  /** Starts what of the cluster is dead or new; returns the names of what was started. */
-  async start(shape: ClusterShape): Promise<readonly string[]> {
+  /** Starts what of the cluster is dead or new, except for servers that have left it; returns the names of both. */
+  async start(
+    shape: ClusterShape,
+  ): Promise<{ readonly started: readonly string[]; readonly removed: readonly string[] }> {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts = partsOf(shape);
     const known = await this.#knownBrokers();
@@ -67,12 +71,30 @@ export class LocalCluster {
       await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
     }
     const missing: Part[] = [];
-    for (const part of parts) if ((await this.#runningPid(part)) === null) missing.push(part);
+    const removed: string[] = [];
+    const gone = await this.#removedServers();
+    for (const part of parts) {
+      if ((await this.#runningPid(part)) !== null) continue;
+      if (gone.has(nameOf(part))) removed.push(nameOf(part));
+      else missing.push(part);
+    }
     for (const { role, number } of missing)
       if (role === "broker") await requireFree(endpointsOf(shape.portBase, number));
     await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
     for (const part of missing) await this.#spawn(part, shape);
-    return missing.map(nameOf);
+    return { started: missing.map(nameOf), removed };
+  }
+
+  /** The servers that have left, as far as any server's own table says. */
+  async #removedServers(): Promise<ReadonlySet<string>> {
+    const removed = new Set<string>();
+    for (const name of await readdir(this.folder).catch(() => [])) {
+      if (!/^server-[0-9]+$/.test(name)) continue;
+      const table = await new DurableJsonFile(join(this.folder, name, "membership.json")).read().catch(() => null);
+      const members = safeParse(MembersSchema, table);
+      for (const { id, status } of members.success ? members.output : []) if (status === "removed") removed.add(id);
+    }
+    return removed;
   }
 
   /** Stops every process of the cluster, politely and then not; returns the names of what ran. */
@@ -83,7 +105,9 @@ export class LocalCluster {
   /** The names of the processes that should run and do not. */
   async dead(shape: ClusterShape): Promise<readonly string[]> {
     const dead: string[] = [];
-    for (const part of partsOf(shape)) if ((await this.#runningPid(part)) === null) dead.push(nameOf(part));
+    const gone = await this.#removedServers();
+    for (const part of partsOf(shape).filter((one) => !gone.has(nameOf(one))))
+      if ((await this.#runningPid(part)) === null) dead.push(nameOf(part));
     return dead;
   }
 

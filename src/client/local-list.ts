@@ -207,10 +207,11 @@ export class LocalList {
     }
     const isBelow = reply.stored < reply.wanted;
     if (request.delta !== null && !isBelow) this.#confirmed.join(request.delta);
-    if (reply.delta !== null) {
-      this.#confirmed.join(reply.delta);
-      this.#shown.join(reply.delta);
-    }
+    const { delta } = reply;
+    // Another process on this device may have sent more since, which this answer shows and does not vouch for.
+    const isAhead = delta !== null && this.#outbox.some((entry) => delta.seen.has(entry));
+    if (delta !== null) this.#shown.join(delta);
+    if (delta !== null && !isAhead) this.#confirmed.join(delta);
     this.#outbox = this.#outbox.filter((entry) => !this.#confirmed.seen.has(entry));
     this.#raiseBasis(request, reply.newest);
     this.#stored = { servers: reply.stored, wanted: reply.wanted, replicas: reply.replicas };

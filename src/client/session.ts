@@ -74,7 +74,7 @@ export class Session {
   async request<T>(question: Question, decode: (body: Frame) => T, budgetMs: number): Promise<Answer<T>> {
     const requestId = randomId();
     const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs);
-    let problem = "no broker answered";
+    let problem = budgetMs > 0 ? "no broker answered" : "the time was up";
     for (;;) {
       const attempt = policy.next(monotonicMs(), randomFraction());
       if (attempt === null) throw unreachable(problem, this.brokers);

@@ -3,7 +3,7 @@ import { DotContext, type DotRange } from "./dot-context.js";
 import { compareOperations, HISTORY_LENGTH, OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
-import { LIMITS } from "./limits.js";
+import { LIMITS, READABLE } from "./limits.js";
 import { LwwRegister } from "./lww-register.js";
 import { Amounts, Details, ShoppingList } from "./shopping-list.js";
 
@@ -26,7 +26,7 @@ export function decodeList(encoded: unknown): ShoppingList {
   const replicas = decodeReplicas(replicaTable);
   const used = new Set<ReplicaId>();
   const replicaAt = (index: unknown): ReplicaId => {
-    const replica = replicas[natural(index, LIMITS.replicas)];
+    const replica = replicas[natural(index, READABLE.replicas)];
     require(replica !== undefined, "index outside the table of replicas");
     used.add(replica);
     return replica;
@@ -49,7 +49,7 @@ export function decodeContext(encoded: unknown): DotContext {
   let previous = "";
   let ranges = 0;
   const rows = array(encoded);
-  require(rows.length <= LIMITS.replicas, "too many replicas");
+  require(rows.length <= READABLE.replicas, "too many replicas");
   for (const row of rows) {
     const [id, prefix, ...ahead] = array(row, 2);
     const replica = identifier(id, LIMITS.replicaIdLength);
@@ -58,7 +58,7 @@ export function decodeContext(encoded: unknown): DotContext {
     const covered = natural(prefix);
     require(covered > 0 || ahead.length > 0, "empty entry");
     ranges += ahead.length / 2;
-    require(ranges <= LIMITS.cloud, "too many ranges of dots");
+    require(ranges <= READABLE.cloud, "too many ranges of dots");
     if (covered > 0) context.vector.raise(replica, covered);
     addAhead(context, replica, ahead);
   }
@@ -69,7 +69,7 @@ type ReplicaAt = (index: unknown) => ReplicaId;
 
 function decodeReplicas(encoded: unknown): readonly ReplicaId[] {
   const replicas = array(encoded).map((id) => identifier(id, LIMITS.replicaIdLength));
-  require(replicas.length <= LIMITS.replicas, "too many replicas");
+  require(replicas.length <= READABLE.replicas, "too many replicas");
   requireAscending(replicas, "replicas");
   return replicas;
 }
@@ -89,14 +89,14 @@ function decodeCloud(seen: DotContext, encoded: unknown, replicaAt: ReplicaAt): 
     require(natural(index) > previous, "cloud out of order");
     previous = natural(index);
     ranges += ahead.length / 2;
-    require(ranges <= LIMITS.cloud, "too many ranges of dots");
+    require(ranges <= READABLE.cloud, "too many ranges of dots");
     addAhead(seen, replicaAt(index), ahead);
   }
 }
 
 /** @param bounds from, to, from, to... in order, apart from each other and from the prefix */
 function addAhead(context: DotContext, replica: ReplicaId, bounds: readonly unknown[]): void {
-  require(bounds.length % 2 === 0 && bounds.length <= 2 * LIMITS.cloud, "odd or too many ranges of dots");
+  require(bounds.length % 2 === 0 && bounds.length <= 2 * READABLE.cloud, "odd or too many ranges of dots");
   let previous = context.vector.get(replica);
   const ranges: DotRange[] = [];
   for (let index = 0; index < bounds.length; index += 2) {
@@ -123,7 +123,7 @@ function decodeNewest(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt
 
 function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
   const items = array(encoded);
-  require(items.length <= LIMITS.items, `more than ${LIMITS.items} items`);
+  require(items.length <= READABLE.items, `more than ${READABLE.items} items`);
   let previous: ItemKey | null = null;
   for (const item of items) {
     const [rawKey, label, note, aisle, ...rows] = array(item, 5);

@@ -1,6 +1,6 @@
 /**
  * Bounds on what a list may hold, part of the format: a decoder refuses what exceeds them, so a mutator must not make it.
- * All sums of counters stay exact: `REPLICAS` × `COUNTER_TOTAL` is below 2^53.
+ * All sums of counters stay exact: twice `replicas` × `counterTotal` is below 2^53.
  */
 export const LIMITS = {
   replicas: 4_096,
@@ -18,6 +18,16 @@ export const LIMITS = {
   /** Lengths of text are in UTF-16 code units. */
   keyLength: 1_600,
   textLength: 1_000,
+} as const;
+
+/**
+ * What a decoder still reads: two parts of a cluster that do not hear from each other can each accept up to the limits, and
+ * what they join afterwards has to stay readable.
+ */
+export const READABLE = {
+  replicas: 2 * LIMITS.replicas,
+  items: 2 * LIMITS.items,
+  cloud: 2 * LIMITS.cloud,
 } as const;
 
 /** A change would make a list that no decoder accepts. Nothing was changed. */

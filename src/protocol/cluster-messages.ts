@@ -3,7 +3,7 @@ import type { Frame } from "./frames.js";
 import { MEMBER_STATUSES, MembersSchema } from "./membership.js";
 import { count, parse } from "./messages.js";
 
-const ReplicationSchema = v.strictObject({ replicas: count, writeQuorum: count, readQuorum: count });
+export const ReplicationSchema = v.strictObject({ replicas: count, writeQuorum: count, readQuorum: count });
 
 /** On how many servers a list is kept (N), how many of them make a write acknowledged (W), and a read complete (R). */
 export type Replication = Readonly<v.InferOutput<typeof ReplicationSchema>>;

@@ -27,6 +27,12 @@ export function isTopic(text: string): boolean {
   return TOPIC.test(text);
 }
 
+/** Whether a socket can be connected to it: `tcp://HOST:PORT`, `ipc://PATH` or `inproc://NAME`. */
+export function isEndpoint(text: string): boolean {
+  const port = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):([0-9]{1,5})$/.exec(text)?.[1];
+  return (port !== undefined && Number(port) > 0 && Number(port) < 65_536) || /^(ipc|inproc):\/\/\S+$/.test(text);
+}
+
 /** The topic on which brokers publish that a list has moved: its id's SHA-256, so that the feed names no list. */
 export function topicOf(listId: ListId): string {
   return createHash("sha256").update(listId).digest("hex");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { compareText, type Lattice } from "../crdt/lattice.js";
-import { isServerId, type ServerId } from "./ids.js";
+import { isEndpoint, isServerId, type ServerId } from "./ids.js";
 
 /** In the order in which a server goes through them; `removed` is the end. */
 export const MEMBER_STATUSES = ["joining", "member", "leaving", "removed"] as const;
@@ -21,11 +21,14 @@ const MemberSchema = v.strictObject({
   id: v.pipe(v.string(), v.check(isServerId, "not a server id")),
   status: v.picklist(MEMBER_STATUSES),
   incarnation: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-  publish: v.pipe(v.string(), v.maxLength(256)),
+  publish: v.pipe(v.string(), v.maxLength(256), v.check(isEndpoint, "not an endpoint")),
 });
 
+/** Servers that a cluster can have over its life: those that have left count, since their ids are not used again. */
+const MOST_MEMBERS = 1_024;
+
 /** A membership table on the wire and on disk. */
-export const MembersSchema = v.pipe(v.array(MemberSchema), v.maxLength(1_024));
+export const MembersSchema = v.pipe(v.array(MemberSchema), v.maxLength(MOST_MEMBERS));
 
 /**
  * Which servers belong to the cluster: a join-semilattice, so that tables may be exchanged in any order. Being down
@@ -43,6 +46,7 @@ export class Membership implements Lattice<Membership> {
   /** Joins one server's record in; answers whether that changed anything. */
   admit(member: Member): boolean {
     const known = this.#members.get(member.id);
+    if (known === undefined && this.#members.size >= MOST_MEMBERS) return false;
     const joined = known === undefined ? member : joinMembers(known, member);
     if (known !== undefined && sameMember(known, joined)) return false;
     this.#members.set(member.id, joined);

@@ -7,6 +7,7 @@ import { bodyFrame, headerText, textFrame, wordFrame, type Frame } from "./frame
 import { PARTITIONS } from "./hash-ring.js";
 import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { MembersSchema, type Member } from "./membership.js";
+import { ReplicationSchema, type Replication } from "./cluster-messages.js";
 import { count, encodedState, orMalformed, parse } from "./messages.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
@@ -25,7 +26,7 @@ export type Purpose = (typeof PURPOSES)[number];
 export type PeerMessage =
   /** A sign of life, with the fingerprint of the membership table: whoever has another one answers with its table. */
   | { readonly type: "beat"; readonly table: string }
-  | { readonly type: "members"; readonly members: readonly Member[] }
+  | { readonly type: "members"; readonly members: readonly Member[]; readonly replication: Replication }
   /** "Take this delta if there is one, and tell me what I lack": the same exchange as between client and cluster. */
   | {
       readonly type: "sync";
@@ -51,14 +52,22 @@ export type PeerMessage =
   | { readonly type: "declined"; readonly tag: number }
   | { readonly type: "describe"; readonly tag: number; readonly listId: ListId }
   | { readonly type: "described"; readonly tag: number; readonly digest: string | null }
-  /** Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold... */
-  | { readonly type: "compare"; readonly tag: number; readonly sum: number }
+  /**
+   * Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold, which means something
+   * only between servers that agree on who holds what...
+   */
+  | { readonly type: "compare"; readonly tag: number; readonly placement: string; readonly sum: number }
   /** ...the partitions' sums, null where the top was equal... */
   | { readonly type: "partitions"; readonly tag: number; readonly sums: readonly PartitionSum[] | null }
   /** ...the sums of the buckets of partitions that differ... */
   | { readonly type: "buckets"; readonly tag: number; readonly partitions: readonly PartitionBuckets[] }
-  /** ...and the lists in buckets that differ, with their digests. */
-  | { readonly type: "lists"; readonly tag: number; readonly lists: readonly ListDigest[] };
+  /** ...and the answerer's sums of the same buckets, with the lists in those that differ, and their digests. */
+  | {
+      readonly type: "lists";
+      readonly tag: number;
+      readonly partitions: readonly PartitionBuckets[];
+      readonly lists: readonly ListDigest[];
+    };
 
 export type PartitionSum = readonly [partition: number, sum: number];
 export type PartitionBuckets = readonly [partition: number, sums: readonly number[]];
@@ -102,8 +111,17 @@ const partition = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PART
 const listId = v.pipe(v.string(), v.check(isListId, "malformed list id"));
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
+/** Partitions whose buckets travel in one message, and buckets in a partition. */
+export const PARTITIONS_AT_A_TIME = 8;
+export const BUCKETS = 16;
+
+const buckets = v.pipe(
+  v.array(v.strictTuple([partition, v.pipe(v.array(sum), v.length(BUCKETS))])),
+  v.maxLength(PARTITIONS_AT_A_TIME),
+);
+
 const SCHEMAS = {
-  members: v.strictObject({ members: MembersSchema }),
+  members: v.strictObject({ members: MembersSchema, replication: ReplicationSchema }),
   sync: v.strictObject({
     tag,
     listId,
@@ -116,10 +134,13 @@ const SCHEMAS = {
   declined: v.strictObject({ tag }),
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
-  compare: v.strictObject({ tag, sum }),
-  partitions: v.strictObject({ tag, sums: v.nullable(v.array(v.strictTuple([partition, sum]))) }),
-  buckets: v.strictObject({ tag, partitions: v.array(v.strictTuple([partition, v.array(sum)])) }),
-  lists: v.strictObject({ tag, lists: v.array(v.strictTuple([listId, digest])) }),
+  compare: v.strictObject({ tag, placement: v.pipe(v.string(), v.maxLength(16)), sum }),
+  partitions: v.strictObject({
+    tag,
+    sums: v.nullable(v.pipe(v.array(v.strictTuple([partition, sum])), v.maxLength(PARTITIONS))),
+  }),
+  buckets: v.strictObject({ tag, partitions: buckets }),
+  lists: v.strictObject({ tag, partitions: buckets, lists: v.array(v.strictTuple([listId, digest])) }),
 } as const;
 
 /** The frames of a message by server `from` on a topic. */

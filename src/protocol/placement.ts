@@ -1,6 +1,11 @@
+import { createHash } from "node:crypto";
 import { HashRing, PARTITIONS } from "./hash-ring.js";
 import type { ServerId } from "./ids.js";
 import type { Membership } from "./membership.js";
+
+function fingerprintOf(name: string): string {
+  return createHash("sha256").update(name).digest("hex").slice(0, 16);
+}
 
 /** Placements remembered for reuse, as rings are. */
 const MOST_REMEMBERED = 64;
@@ -23,6 +28,8 @@ export class Placement {
     readonly now: HashRing,
     next: HashRing,
     readonly replicas: number,
+    /** Short text that is equal for equal placements, and practically for no others. */
+    readonly fingerprint: string,
   ) {
     this.#owners = ALL_PARTITIONS.map((partition) => now.preferenceList(partition).slice(0, replicas));
     this.#heirs = ALL_PARTITIONS.map((partition) => next.preferenceList(partition).slice(0, replicas));
@@ -41,7 +48,7 @@ export class Placement {
     const name = `${replicas}:${now.join(" ")}:${next.join(" ")}`;
     let placement = Placement.#remembered.get(name);
     if (placement === undefined) {
-      placement = new Placement(HashRing.of(now), HashRing.of(next), replicas);
+      placement = new Placement(HashRing.of(now), HashRing.of(next), replicas, fingerprintOf(name));
       if (Placement.#remembered.size >= MOST_REMEMBERED) Placement.#remembered.clear();
       Placement.#remembered.set(name, placement);
     }

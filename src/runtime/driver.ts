@@ -34,7 +34,7 @@ export class Driver<Event, Effect> {
 
   /** Performs what the machine begins with. */
   start(begin: (now: Millis) => readonly Effect[]): void {
-    for (const effect of begin(monotonicMs())) this.perform(effect);
+    this.#performAll(begin(monotonicMs()));
     this.#arm();
   }
 
@@ -44,10 +44,23 @@ export class Driver<Event, Effect> {
   }
 
   #step(event: Event): void {
+    let effects: readonly Effect[] = [];
     try {
-      for (const effect of this.machine.step(monotonicMs(), event)) this.perform(effect);
+      effects = this.machine.step(monotonicMs(), event);
     } catch (error) {
       this.onError(error);
+    }
+    this.#performAll(effects);
+  }
+
+  /** One that cannot be performed is no reason to leave out the others. */
+  #performAll(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      try {
+        this.perform(effect);
+      } catch (error) {
+        this.onError(error);
+      }
     }
   }
 

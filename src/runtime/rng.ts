@@ -11,6 +11,11 @@ export function randomListId(): string {
   return v4();
 }
 
+/** Where the numbers of one run's questions begin: so far from those of any other run that none is used twice. */
+export function randomTag(): number {
+  return randomInt(2 ** 20) * 2 ** 32 + 1;
+}
+
 /** Uniform in [0, 1). */
 export function randomFraction(): number {
   return randomInt(2 ** 40) / 2 ** 40;

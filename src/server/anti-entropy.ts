@@ -2,11 +2,18 @@ import { digestOf } from "../crdt/codec.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
-import { topicOfServer, type ListDigest, type PartitionSum, type PeerMessage } from "../protocol/peer-messages.js";
+import {
+  topicOfServer,
+  type ListDigest,
+  PARTITIONS_AT_A_TIME,
+  type PartitionBuckets,
+  type PartitionSum,
+  type PeerMessage,
+} from "../protocol/peer-messages.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import type { Exchanges } from "./exchanges.js";
 import type { HashTree } from "./hash-tree.js";
-import { Questions } from "./questions.js";
+import type { Questions } from "./questions.js";
 import type { Replica } from "./replica.js";
 import type { Roster } from "./roster.js";
 import type { Turn } from "./turn.js";
@@ -24,8 +31,7 @@ export interface RoundResult {
   readonly failed: boolean;
 }
 
-/** Partitions whose buckets travel in one message, lists exchanged at a time, digests computed at a time. */
-const PARTITIONS_AT_A_TIME = 8;
+/** Lists exchanged at a time, digests computed at a time. */
 const LISTS_AT_A_TIME = 16;
 const DIGESTS_AT_A_TIME = 64;
 
@@ -42,11 +48,14 @@ const SETTLING_MS = 1_000;
  * the lists that differ (Dynamo section 4.7). The same round fills a server that has joined, and one that lost its disk.
  */
 export class AntiEntropy {
-  readonly #questions: Questions;
   readonly #waiting = new Map<ServerId, ((result: RoundResult) => void)[]>();
   #isBusy = false;
   #lastPeer: ServerId = "";
   #settlesAt: Millis = 0;
+  readonly #refreshes: { readonly partitions: readonly number[]; readonly then: () => void }[] = [];
+  #isRefreshing = false;
+  /** Lists of the refresh under way that the disk would not give. */
+  readonly #unreadable = new Set<ListId>();
   /** Lists found to differ since the table last changed, and how many of them are mended. */
   #progress = { done: 0, total: 0 };
 
@@ -57,12 +66,11 @@ export class AntiEntropy {
     readonly exchanges: Exchanges,
     readonly roster: Roster,
     readonly tree: HashTree,
+    readonly questions: Questions,
     readonly alive: () => readonly ServerId[],
     readonly times: AntiEntropyTimes,
     readonly onRound: (peer: ServerId, result: RoundResult) => void,
-  ) {
-    this.#questions = new Questions(turn);
-  }
+  ) {}
 
   get progress(): { readonly done: number; readonly total: number } {
     return this.#progress;
@@ -96,24 +104,25 @@ export class AntiEntropy {
     this.#next();
   }
 
-  /** The answering side. */
+  /** The answering side. A server with another table in mind is not answered: it would compare other partitions. */
   onQuestion(from: ServerId, message: Extract<PeerMessage, { readonly type: "compare" | "buckets" }>): void {
+    const { tag } = message;
     const answer = (reply: PeerMessage): void =>
       this.turn.emit({ type: "publish", topic: topicOfServer(from), message: reply });
     if (message.type === "buckets") {
       const lists = message.partitions.flatMap((buckets) => this.tree.differing(buckets));
-      answer({ type: "lists", tag: message.tag, lists });
+      answer({ type: "lists", tag, partitions: message.partitions.map(([at]) => this.tree.buckets(at)), lists });
+      return;
+    }
+    if (message.placement !== this.roster.placement.fingerprint) {
+      answer({ type: "declined", tag });
       return;
     }
     const partitions = this.#between(from, this.turn.id);
     this.#refresh(partitions, () => {
       const isEqual = this.tree.top(partitions) === message.sum;
-      answer({ type: "partitions", tag: message.tag, sums: isEqual ? [] : this.tree.sums(partitions) });
+      answer({ type: "partitions", tag, sums: isEqual ? null : this.tree.sums(partitions) });
     });
-  }
-
-  onAnswer(from: ServerId, message: Extract<PeerMessage, { readonly type: "partitions" | "lists" }>): void {
-    this.#questions.onAnswer(from, message);
   }
 
   #next(): void {
@@ -127,8 +136,11 @@ export class AntiEntropy {
     this.#waiting.delete(peer);
     this.#isBusy = true;
     this.turn.counters.rounds++;
-    this.#begin(peer, (result) => {
+    const { placement } = this.roster;
+    this.#begin(peer, ({ differing, failed }) => {
       this.#isBusy = false;
+      // What was gone through under another table says nothing about this one.
+      const result = { differing, failed: failed || placement !== this.roster.placement };
       this.onRound(peer, result);
       for (const callback of callbacks) callback(result);
       this.#next();
@@ -136,12 +148,13 @@ export class AntiEntropy {
   }
 
   #begin(peer: ServerId, then: (result: RoundResult) => void): void {
+    const { placement } = this.roster;
     const partitions = this.#between(this.turn.id, peer);
     this.#refresh(partitions, () => {
       const sum = this.tree.top(partitions);
-      this.#questions.ask(
+      this.questions.ask(
         peer,
-        (tag) => ({ type: "compare", tag, sum }),
+        (tag) => ({ type: "compare", tag, placement: placement.fingerprint, sum }),
         (answer) => {
           if (answer?.type !== "partitions") {
             then({ differing: 0, failed: true });
@@ -168,13 +181,13 @@ export class AntiEntropy {
         return;
       }
       const buckets = some.map((partition) => this.tree.buckets(partition));
-      this.#questions.ask(
+      this.questions.ask(
         peer,
         (tag) => ({ type: "buckets", tag, partitions: buckets }),
         (answer) => {
           if (answer?.type !== "lists") then({ differing: found.length, failed: true });
           else {
-            found.push(...this.#unlike(peer, some, answer.lists));
+            found.push(...this.#unlike(peer, some, answer.partitions, answer.lists));
             next(from + PARTITIONS_AT_A_TIME);
           }
         },
@@ -183,36 +196,39 @@ export class AntiEntropy {
     next(0);
   }
 
-  /**
-   * The lists whose digests differ, or that one side lacks, within the buckets that the peer told of. What the peer will
-   * not keep is not given to it.
-   */
-  #unlike(peer: ServerId, partitions: readonly number[], theirs: readonly ListDigest[]): readonly ListId[] {
-    const their = new Map(theirs);
-    const wanted = new Set(partitions);
-    const unlike = theirs.filter(
+  /** The lists whose digests differ, or that one side lacks. What the peer will not keep is not given to it. */
+  #unlike(
+    peer: ServerId,
+    asked: readonly number[],
+    theirs: readonly PartitionBuckets[],
+    lists: readonly ListDigest[],
+  ): readonly ListId[] {
+    const their = new Map(lists);
+    const wanted = new Set(asked);
+    const differing = lists.filter(
       ([listId, digest]) => wanted.has(partitionOf(listId)) && this.tree.digest(listId) !== digest,
     );
-    const kept = partitions.filter((partition) => this.roster.placement.isHeir(peer, partition));
-    const own = kept.flatMap((partition) => [...this.tree.listsOf(partition)]);
-    const alone = own.filter((listId) => !their.has(listId));
-    return [...unlike.map(([listId]) => listId), ...alone];
+    const kept = theirs.filter(([partition]) => wanted.has(partition) && this.roster.placement.isHeir(peer, partition));
+    const alone = kept.flatMap((buckets) => this.tree.differing(buckets)).filter(([listId]) => !their.has(listId));
+    return [...differing, ...alone].map(([listId]) => listId);
   }
 
   #exchangeAll(peer: ServerId, lists: readonly ListId[], then: (result: RoundResult) => void): void {
     this.#progress = { ...this.#progress, total: this.#progress.total + lists.length };
     const waiting = [...lists];
-    let [left, failed] = [lists.length, false];
+    let [left, failed] = [lists.length, 0];
     const next = (): void => {
       const listId = waiting.shift();
       if (listId === undefined) {
-        if (left === 0) then({ differing: lists.length, failed });
+        if (left === 0) then({ differing: lists.length, failed: failed > 0 });
         return;
       }
       this.#exchange(peer, listId, (isLevel) => {
         left--;
-        failed ||= !isLevel;
-        if (isLevel) this.#progress = { ...this.#progress, done: this.#progress.done + 1 };
+        if (!isLevel) failed++;
+        const { done, total } = this.#progress;
+        // What failed is found again by the next round, and counted then.
+        this.#progress = isLevel ? { done: done + 1, total } : { done, total: total - 1 };
         next();
       });
     };
@@ -246,22 +262,43 @@ export class AntiEntropy {
 
   /** Computes what digests are missing, then goes on; a list that cannot be read is left out this time. */
   #refresh(partitions: readonly number[], then: () => void): void {
-    const stale = [...this.tree.stale(partitions)];
-    let left = stale.length;
-    if (left === 0) then();
-    const next = (): void => {
-      const listId = stale.pop();
-      if (listId === undefined) return;
-      const done = (): void => {
-        if (--left === 0) then();
-        else next();
-      };
+    // One after the other: whoever asks for the same meanwhile finds it done.
+    this.#refreshes.push({ partitions, then });
+    if (!this.#isRefreshing) this.#nextRefresh();
+  }
+
+  #nextRefresh(): void {
+    this.#isRefreshing = true;
+    for (let [first] = this.#refreshes; first !== undefined; [first] = this.#refreshes) {
+      const { partitions, then } = first;
+      const stale = this.tree.stale(partitions).filter((listId) => !this.#unreadable.has(listId));
+      if (stale.length > 0) {
+        this.#digest(stale.slice(0, DIGESTS_AT_A_TIME), () => this.#nextRefresh());
+        return;
+      }
+      this.#unreadable.clear();
+      this.#refreshes.shift();
+      then();
+    }
+    this.#isRefreshing = false;
+  }
+
+  /** Calls `then` later, never at once. */
+  #digest(lists: readonly ListId[], then: () => void): void {
+    let left = lists.length;
+    const done = (): void => {
+      if (--left === 0) this.turn.after(0, then);
+    };
+    for (const listId of lists) {
       const use = (list: ShoppingList): void => {
         this.tree.set(listId, digestOf(list));
         done();
       };
-      this.replica.use(listId, use, done);
-    };
-    for (let index = Math.min(DIGESTS_AT_A_TIME, left); index > 0; index--) next();
+      const failed = (): void => {
+        this.#unreadable.add(listId);
+        done();
+      };
+      this.replica.use(listId, use, failed);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { Replication } from "../protocol/cluster-messages.js";
 import { DEFAULT_HEARTBEAT, type HeartbeatTimes } from "../protocol/heartbeat.js";
-import { isServerId, type ServerId } from "../protocol/ids.js";
+import { isEndpoint, isServerId, type ServerId } from "../protocol/ids.js";
 import type { AntiEntropyTimes } from "./anti-entropy.js";
 import type { LinkTimes } from "./broker-link.js";
 import type { QuorumTimes } from "./quorum.js";
@@ -45,6 +45,10 @@ export function serverConfig(given: Given): ServerConfig {
     [
       isServerId(config.id),
       "a server's id has up to 63 lower-case letters, digits and hyphens, and starts with no hyphen",
+    ],
+    [
+      [...config.brokers, ...config.peers, config.advertised].every(isEndpoint),
+      "an endpoint looks like tcp://127.0.0.1:5575; use --advertise where --publish is bound to all addresses",
     ],
     [config.brokers.length > 0, "a server needs the backend endpoint of at least one broker"],
     [

@@ -80,11 +80,19 @@ export class Coordinator {
     }
     const coordination = this.#open(listId, request, answer);
     this.#move(coordination, coordination.quorum.begin(), list);
-    this.#whenDurable(listId, answer, () => {
-      coordination.quorum.onStoredHere();
-      if (isNews) this.turn.emit({ type: "notify", topic: topicOf(listId) });
-      this.#consider(coordination);
-    });
+    this.replica.whenDurable(
+      listId,
+      () => {
+        coordination.quorum.onStoredHere();
+        if (isNews) this.turn.emit({ type: "notify", topic: topicOf(listId) });
+        this.#consider(coordination);
+      },
+      (problem) => {
+        if (!coordination.isAnswered) decline(answer, this.turn, storageFailed(problem));
+        coordination.isAnswered = true;
+        this.#end(coordination);
+      },
+    );
   }
 
   #open(listId: ListId, request: SyncRequest, answer: Answer): Coordination {
@@ -144,7 +152,7 @@ export class Coordinator {
         if (move.type === "publish") this.exchanges.publish(tag, current, request.delta);
         else this.exchanges.ask(tag, move.server, current, request.delta);
         if (move.type === "ask" && list === null) this.turn.counters.retries++;
-        if (move.type === "ask" && !quorum.plan.owners.includes(move.server)) this.turn.counters.hints++;
+        if (move.type === "ask" && quorum.isHint(move.server)) this.turn.counters.hints++;
       }
     };
     if (list !== null) perform(list);

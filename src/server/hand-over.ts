@@ -82,6 +82,7 @@ export class HandOver {
 
   /** Partitions have moved, or this is the start. */
   onPlacement(): void {
+    this.#done -= this.#given.size;
     this.#given.clear();
     for (const listId of this.replica.lists()) {
       if (!this.#belongsElsewhere(listId)) this.#outgoing.delete(listId);

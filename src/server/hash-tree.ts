@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
 import { bucketOf, partitionOf, PARTITIONS } from "../protocol/hash-ring.js";
 import type { ListId } from "../protocol/ids.js";
-import type { ListDigest, PartitionBuckets, PartitionSum } from "../protocol/peer-messages.js";
-
-/** Parts of a partition that are compared before single lists are. */
-export const BUCKETS = 16;
+import { BUCKETS, type ListDigest, type PartitionBuckets, type PartitionSum } from "../protocol/peer-messages.js";
 
 const SUM_BYTES = 6;
 const SUM_MODULUS = 2 ** (8 * SUM_BYTES);

@@ -1,4 +1,3 @@
-import { digestOf } from "../crdt/codec.js";
 import type { ServerHealth } from "../protocol/cluster-messages.js";
 import { bodyFrame, type BrokerMessage } from "../protocol/frames.js";
 import { partitionOf } from "../protocol/hash-ring.js";
@@ -22,7 +21,7 @@ import { Roster } from "./roster.js";
 import { Timers } from "./timers.js";
 import type { Counters, ServerEffect, ServerEvent, Timer, Turn } from "./turn.js";
 
-/** How long a server that knows nobody waits for the peers it was told of before it begins a cluster of its own. */
+/** How long a server that knows no member waits for all peers it was told of before most of them will do. */
 const FOUNDING_MS = 2_000;
 
 /** How soon a round that failed is tried again. */
@@ -35,13 +34,10 @@ function takenOut(id: ServerId): string {
   return `${id} was taken out of its cluster; start a server under another id`;
 }
 
-/** Questions of one run have numbers from a range of this length, which begins anywhere. */
-const TAGS = 2 ** 32;
-
 /** What a server begins with. */
 export interface Beginnings {
-  /** Random in [0, 1): an answer to a question of an earlier run must not pass for one of this run. */
-  readonly luck: number;
+  /** Random: an answer to a question of an earlier run must not pass for one of this run. */
+  readonly firstTag: number;
   /** What survived the restart. */
   readonly members: readonly Member[];
   readonly lists: Iterable<ListId>;
@@ -80,8 +76,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #requests: RequestHandler;
   /** Living peers with whom a round of anti-entropy went well since the table last changed. */
   readonly #level = new Set<ServerId>();
-  /** Whether it was out of its cluster before this run began. */
-  #wasRemoved = false;
+  /** Whether it was this run that left its cluster, as it was asked to. */
+  #hasLeft = false;
   #isParting = false;
   #now: Millis = 0;
   #nextTag: number;
@@ -92,7 +88,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     beginnings: Beginnings,
   ) {
     this.id = config.id;
-    this.#nextTag = Math.floor(beginnings.luck * 2 ** 20) * TAGS;
+    this.#nextTag = beginnings.firstTag;
     const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
     this.#replica = new Replica(this, config.residentLists, beginnings.lists, (listId) => this.#onChange(listId));
     for (const listId of this.#replica.lists()) this.#tree.invalidate(listId);
@@ -108,6 +104,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       this.#exchanges,
       this.#roster,
       this.#tree,
+      this.#questions,
       () => this.#peers.alive(),
       config,
       (peer, result) => this.#onRound(peer, result),
@@ -169,13 +166,12 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   /** Begins; called once, before any `step`. */
   start(now: Millis): readonly ServerEffect[] {
     this.#now = now;
-    this.#wasRemoved = this.#roster.status === "removed";
     this.emit({ type: "save-members", members: this.#roster.members() });
     this.#peers.start();
     this.#links.start();
     this.#antiEntropy.start();
     this.#handOver.onPlacement();
-    this.after(FOUNDING_MS, () => this.#found(false));
+    this.#foundLater();
     return this.#take();
   }
 
@@ -221,6 +217,9 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       case "persist-failed":
         this.#replica.onPersistFailed(event.problem);
         break;
+      case "damaged":
+        this.#replica.onDamaged(event.listId);
+        break;
       case "tick":
         break;
     }
@@ -245,6 +244,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         break;
       case "members":
         this.#learn(message.members);
+        this.#roster.compareReplication(from, message.replication);
         break;
       case "sync":
         this.#exchanges.onSync(from, message);
@@ -254,38 +254,29 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         break;
       case "declined":
         this.#exchanges.onDeclined(from, message.tag);
+        this.#questions.onAnswer(from, message);
         break;
       case "describe":
         this.#describe(from, message.tag, message.listId);
-        break;
-      case "described":
-        this.#questions.onAnswer(from, message);
         break;
       case "compare":
       case "buckets":
         this.#antiEntropy.onQuestion(from, message);
         break;
+      case "described":
       case "partitions":
       case "lists":
-        this.#antiEntropy.onAnswer(from, message);
+        this.#questions.onAnswer(from, message);
         break;
     }
   }
 
   #describe(from: ServerId, tag: number, listId: ListId): void {
-    const answer = (digest: string | null): void =>
-      this.emit({ type: "publish", topic: topicOfServer(from), message: { type: "described", tag, digest } });
-    this.#replica.use(
+    const answer = (message: PeerMessage): void => this.emit({ type: "publish", topic: topicOfServer(from), message });
+    this.#replica.durableDigest(
       listId,
-      (list) => {
-        const digest = list.seen.isEmpty() ? null : digestOf(list);
-        this.#replica.whenDurable(
-          listId,
-          () => answer(digest),
-          () => answer(null),
-        );
-      },
-      () => answer(null),
+      (digest) => answer({ type: "described", tag, digest }),
+      () => answer({ type: "declined", tag }),
     );
   }
 
@@ -301,13 +292,23 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   #found(mayWait: boolean): void {
     const others = this.#roster.members().filter(({ id }) => id !== this.id);
     const isFirst = !others.some(({ status }) => status === "member" || status === "leaving");
-    if (!isFirst || (mayWait && others.length < this.config.peers.length)) return;
+    // After waiting, most of those it was told of will do, as they cannot all be on the other side of something.
+    const expected = mayWait ? this.config.peers.length : Math.ceil(this.config.peers.length / 2);
+    if (!isFirst || others.length < expected) return;
     if (this.#roster.status === "joining") this.#roster.advance(this.id, "member");
+  }
+
+  #foundLater(): void {
+    if (this.#roster.status !== "joining") return;
+    this.after(FOUNDING_MS, () => {
+      this.#found(false);
+      this.#foundLater();
+    });
   }
 
   /** @param moved whether partitions have other owners or heirs now */
   #onTable(moved: boolean): void {
-    this.emit({ type: "publish", topic: EVERYONE, message: { type: "members", members: this.#roster.members() } });
+    this.emit({ type: "publish", topic: EVERYONE, message: this.#roster.table() });
     this.#links.announce();
     this.#peers.reconnect();
     if (!moved) return;
@@ -339,8 +340,13 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
 
   /** Everything that belongs elsewhere is there. */
   #onGivenAway(): void {
-    if (this.#roster.status === "leaving") this.#roster.advance(this.id, "removed");
-    else if (this.#roster.status === "removed") this.#farewell();
+    // Where everybody is leaving there is nobody to leave anything to, and nobody may go.
+    const hasHeirs = this.#roster.members().some(({ status }) => status === "member");
+    if (this.#roster.status === "leaving" && hasHeirs) {
+      this.#hasLeft = true;
+      this.#roster.advance(this.id, "removed");
+    }
+    if (this.#roster.status === "removed") this.#farewell();
   }
 
   /** A server that is out of its cluster ends, once it has nothing left and all who live know that it is gone. */
@@ -351,7 +357,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       this.#isParting = false;
       const isDone = this.#replica.lists().size === 0 && this.#peers.haveSameTable();
       if (!isDone) this.#farewell();
-      else this.emit({ type: "stop", reason: this.#wasRemoved ? takenOut(this.id) : null });
+      else this.emit({ type: "stop", reason: this.#hasLeft ? null : takenOut(this.id) });
     });
   }
 

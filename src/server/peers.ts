@@ -67,8 +67,7 @@ export class Peers {
   onBeat(from: ServerId, table: string): void {
     this.#tables.set(from, table);
     if (table === this.roster.fingerprint) return;
-    const message = { type: "members", members: this.roster.members() } as const;
-    this.turn.emit({ type: "publish", topic: topicOfServer(from), message });
+    this.turn.emit({ type: "publish", topic: topicOfServer(from), message: this.roster.table() });
   }
 
   /** Somebody subscribed here: whoever they are, they can be answered only if they are subscribed to as well. */

@@ -12,7 +12,7 @@ interface Question {
   timer: Timer;
 }
 
-/** Questions to single peers that are answered at once and from memory: asked again when lost, given up after a while. */
+/** Questions to single peers that a moment suffices to answer: asked again when lost, given up after a while. */
 export class Questions {
   readonly #open = new Map<number, Question>();
 

@@ -39,7 +39,7 @@ export type QuorumMove = { readonly type: "publish" } | { readonly type: "ask"; 
  */
 export class Quorum {
   readonly #asked = new Set<ServerId>();
-  /** Asked and not heard of since. */
+  /** Asked, and still good for an answer that matters. */
   readonly #awaited = new Set<ServerId>();
   readonly #answered = new Set<ServerId>();
   readonly #holding = new Set<ServerId>();
@@ -74,6 +74,11 @@ export class Quorum {
     return [...(peers.length > 0 ? [{ type: "publish" } as const] : []), ...dead.flatMap(() => this.#standIn())];
   }
 
+  /** Whether what this server is asked to keep is kept for another. */
+  isHint(server: ServerId): boolean {
+    return this.plan.kind === "write" && this.plan.standIns.includes(server);
+  }
+
   /** This server's own copy is on disk. */
   onStoredHere(): void {
     this.#holding.add(this.plan.self);
@@ -81,9 +86,10 @@ export class Quorum {
 
   /** `holds` where the server has everything on disk; otherwise it has answered and still lacks something. */
   onAnswer(server: ServerId, holds: boolean): void {
-    this.#awaited.delete(server);
     this.#answered.add(server);
     if (holds) this.#holding.add(server);
+    // What it lacks is on its way to it, and may get lost there.
+    if (holds || this.plan.kind === "read") this.#awaited.delete(server);
   }
 
   /** The server cannot: another one takes its place. */
@@ -120,8 +126,7 @@ export class Quorum {
   }
 
   #isHopeless(): boolean {
-    const lacking = [...this.#answered].some((server) => !this.#holding.has(server));
-    return this.#awaited.size === 0 && !(this.plan.kind === "write" && lacking) && this.#holding.has(this.plan.self);
+    return this.#awaited.size === 0 && this.#holding.has(this.plan.self);
   }
 
   /** All who should have a copy, but for this server. */

@@ -1,3 +1,4 @@
+import { digestOf } from "../crdt/codec.js";
 import { ShoppingList } from "../crdt/shopping-list.js";
 import type { ListId } from "../protocol/ids.js";
 import type { Turn } from "./turn.js";
@@ -38,7 +39,7 @@ export class Replica {
   /**
    * @param residentLists how many lists stay in memory at rest; those at work come on top
    * @param lists what is on disk
-   * @param onChange called for every list that something was joined into, and for every one that was dropped
+   * @param onChange called for every list that is another one now: joined into, dropped, or found to be less than it was
    */
   constructor(
     readonly turn: Turn,
@@ -104,15 +105,30 @@ export class Replica {
     this.onChange(listId);
   }
 
+  /** The digest of the list once all of it is on disk, null where there is none. */
+  durableDigest(listId: ListId, then: (digest: string | null) => void, failed: (problem: string) => void): void {
+    const use = (list: ShoppingList): void => {
+      const digest = list.seen.isEmpty() ? null : digestOf(list);
+      this.whenDurable(listId, () => then(digest), failed);
+    };
+    this.use(listId, use, failed);
+  }
+
   onLoaded(listId: ListId, stored: ShoppingList | null): void {
     const resident = this.#residents.get(listId);
     if (resident?.list !== null) return;
     const list = stored ?? new ShoppingList();
     resident.list = list;
     // A list whose only delta failed to reach the disk is not there after all.
-    if (list.seen.isEmpty()) this.#lists.delete(listId);
-    for (const { then } of resident.waiting.splice(0)) then(list);
-    if (list.seen.isEmpty()) this.#residents.delete(listId);
+    if (list.seen.isEmpty()) this.#forget(listId);
+    for (const { then, failed } of resident.waiting.splice(0)) {
+      // Whoever came before may have dropped it, or brought it back.
+      this.#safely(() => {
+        if (this.#residents.get(listId) === resident) then(list);
+        else this.use(listId, then, failed);
+      });
+    }
+    if (list.seen.isEmpty() && this.#residents.get(listId) === resident) this.#residents.delete(listId);
     this.#evict();
   }
 
@@ -120,23 +136,41 @@ export class Replica {
     const resident = this.#residents.get(listId);
     if (resident?.list !== null) return;
     this.#residents.delete(listId);
-    for (const { failed } of resident.waiting) failed(problem);
+    for (const { failed } of resident.waiting) this.#safely(() => failed(problem));
   }
 
   onPersisted(through: number): void {
     this.#persistedThrough = Math.max(this.#persistedThrough, through);
     const ready = this.#held.findIndex((held) => held.after > through);
-    for (const { then } of this.#held.splice(0, ready < 0 ? this.#held.length : ready)) then();
+    for (const { then } of this.#held.splice(0, ready < 0 ? this.#held.length : ready)) this.#safely(then);
     this.#evict();
   }
 
   /** What is in memory is ahead of the disk now; forgetting it brings back, on the next use, what the disk has. */
   onPersistFailed(problem: string): void {
-    for (const [listId, { persisting }] of this.#residents) {
-      if (persisting > this.#persistedThrough) this.#residents.delete(listId);
-    }
+    const ahead = [...this.#residents].filter(([, { persisting }]) => persisting > this.#persistedThrough);
+    for (const [listId] of ahead) this.#residents.delete(listId);
     this.#persistedThrough = this.#persistNumber;
-    for (const { failed } of this.#held.splice(0)) failed(problem);
+    for (const [listId] of ahead) this.onChange(listId);
+    for (const { failed } of this.#held.splice(0)) this.#safely(() => failed(problem));
+  }
+
+  /** The disk has less of the list than it was given: what it still has is read on the next use. */
+  onDamaged(listId: ListId): void {
+    this.onChange(listId);
+  }
+
+  #forget(listId: ListId): void {
+    if (this.#lists.delete(listId)) this.onChange(listId);
+  }
+
+  /** What goes wrong for one of those who wait is no reason for the others to wait for ever. */
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.turn.emit({ type: "log", event: "request-failed", facts: { problem: String(error) } });
+    }
   }
 
   /** Lets cold lists go; what is being read or written stays. */

@@ -1,4 +1,3 @@
-import { digestOf } from "../crdt/codec.js";
 import { decodeRemoval, type Copy, type Inspection, type Replication } from "../protocol/cluster-messages.js";
 import { ProtocolError } from "../protocol/errors.js";
 import { bodyFrame, type Request } from "../protocol/frames.js";
@@ -75,6 +74,7 @@ export class RequestHandler {
     const owners = placement.owners(partition);
     const copies: Copy[] = [];
     const servers = [...new Set([...placement.holders(partition), ...placement.order(partition)])];
+    if (servers.length === 0) throw new ProtocolError("unavailable", "no server is a member of the cluster yet");
     const add = (server: ServerId, answered: boolean, digest: string | null): void => {
       const role = owners.includes(server) ? "owner" : placement.isHeir(server, partition) ? "heir" : "stand-in";
       copies.push({ server, role, answered, digest });
@@ -87,23 +87,16 @@ export class RequestHandler {
     };
     for (const server of servers) {
       if (server === this.turn.id) {
-        replica.use(
+        replica.durableDigest(
           listId,
-          (list) => {
-            const digest = list.seen.isEmpty() ? null : digestOf(list);
-            replica.whenDurable(
-              listId,
-              () => add(server, true, digest),
-              () => add(server, false, null),
-            );
-          },
+          (digest) => add(server, true, digest),
           () => add(server, false, null),
         );
       } else if (!peers.isAlive(server)) add(server, false, null);
       else {
         const make = (tag: number) => ({ type: "describe", tag, listId }) as const;
         questions.ask(server, make, (reply) =>
-          add(server, reply !== null, reply?.type === "described" ? reply.digest : null),
+          add(server, reply?.type === "described", reply?.type === "described" ? reply.digest : null),
         );
       }
     }
@@ -141,10 +134,12 @@ export class RequestHandler {
   }
 
   #leave(): unknown {
-    const { roster } = this.parts;
+    const { roster, replication } = this.parts;
     const others = roster.members().filter(({ id, status }) => id !== this.turn.id && status === "member");
-    if (others.length === 0)
-      throw new ProtocolError("refused", "the last member of a cluster has nobody to leave its lists to");
+    if (roster.status === "member" && others.length < replication.writeQuorum) {
+      const message = `only ${others.length} servers would be left, and a change has to be on ${replication.writeQuorum}`;
+      throw new ProtocolError("refused", message);
+    }
     roster.advance(this.turn.id, "leaving");
     return { id: this.turn.id, status: roster.status };
   }

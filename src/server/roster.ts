@@ -5,8 +5,9 @@ import { Placement } from "../protocol/placement.js";
 import { SUPPORTED } from "../protocol/version.js";
 import type { Turn } from "./turn.js";
 
-/** How often a server may find that its peers remember a later run of it: once after losing its disk, and for luck. */
+/** How often a server may find that its peers remember a later run of it, and within which time that adds up. */
 const MOST_OUTDATED = 3;
+const OUTDATED_MS = 60_000;
 
 /** The membership table as one server knows it, itself in it, and where that puts the partitions. */
 export class Roster {
@@ -14,6 +15,8 @@ export class Roster {
   #placement: Placement;
   #fingerprint: string;
   #outdated = 0;
+  #outdatedAt = 0;
+  readonly #mostOutdated: number;
 
   /**
    * @param remembered the table as it was on disk, if it was
@@ -29,6 +32,8 @@ export class Roster {
     readonly onChange: (moved: boolean) => void,
   ) {
     this.#membership = Membership.of(remembered);
+    // Of two servers under one id the one that remembers something is more likely to have something.
+    this.#mostOutdated = remembered.length > 0 ? 2 * MOST_OUTDATED : MOST_OUTDATED;
     this.#start();
     this.#placement = Placement.of(this.#membership, replication.replicas);
     this.#fingerprint = this.#membership.fingerprint();
@@ -55,9 +60,26 @@ export class Roster {
   }
 
   announcement(): Ready {
+    const { members, replication } = this.table();
+    return { id: this.turn.id, ...SUPPORTED, replication, members: [...members] };
+  }
+
+  /** What is told to peers. */
+  table(): { readonly type: "members"; readonly members: readonly Member[]; readonly replication: Replication } {
     const { replicas, writeQuorum, readQuorum } = this.replication;
-    const replication = { replicas, writeQuorum, readQuorum };
-    return { id: this.turn.id, ...SUPPORTED, replication, members: [...this.members()] };
+    return { type: "members", members: this.members(), replication: { replicas, writeQuorum, readQuorum } };
+  }
+
+  /** Servers that keep different numbers of copies would hand lists to and fro for ever: whoever comes later gives way. */
+  compareReplication(from: ServerId, { replicas, writeQuorum, readQuorum }: Replication): void {
+    const own = this.replication;
+    if (own.replicas === replicas && own.writeQuorum === writeQuorum && own.readQuorum === readQuorum) return;
+    const facts = { server: from, replicas, writeQuorum, readQuorum };
+    this.turn.emit({ type: "log", event: "replication-differs", facts });
+    const isOlder = this.get(from)?.status === "member";
+    if (this.status !== "joining" || !isOlder) return;
+    const reason = `this cluster runs with --replicas ${replicas} --write-quorum ${writeQuorum} --read-quorum ${readQuorum}`;
+    this.turn.emit({ type: "stop", reason });
   }
 
   /**
@@ -66,6 +88,7 @@ export class Roster {
    * @param owners how many servers own the list in question
    */
   quorumOf(quorum: number, owners: number): number {
+    if (this.status === "removed") return quorum;
     const expected = 1 + this.seeds - this.#membership.idsOf("removed").length;
     return Math.min(quorum, Math.max(1, owners, Math.min(this.replication.replicas, expected)));
   }
@@ -76,7 +99,9 @@ export class Roster {
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
     // A server whose disk was wiped starts counting anew; its peers remember, and this run has to come after those.
     const isOutdated = this.#own().incarnation > own || this.#own().publish !== this.publish;
-    if (isOutdated && ++this.#outdated > MOST_OUTDATED) {
+    if (isOutdated && this.turn.now - this.#outdatedAt > OUTDATED_MS) this.#outdated = 0;
+    if (isOutdated) this.#outdatedAt = this.turn.now;
+    if (isOutdated && ++this.#outdated > this.#mostOutdated) {
       this.turn.emit({ type: "stop", reason: `another server runs under the id ${this.turn.id}` });
       return;
     }

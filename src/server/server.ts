@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { Low } from "lowdb";
 import { safeParse } from "valibot";
+import type { ListId } from "../protocol/ids.js";
 import { MembersSchema, type Member } from "../protocol/membership.js";
 import { Driver } from "../runtime/driver.js";
 import { DamagedFileError, DurableJsonFile } from "../runtime/durable-file.js";
 import type { Logger } from "../runtime/logger.js";
-import { randomFraction } from "../runtime/rng.js";
+import { randomTag } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
 import type { ServerConfig } from "./config.js";
 import { ServerNode } from "./node.js";
@@ -30,15 +31,19 @@ export interface RunningServer {
  * @throws LockedError where the folder is in use, and where the endpoint to publish on cannot be bound
  */
 export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+  let server: Server | null = null;
   const store = await JournalStore.open(config.dataDir, {
     segmentBytes: SEGMENT_BYTES,
-    onDamage: ({ path, problem }) => logger.error({ event: "damage-set-aside", path, problem }),
+    onDamage: ({ path, listId, problem }) => {
+      logger.error({ event: "damage-set-aside", path, problem });
+      if (listId !== null) server?.onDamaged(listId);
+    },
     onCompactionFailed: (error) => logger.error({ event: "compaction-failed", problem: String(error) }),
   });
   const members = new MembersFile(config.dataDir, logger);
   const remembered = await members.read();
   const sockets = await PeerSockets.bind(config.id, config.publish, logger);
-  const server = new Server(config, logger, store, members, sockets, remembered);
+  server = new Server(config, logger, store, members, sockets, remembered);
   logger.info({ event: "server-started", ...config, lists: store.count() });
   return server;
 }
@@ -98,7 +103,7 @@ class Server implements RunningServer {
   ) {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.left = new Promise((resolve) => (this.#leave = resolve));
-    const node = new ServerNode(config, { luck: randomFraction(), members: remembered, lists: store.lists() });
+    const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists: store.lists() });
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {
@@ -113,6 +118,10 @@ class Server implements RunningServer {
       onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
     });
     this.#driver.start((now) => node.start(now));
+  }
+
+  onDamaged(listId: ListId): void {
+    this.#driver.post({ type: "damaged", listId });
   }
 
   async stop(): Promise<void> {

@@ -16,6 +16,8 @@ export type ServerEvent =
   | { readonly type: "persisted"; readonly through: number }
   /** Every `persist` effect so far that was not reported as persisted has failed. */
   | { readonly type: "persist-failed"; readonly problem: string }
+  /** Part of the list was found damaged, and set aside. */
+  | { readonly type: "damaged"; readonly listId: ListId }
   | { readonly type: "tick" };
 
 export type ServerEffect =

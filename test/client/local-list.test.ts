@@ -46,6 +46,34 @@ describe("a list on this machine", () => {
     expect(amountOf(again)).toBe(1);
   });
 
+  it("keeps a change in the outbox while fewer servers have it than make it acknowledged", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const request = list.request();
+    expect(list.onReply(request, { ...server.reply(request), stored: 1, wanted: 2 })).toEqual({ type: "below" });
+    expect([list.outbox.length, list.stored]).toEqual([1, { servers: 1, wanted: 2, replicas: 1 }]);
+    const again = reread(list).request();
+    expect(again.delta?.seen.includesAll(request.seen)).toBe(true);
+    list.onReply(again, { ...server.reply(again), stored: 2, wanted: 2 });
+    expect([list.outbox.length, amountOf(list)]).toEqual([0, 1]);
+  });
+
+  it("does not take a change for stored because an answer to another process's request shows it", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const first = list.request();
+    list.perform(milk(2), author());
+    // Another process sends the second change, which one server has by the time the first request is answered.
+    server.reply(list.request());
+    expect(list.onReply(first, server.reply(first))).toEqual({ type: "behind" });
+    expect(list.outbox).toHaveLength(1);
+    const next = list.request();
+    expect(list.onReply(next, server.reply(next))).toEqual({ type: "level" });
+    expect(amountOf(list)).toBe(3);
+  });
+
   it("keeps what was changed while an answer was on its way", () => {
     const server = new Server();
     const list = LocalList.create(LIST, "device", "a");

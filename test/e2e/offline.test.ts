@@ -112,8 +112,35 @@ describe("services", () => {
     ["a broker on an endpoint that is none", ["broker", "--frontend", "a", "--backend", "b", "--updates", "c"], 1],
     [
       "a server on a folder that is none",
-      ["server", "--id", "s", "--broker", "tcp://127.0.0.1:9", "--publish", "p", "--data", "/dev/null/x"],
+      [
+        "server",
+        "--id",
+        "s",
+        "--broker",
+        "tcp://127.0.0.1:9",
+        "--publish",
+        "tcp://127.0.0.1:9",
+        "--data",
+        "/dev/null/x",
+      ],
       1,
+    ],
+    [
+      "a server that is told of a peer at no endpoint",
+      [
+        "server",
+        "--id",
+        "s",
+        "--broker",
+        "tcp://127.0.0.1:9",
+        "--publish",
+        "tcp://127.0.0.1:9",
+        "--data",
+        "x",
+        "--peer",
+        "p",
+      ],
+      2,
     ],
   ])("%s gets one line and its exit code", async (_what, words, expected) => {
     const { code, stderr } = await device().run(...words);

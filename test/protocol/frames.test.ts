@@ -69,21 +69,22 @@ describe("frames", () => {
     const list = new ShoppingList();
     const delta = list.add({ replica: "a", id: "o1", at: 0 }, "milk", null, 2);
     const listId = request.listId ?? "";
-    const member = { id: "s1", status: "member", incarnation: 1, publish: "tcp://a" } as const;
+    const member = { id: "s1", status: "member", incarnation: 1, publish: "tcp://a:1" } as const;
+    const sums = Array.from({ length: 16 }, (_, index) => index);
     const messages: readonly PeerMessage[] = [
       { type: "beat", table: "0123456789abcdef" },
-      { type: "members", members: [member] },
+      { type: "members", members: [member], replication: { replicas: 3, writeQuorum: 2, readQuorum: 2 } },
       { type: "sync", tag: 1, listId, purpose: "request", seen: list.seen, delta, digest: digestOf(list) },
       { type: "synced", tag: 2, delta: null, seen: null },
       { type: "synced", tag: 3, delta, seen: list.seen },
       { type: "declined", tag: 4 },
       { type: "describe", tag: 5, listId },
       { type: "described", tag: 6, digest: null },
-      { type: "compare", tag: 7, sum: 2 ** 48 - 1 },
+      { type: "compare", tag: 7, placement: "0123456789abcdef", sum: 2 ** 48 - 1 },
       { type: "partitions", tag: 8, sums: [[255, 7]] },
       { type: "partitions", tag: 9, sums: null },
-      { type: "buckets", tag: 10, partitions: [[0, [1, 2]]] },
-      { type: "lists", tag: 11, lists: [[listId, digestOf(list)]] },
+      { type: "buckets", tag: 10, partitions: [[0, sums]] },
+      { type: "lists", tag: 11, partitions: [[0, sums]], lists: [[listId, digestOf(list)]] },
     ];
     const wire = (from: string, message: PeerMessage): unknown[] => {
       const texts = encodePeerMessage("all", from, message).map((frame) => new TextDecoder().decode(frame));

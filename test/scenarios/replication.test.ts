@@ -75,7 +75,6 @@ describe("a server among three", () => {
     expect(server.at(700, { type: "tick" })).toEqual(["to #1: nothing new, on 1 of 2"]);
     server.at(1_500, { type: "tick" });
     expect(server.peer(1_600, "s2", { type: "synced", tag, delta: null, seen: null })).toEqual([]);
-    expect(server.node.underWay).toBe(0);
   });
 
   it("answers a peer only once what it was given is on disk, and nothing when the disk refuses but that", () => {

@@ -12,7 +12,7 @@ import { author } from "../crdt/scripts.js";
 export const LIST = "11111111-1111-4111-8111-111111111111";
 
 export function memberOf(id: ServerId): Member {
-  return { id, status: "member", incarnation: 1, publish: `tcp://${id}` };
+  return { id, status: "member", incarnation: 1, publish: `tcp://${id}:1` };
 }
 
 /** A server's core at literal times, with requests built from lists; what it does about lists comes back as lines. */
@@ -30,15 +30,15 @@ export class ServerScenario {
     const [replicas, quorum] = peers.length === 0 ? [1, 1] : [3, 2];
     const config = serverConfig({
       id: "s1",
-      brokers: ["tcp://b"],
-      publish: "tcp://s1",
+      brokers: ["tcp://b:1"],
+      publish: "tcp://s1:1",
       dataDir: "d",
       residentLists: 1,
       replicas,
       writeQuorum: quorum,
       readQuorum: quorum,
     });
-    this.node = new ServerNode(config, { luck: 0, members: ["s1", ...peers].map(memberOf), lists });
+    this.node = new ServerNode(config, { firstTag: 1, members: ["s1", ...peers].map(memberOf), lists });
     this.node.start(0);
     for (const peer of peers) this.beat(0, peer);
   }

@@ -13,6 +13,7 @@ export class BrokerScenario {
     this.router = new Router(
       { ...config, heartbeatIntervalMs: 100, heartbeatExpiryMs: 300, attemptTimeoutMs: 150 },
       "e1",
+      1,
     );
   }
 
@@ -29,7 +30,7 @@ export class BrokerScenario {
 
   /** A server announces itself over the connection of its own name. */
   ready(now: number, id: string, knows: readonly string[] = [id], connection = id): string[] {
-    const members = knows.map((one) => ({ id: one, status: "member", incarnation: 1, publish: `tcp://${one}` }));
+    const members = knows.map((one) => ({ id: one, status: "member", incarnation: 1, publish: `tcp://${one}:1` }));
     const replication = { replicas: 1, writeQuorum: 1, readQuorum: 1 };
     const body = bodyFrame({ id, oldest: 1, newest: 1, replication, members });
     return this.at(now, { type: "server-message", connection, message: { type: "ready", body } });

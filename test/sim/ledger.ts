@@ -14,8 +14,8 @@ interface Accepted {
   /** What its author knew of the item: each replica's last operation on it. */
   readonly saw: ReadonlyMap<string, number>;
   readonly author: SimClient;
-  /** Whether its author was told that it is on enough servers. */
-  isAcknowledged: boolean;
+  /** How many disks had been lost when its author was told that it is on enough servers; null before that. */
+  lostBefore: number | null;
 }
 
 /** Every operation that a device has accepted, and what follows from them: the oracle of a run. */
@@ -44,7 +44,7 @@ export class Ledger {
       isRemove,
       saw,
       author: client,
-      isAcknowledged: false,
+      lostBefore: null,
     });
     const what = isRemove ? `removes ${item} from` : `adds ${amount} ${item} to`;
     this.world.trace(`${client.name} ${what} ${listId.slice(0, 4)} as ${dot.replica}:${dot.counter}`);
@@ -66,21 +66,25 @@ export class Ledger {
     return null;
   }
 
-  /** Whether everything that its author takes for stored is on so many disks; else what is not. */
-  check(servers: readonly SimServer[], wanted: number): string | null {
+  /**
+   * Whether everything that its author takes for stored is on so many disks, less those that were lost since it was told
+   * so; else what is not.
+   */
+  check(servers: readonly SimServer[], wanted: number, lost: number): string | null {
     for (const one of this.#accepted) {
       const { dot, author } = one;
       const name = `${dot.replica}:${dot.counter}`;
       if (!author.list(one.listId).shown.seen.has(dot)) return `${author.name} does not see its own ${name}`;
-      if (!one.isAcknowledged) {
+      if (one.lostBefore === null) {
         const { outbox, rejected } = author.list(one.listId);
         if (outbox.some(({ replica, counter }) => replica === dot.replica && counter === dot.counter)) continue;
         if (rejected.length > 0) return `a change by ${author.name} was rejected`;
-        one.isAcknowledged = true;
+        one.lostBefore = lost;
         this.world.trace(`${name} is acknowledged`);
       }
       const copies = servers.filter((server) => server.onDisk(one.listId)?.seen.has(dot) === true).length;
-      if (copies < wanted) return `${author.name} takes ${name} for stored, and it is on ${copies} of ${wanted} disks`;
+      const due = wanted - (lost - one.lostBefore);
+      if (copies < due) return `${author.name} takes ${name} for stored, and it is on ${copies} of ${due} disks`;
     }
     return null;
   }

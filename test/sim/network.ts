@@ -36,7 +36,7 @@ const RECONNECT_MS = 200;
 /** Messages between hosts: late, lost, doubled and overtaking each other, and not at all across a cut. */
 export class Network {
   faults: NetworkFaults = CALM;
-  readonly #receivers = new Map<string, { readonly host: Host; readonly receive: Receive }>();
+  readonly #receivers = new Map<string, { readonly host: Host; readonly run: number; readonly receive: Receive }>();
   readonly #publishers = new Map<string, Publisher>();
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   /** One-way cuts, as `from>to`. */
@@ -46,7 +46,7 @@ export class Network {
 
   /** Receives at an address until the host's process ends or the address is closed. */
   open(host: Host, address: string, receive: Receive): void {
-    this.#receivers.set(address, { host, receive });
+    this.#receivers.set(address, { host, run: host.run, receive });
   }
 
   close(address: string): void {
@@ -62,10 +62,11 @@ export class Network {
   }
 
   send(from: Host, fromAddress: string, to: string, frames: readonly Frame[]): void {
-    const { run } = this.#receivers.get(to)?.host ?? { run: 0 };
+    const receiver = this.#receivers.get(to);
+    if (receiver === undefined) return;
+    // What was sent to a process does not reach the next one at its address.
     this.#carry(() => {
-      const receiver = this.#receivers.get(to);
-      if (receiver?.host.run !== run) return;
+      if (this.#receivers.get(to) !== receiver || receiver.host.run !== receiver.run) return;
       this.#deliver(from, receiver.host, frames, () => receiver.receive(fromAddress, frames));
     });
   }

@@ -26,7 +26,7 @@ export class SimBroker {
     const { host, network, name } = this;
     host.isUp = true;
     host.run++;
-    const router = new Router(brokerConfig(PLACE), `${name}-${host.run}`);
+    const router = new Router(brokerConfig(PLACE), `${name}-${host.run}`, 1 + host.world.below(2 ** 30) * 2 ** 20);
     const driver = new SimDriver<BrokerEvent, BrokerEffect>(host, router, (effect) => this.#perform(effect), {
       type: "tick",
     });

@@ -24,6 +24,8 @@ export class SimClient {
   readonly #open = new Map<string, LocalList>();
   readonly #syncing = new Set<string>();
   #ids = 0;
+  /** Called after every answer that was taken in. */
+  onAnswered: () => void = () => undefined;
   /** What its wall clock is off. */
   wallClockError = 0;
 
@@ -115,6 +117,7 @@ export class SimClient {
         `${this.name} is told that ${listId.slice(0, 4)} is on ${answer.stored} of ${answer.wanted} servers`,
       );
       this.#save(list);
+      this.onAnswered();
       if (type === "level") end();
       else if (type !== "below") this.#exchange(listId, deadline);
       else if (this.world.now + BELOW_PAUSE_MS >= deadline) end();

@@ -30,12 +30,18 @@ export interface ServerVariant {
   readonly keepsHintsInMemory?: boolean;
 }
 
+function endpointOf(name: string): string {
+  return `tcp://${name}:1`;
+}
+
 /** A server's process and its disk, which keeps what was flushed and, at a crash, perhaps more. */
 export class SimServer {
   /** What is on disk: the join of the deltas that got there. */
   readonly #disk = new Map<string, ShoppingList>();
   /** What a wrong variant has where a disk should be. */
   readonly #memory = new Map<string, ShoppingList>();
+  /** What was let go of in this run. */
+  readonly #dropped = new Map<string, ShoppingList>();
   #members: readonly Member[] = [];
   #waiting: Append[] = [];
   #inFlight: Append[] = [];
@@ -86,19 +92,19 @@ export class SimServer {
     this.#memory.clear();
     const config = serverConfig({
       id: name,
-      brokers: this.brokers,
-      publish: name,
-      peers: this.peers,
+      brokers: this.brokers.map(endpointOf),
+      publish: endpointOf(name),
+      peers: this.peers.map(endpointOf),
       dataDir: "d",
       residentLists: 2,
     });
-    const luck = this.world.random();
-    const node = new ServerNode(config, { luck, members: this.#members, lists: [...this.#disk.keys()] });
+    const firstTag = 1 + this.world.below(2 ** 30) * 2 ** 20;
+    const node = new ServerNode(config, { firstTag, members: this.#members, lists: [...this.#disk.keys()] });
     this.#node = node;
     const driver = new SimDriver<ServerEvent, ServerEffect>(host, node, (effect) => this.#perform(effect, driver), {
       type: "tick",
     });
-    network.bind(name, {
+    network.bind(endpointOf(name), {
       host,
       onSubscribe: (topic) => {
         const member = introducedBy(topic);
@@ -114,12 +120,22 @@ export class SimServer {
     this.#store(this.#inFlight.slice(0, this.world.below(this.#inFlight.length + 1)));
     this.#waiting = [];
     this.#inFlight = [];
+    for (const [listId, list] of this.#dropped) {
+      if (this.world.chance(0.5)) this.#store([{ number: 0, listId, delta: list }]);
+    }
+    this.#dropped.clear();
   }
 
   /** The disk is replaced by an empty one. */
   wipe(): void {
     this.#disk.clear();
+    this.#dropped.clear();
     this.#members = [];
+  }
+
+  /** The lists on disk. */
+  stored(): Iterable<string> {
+    return this.#disk.keys();
   }
 
   /** The list as it is on disk, or null. Not to be changed. */
@@ -131,7 +147,7 @@ export class SimServer {
     const { host, network, name } = this;
     switch (effect.type) {
       case "publish":
-        network.publish(name, encodePeerMessage(effect.topic, name, effect.message));
+        network.publish(endpointOf(name), encodePeerMessage(effect.topic, name, effect.message));
         break;
       case "to-broker":
         this.#toBroker(effect.broker, encodeServerMessage(effect.message));
@@ -169,6 +185,10 @@ export class SimServer {
       case "load": {
         const { listId } = effect;
         this.#later(1 + this.world.below(3), () => {
+          if (this.faults.refuse > 0 && this.world.chance(this.faults.refuse)) {
+            driver.post({ type: "load-failed", listId, problem: "the disk refuses" });
+            return;
+          }
           const list = this.#disk.get(listId) ?? this.#memory.get(listId);
           driver.post({ type: "loaded", listId, list: list?.clone() ?? null });
         });
@@ -178,8 +198,7 @@ export class SimServer {
         this.#append(effect, driver);
         break;
       case "drop":
-        this.#disk.delete(effect.listId);
-        this.#memory.delete(effect.listId);
+        this.#drop(effect.listId);
         break;
       case "save-members":
         this.#saveMembers(effect.members);
@@ -195,6 +214,14 @@ export class SimServer {
         this.crash();
         break;
     }
+  }
+
+  /** Lets go of a list, in such a way that a crash may bring it back. */
+  #drop(listId: string): void {
+    const list = this.#disk.get(listId);
+    if (list !== undefined) this.#dropped.set(listId, list);
+    this.#disk.delete(listId);
+    this.#memory.delete(listId);
   }
 
   /** One write after the other, as the shell does it. */

@@ -28,6 +28,7 @@ describe("a simulated cluster", () => {
     ["acknowledges before it persists", { acknowledgesEarly: true }, /for stored|not one/],
     ["keeps hints in memory", { keepsHintsInMemory: true }, /for stored|not one/],
     ["has version vectors without a cloud", { ignoresGaps: true }, /for stored|not one/],
+    ["has no anti-entropy", { hasNoAntiEntropy: true }, /not one/],
     ["computes the ring from who is up", { placesByWhoIsUp: true }, /for stored|not one/],
   ])("is found out when it %s", (_what, variant, expected) => {
     let problem: string | null = null;

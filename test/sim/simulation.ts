@@ -88,6 +88,7 @@ class Simulation {
     };
     const disk = { refuse: this.#world.pick([0, 0, 0.02]), longestFlushMs: this.#world.pick([5, 30, 150]) };
     for (const server of this.#servers) server.faults = disk;
+    for (const client of this.#clients) client.onAnswered = () => this.#check();
     this.#live();
     this.#misbehave();
     if (this.#world.chance(0.3)) this.#world.after(this.#world.below(SAFETY_MS), () => this.#reshape());
@@ -239,8 +240,8 @@ class Simulation {
 
   /** Whatever a device takes for stored is on enough disks, whoever is up or down. */
   #check(): void {
-    const wanted = Math.min(WRITE_QUORUM, this.#peers.length) - this.#wipes;
-    const problem = this.#ledger.check(this.#servers, wanted) ?? this.#ledger.checkSight(this.#clients);
+    const wanted = Math.min(WRITE_QUORUM, this.#peers.length);
+    const problem = this.#ledger.check(this.#servers, wanted, this.#wipes) ?? this.#ledger.checkSight(this.#clients);
     if (problem !== null) this.#fail(problem);
   }
 
@@ -258,49 +259,92 @@ class Simulation {
       process.host.pausedUntil = 0;
       if (!process.host.isUp) process.start();
     }
-    while (this.#difference() !== null && this.#world.now < SAFETY_MS + LIVENESS_MS) {
-      for (const client of this.#clients) for (const listId of LISTS) client.sync(listId);
-      // Not in step with anything that happens at an interval.
-      this.#world.runUntil(this.#world.now + 4_000 + this.#world.below(2_000));
-    }
+    const syncAll = (isDue: (client: SimClient, listId: string) => boolean): void => {
+      for (const client of this.#clients) {
+        for (const listId of LISTS) if (isDue(client, listId)) client.sync(listId);
+      }
+    };
+    // Devices only send what they still have to; making copies one is the servers' own business; then everyone looks.
+    const problem =
+      this.#until(
+        () => this.#unsent(),
+        () => syncAll((client, listId) => client.list(listId).outbox.length > 0),
+      ) ??
+      this.#until(
+        () => this.#unlike(),
+        () => undefined,
+      ) ??
+      this.#until(
+        () => this.#difference(),
+        () => syncAll(() => true),
+      );
     this.#check();
-    const difference = this.#difference();
-    if (difference !== null) this.#fail(`not one after ${LIVENESS_MS / 1_000} s: ${difference}`);
+    if (problem !== null) this.#fail(`not one after ${LIVENESS_MS / 1_000} s: ${problem}`);
     for (const listId of LISTS) this.#world.trace(digestOf(this.#clients[0]?.list(listId).shown ?? new ShoppingList()));
   }
 
-  /** What keeps devices, servers and oracle from being one, or null. */
+  /** Works until there is no problem any more, or for as long as a cluster may take; answers what then is left of it. */
+  #until(problem: () => string | null, work: () => void): string | null {
+    const end = this.#world.now + LIVENESS_MS;
+    for (let left = problem(); left !== null; left = problem()) {
+      if (this.#world.now >= end) return left;
+      work();
+      // Not in step with anything that happens at an interval.
+      this.#world.runUntil(this.#world.now + 2_000 + this.#world.below(2_000));
+    }
+    return null;
+  }
+
+  /** A device that still has something to send, or null. */
+  #unsent(): string | null {
+    for (const listId of LISTS) {
+      const client = this.#clients.find((one) => one.list(listId).outbox.length > 0);
+      if (client !== undefined) return `${client.name} still has changes of ${listId} to send`;
+    }
+    return null;
+  }
+
+  /** What keeps the servers from being one, or null. */
+  #unlike(): string | null {
+    for (const listId of LISTS) {
+      const owners = this.#ownersOf(listId);
+      const shown = owners.map(
+        (owner) => `${owner.name} ${digestOf(owner.onDisk(listId) ?? new ShoppingList()).slice(0, 6)}`,
+      );
+      const isSame = new Set(shown.map((text) => text.split(" ")[1])).size <= 1;
+      if (!isSame) return `${listId} is not one: ${shown.join(", ")}`;
+    }
+    return this.#litter();
+  }
+
+  /** What keeps devices from being one with the servers and the oracle, or null. */
   #difference(): string | null {
     for (const listId of LISTS) {
       const expected = this.#ledger.totals(listId);
-      const digests = new Map<string, string>();
+      const [owner] = this.#ownersOf(listId);
+      const digest = digestOf(owner?.onDisk(listId) ?? new ShoppingList());
       for (const client of this.#clients) {
-        const { shown, outbox } = client.list(listId);
-        if (outbox.length > 0) return `${client.name} still has changes of ${listId} to send`;
+        const { shown } = client.list(listId);
         const shownTotals = JSON.stringify([...shown.visibleItems()].map(({ key, needed }) => [key, needed]).sort());
         if (shownTotals !== expected) return `${client.name} shows ${shownTotals}, the oracle ${expected}`;
-        if (!shown.seen.isEmpty()) digests.set(client.name, digestOf(shown));
-      }
-      if (digests.size === 0) continue;
-      for (const owner of this.#ownersOf(listId))
-        digests.set(owner.name, digestOf(owner.onDisk(listId) ?? new ShoppingList()));
-      if (new Set(digests.values()).size > 1) {
-        const shown = [...digests].map(([name, digest]) => `${name} ${digest.slice(0, 6)}`);
-        return `${listId} is not one: ${shown.join(", ")}`;
+        if (digestOf(shown) !== digest) return `${client.name} and the servers differ on ${listId}`;
       }
     }
-    return this.#litter();
+    return null;
   }
 
   /** What is left over of what should be over, or null. */
   #litter(): string | null {
     const tables = new Set<string>();
-    for (const { node, name } of this.#servers) {
+    for (const server of this.#servers) {
+      const { node, name } = server;
       if (node === null) continue;
       tables.add(JSON.stringify(node.members));
       if (node.hints > 0) return `${name} keeps ${node.hints} hints`;
       if (node.underWay > 0) return `${name} has ${node.underWay} things under way`;
       const pending = node.members.find(({ status }) => status === "joining" || status === "leaving");
+      const stray = [...server.stored()].find((listId) => !node.owns(listId));
+      if (stray !== undefined) return `${name} still has ${stray}, which is not its own`;
       if (pending !== undefined) return `${pending.id} is still ${pending.status} for ${name}`;
     }
     if (tables.size > 1) return `the membership tables differ: ${[...tables].join(" ")}`;

@@ -1,6 +1,7 @@
 import { DotContext } from "../../src/crdt/dot-context.js";
 import { Membership } from "../../src/protocol/membership.js";
 import { Placement } from "../../src/protocol/placement.js";
+import { AntiEntropy } from "../../src/server/anti-entropy.js";
 import { Roster } from "../../src/server/roster.js";
 import type { ServerVariant } from "./sim-server.js";
 
@@ -8,6 +9,8 @@ import type { ServerVariant } from "./sim-server.js";
 export interface Variant extends ServerVariant {
   /** Takes a dot for proof of all before it: a version vector where a context with gaps should be. */
   readonly ignoresGaps?: boolean;
+  /** Compares no copies once it has joined. */
+  readonly hasNoAntiEntropy?: boolean;
   /** Computes owners from who is up instead of from who is a member. */
   readonly placesByWhoIsUp?: boolean;
 }
@@ -23,6 +26,18 @@ export function withVariant<T>(variant: Variant, isUp: (server: string) => boole
         () =>
           function (this: DotContext, replica, ranges) {
             for (const { to } of ranges) this.vector.raise(replica, to);
+          },
+      ),
+    );
+  }
+  if (variant.hasNoAntiEntropy === true) {
+    restore.push(
+      replace(
+        AntiEntropy.prototype,
+        "round",
+        (round) =>
+          function (this: AntiEntropy, peer, then) {
+            if (this.roster.status === "joining") round.call(this, peer, then);
           },
       ),
     );

@@ -147,6 +147,8 @@ export class Host {
 
 /** Runs a production machine on a host's clock, as `runtime/driver.ts` does on the real one. */
 export class SimDriver<Event, Effect> {
+  readonly #events: Event[] = [];
+  #isStepping = false;
   #wakeAt: Millis | null = null;
   readonly #run: number;
 
@@ -163,13 +165,20 @@ export class SimDriver<Event, Effect> {
     return !this.host.isUp || this.host.run !== this.#run;
   }
 
+  /** Events that come while effects are being performed wait for their turn. */
   post(event: Event): void {
-    if (this.#isOver) return;
-    this.performAll(this.machine.step(this.host.now, event));
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    for (let next = this.#events.shift(); next !== undefined && !this.#isOver; next = this.#events.shift()) {
+      this.performAll(this.machine.step(this.host.now, next));
+    }
   }
 
+  /** Until one of them ends the process. */
   performAll(effects: readonly Effect[]): void {
-    for (const effect of effects) this.perform(effect);
+    this.#isStepping = true;
+    for (const effect of effects) if (!this.#isOver) this.perform(effect);
+    this.#isStepping = false;
     this.#arm();
   }
 

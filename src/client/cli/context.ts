@@ -1,6 +1,6 @@
 import { foldedNameOf, foldName, unitOf } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
-import type { ListId } from "../../protocol/ids.js";
+import { isEndpoint, type ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { DataFolder, defaultDataFolder } from "../data-folder.js";
 import { AisleError, notFound, usageError, type ExitCode } from "../errors.js";
@@ -211,11 +211,6 @@ export function checkedEndpoints(endpoints: readonly string[]): readonly string[
     );
   }
   return endpoints;
-}
-
-function isEndpoint(text: string): boolean {
-  const port = /^tcp:\/\/[^\s:/]+:([0-9]{1,5})$/.exec(text)?.[1];
-  return (port !== undefined && Number(port) > 0 && Number(port) < 65_536) || /^ipc:\/\/\S+$/.test(text);
 }
 
 /** `250ms`, `5s`, `2m`; a plain number is milliseconds. */

@@ -4,7 +4,7 @@ import { digestOf } from "../../crdt/codec.js";
 import { HashRing, partitionOf, PARTITIONS } from "../../protocol/hash-ring.js";
 import { isListId, isServerId, type ListId, type ServerId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
-import { AisleError, EXIT, usageError } from "../errors.js";
+import { AisleError, EXIT, notFound, usageError } from "../errors.js";
 import { Operator, type Survey } from "../operator.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
@@ -96,6 +96,9 @@ async function where(context: Context, reference: string): Promise<CommandResult
   const id: ListId = known?.id ?? reference.toLowerCase();
   const local = known ?? (await context.workspace.list(id));
   const { partition, wanted, replicas, copies } = await (await operatorOf(context)).where(id);
+  if (local === null && copies.every((copy) => copy.answered && copy.digest === null)) {
+    throw notFound("no server has a list with this id", "check the id, and let its owner run `aisle sync` first");
+  }
   const digest = local === null ? null : digestOf(local.shown);
   const line = ({ server, role, answered, digest: theirs }: Copy): string => {
     const same =
@@ -148,15 +151,15 @@ async function repair(context: Context): Promise<CommandResult> {
   const operator = await operatorOf(context);
   const { servers } = await operator.survey();
   const value: { server: ServerId; peer: ServerId; differing: number; failed: boolean }[] = [];
-  for (const { id } of servers.filter(({ alive }) => alive)) {
-    if (context.options.dryRun === true) continue;
+  const isDryRun = context.options.dryRun === true;
+  for (const { id } of servers.filter(({ alive }) => alive && !isDryRun)) {
     const { peers } = await operator.repair(id);
     for (const { server: peer, differing, failed } of peers) value.push({ server: id, peer, differing, failed });
     const differing = peers.reduce((sum, peer) => sum + peer.differing, 0);
     say(`${id}: compared with ${peers.length} others, ${differing} lists differed`);
   }
   const differing = value.reduce((sum, pair) => sum + pair.differing, 0);
-  const text = context.options.dryRun === true ? "would compare all copies" : `${differing} copies were mended`;
+  const text = isDryRun ? "would compare all copies" : `${differing} copies differed`;
   const isIncomplete = value.some(({ failed }) => failed);
   const failure = new AisleError(EXIT.failed, "repair-incomplete", "not every copy could be compared", "run it again");
   return { value, text, ...(isIncomplete ? { failure } : {}) };
@@ -169,9 +172,11 @@ async function leave(context: Context, id: ServerId): Promise<CommandResult> {
     const hint = `start it again, or give it up with \`aisle cluster remove ${id}\``;
     throw new AisleError(EXIT.refused, "not-alive", `${id} does not answer, so it cannot hand over its lists`, hint);
   }
+  if (before.status === "removed" && !before.alive)
+    return { value: { id, status: "removed" }, text: `${id} is out of the cluster already` };
   await confirm(context, `let ${id} leave the cluster for good?`);
   if (context.options.dryRun === true) return { value: { id, status: before.status }, text: `would let ${id} leave` };
-  if (before.status !== "removed") await operator.leave(id);
+  if (before.status === "member" || before.status === "joining") await operator.leave(id);
   await untilGone(operator, id);
   return { value: { id, status: "removed" }, text: `${id} has left; its lists are with the others` };
 }
@@ -184,10 +189,16 @@ async function untilGone(operator: Operator, id: ServerId): Promise<void> {
     const [{ servers }, inspection] = [await operator.survey(), await operator.inspect(id)];
     const server = servers.find((one) => one.id === id);
     if (server?.status === "removed" && !server.alive) return;
+    if (!servers.some(({ status }) => status === "member")) {
+      const hint = "start a new server; they hand their lists over to it";
+      throw new AisleError(EXIT.refused, "nobody-left", "all servers are leaving, so none of them can go", hint);
+    }
+    const dead = servers.filter((one) => one.status === "member" && !one.alive).map((one) => one.id);
+    const waiting = dead.length === 0 ? "" : `; waits for ${dead.join(", ")}, which may have to take some of them`;
     if (inspection !== null) {
       heardAt = monotonicMs();
       const { done, total } = inspection.transfers.outgoing;
-      const progress = `${id}: ${done} of ${total} lists handed over`;
+      const progress = `${id}: ${done} of ${total} lists handed over${waiting}`;
       if (progress !== told && total > 0) say((told = progress));
     } else if (monotonicMs() - heardAt > SILENCE_BUDGET_MS) {
       const hint = "start it again: it goes on where it was";
@@ -204,6 +215,7 @@ async function remove(context: Context, id: ServerId): Promise<CommandResult> {
     const hint = `let it hand over its lists with \`aisle cluster leave ${id}\``;
     throw new AisleError(EXIT.refused, "refused", `${id} is alive`, hint);
   }
+  if (status === "removed") return { value: { id, status }, text: `${id} is out of the cluster already` };
   await confirm(context, `give up ${id}, which must never come back?`);
   if (context.options.dryRun === true) return { value: { id, status }, text: `would give up ${id}` };
   const value = await operator.remove(id);

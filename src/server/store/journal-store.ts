@@ -48,6 +48,8 @@ export class JournalStore implements Store {
   #compacting: Promise<void> | null = null;
   /** Snapshots are written and removed one after the other, so that neither undoes the other. */
   #snapshotWork: Promise<unknown> = Promise.resolve();
+  /** Lists whose snapshots are being removed: until then there would still be something to read. */
+  readonly #removing = new Map<ListId, Promise<void>>();
 
   private constructor(
     readonly folder: string,
@@ -85,6 +87,7 @@ export class JournalStore implements Store {
   }
 
   async read(listId: ListId): Promise<ShoppingList | null> {
+    await this.#removing.get(listId);
     return this.#lists.has(listId) ? await this.#read(listId) : null;
   }
 
@@ -102,7 +105,13 @@ export class JournalStore implements Store {
   async drop(listId: ListId): Promise<void> {
     this.#lists.delete(listId);
     for (const tail of [this.#tail, ...this.#closed.map((closed) => closed.tail)]) tail.delete(listId);
-    await this.#exclusively(() => this.snapshots.remove(listId));
+    const removed = this.#exclusively(() => this.snapshots.remove(listId));
+    this.#removing.set(listId, removed);
+    try {
+      await removed;
+    } finally {
+      if (this.#removing.get(listId) === removed) this.#removing.delete(listId);
+    }
   }
 
   lists(): Iterable<ListId> {
@@ -198,7 +207,7 @@ export class JournalStore implements Store {
     const aside = join(damagedFolder, "journal-lines.txt");
     await appendFile(aside, damaged.map((line) => `${line}\n`).join(""), { mode: 0o600 });
     const problem = `${damaged.length} damaged line(s) of ${path}${endsTorn ? ", the last one unfinished" : ""}`;
-    this.options.onDamage({ path: aside, problem });
+    this.options.onDamage({ path: aside, listId: null, problem });
   }
 
   #remember(tail: Tail, { listId, delta }: ListDelta): void {

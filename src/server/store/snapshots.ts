@@ -35,7 +35,7 @@ export class Snapshots {
       return db.data === null ? null : decodeList(db.data);
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
-      await this.#setAside(this.#fileOf(listId).path, error.message);
+      await this.#setAside(listId, error.message);
       return null;
     }
   }
@@ -55,11 +55,12 @@ export class Snapshots {
     for (let partition = 0; partition < PARTITIONS; partition++) yield* this.scan(partition);
   }
 
-  async #setAside(path: string, problem: string): Promise<void> {
+  async #setAside(listId: ListId, problem: string): Promise<void> {
+    const { path } = this.#fileOf(listId);
     await makeFolder(this.damagedFolder);
     const aside = join(this.damagedFolder, `${basename(path)}.${(await readdir(this.damagedFolder)).length}`);
     await rename(path, aside);
-    this.onDamage({ path: aside, problem });
+    this.onDamage({ path: aside, listId, problem });
   }
 
   #fileOf(listId: ListId): DurableJsonFile<unknown> {

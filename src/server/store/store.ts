@@ -10,6 +10,8 @@ export interface ListDelta {
 /** Something that was set aside because it was not what had been written. */
 export interface Damage {
   readonly path: string;
+  /** The list that is less than it was, where it is one in particular. */
+  readonly listId: ListId | null;
   readonly problem: string;
 }
 
