@@ -18,21 +18,12 @@ import { Questions } from "./questions.js";
 import { Replica } from "./replica.js";
 import { RequestHandler } from "./request-handler.js";
 import { Roster } from "./roster.js";
+import { Tenure } from "./tenure.js";
 import { Timers } from "./timers.js";
 import type { Counters, ServerEffect, ServerEvent, Timer, Turn } from "./turn.js";
 
-/** How long a server that knows no member waits for all peers it was told of before most of them will do. */
-const FOUNDING_MS = 2_000;
-
 /** How soon a round that failed is tried again. */
 const RETRY_ROUND_MS = 1_000;
-
-/** How often a server that is out of its cluster looks whether it may end. */
-const FAREWELL_MS = 500;
-
-function takenOut(id: ServerId): string {
-  return `${id} was taken out of its cluster; start a server under another id`;
-}
 
 /** What a server begins with. */
 export interface Beginnings {
@@ -74,11 +65,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #coordinator: Coordinator;
   readonly #links: BrokerLinks;
   readonly #requests: RequestHandler;
-  /** Living peers with whom a round of anti-entropy went well since the table last changed. */
-  readonly #level = new Set<ServerId>();
-  /** Whether it was this run that left its cluster, as it was asked to. */
-  #hasLeft = false;
-  #isParting = false;
+  readonly #tenure: Tenure;
   #now: Millis = 0;
   #nextTag: number;
   #effects: ServerEffect[] = [];
@@ -96,6 +83,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       this.#onTable(moved),
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
+    this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
     this.#exchanges = new Exchanges(this, this.#replica);
     this.#questions = new Questions(this);
     this.#antiEntropy = new AntiEntropy(
@@ -110,7 +98,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       (peer, result) => this.#onRound(peer, result),
     );
     this.#handOver = new HandOver(this, this.#replica, this.#exchanges, this.#roster, isAlive, () =>
-      this.#onGivenAway(),
+      this.#tenure.onGivenAway(),
     );
     this.#coordinator = new Coordinator(this, this.#replica, this.#exchanges, this.#roster, isAlive, config);
     this.#links = new BrokerLinks(this, config.brokers.length, config, {
@@ -171,7 +159,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#links.start();
     this.#antiEntropy.start();
     this.#handOver.onPlacement();
-    this.#foundLater();
+    this.#tenure.start();
     return this.#take();
   }
 
@@ -227,7 +215,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
 
   #onBrokerMessage(broker: number, message: BrokerMessage): void {
     this.#links.heard(broker, message.type === "reannounce");
-    if (message.type === "members") this.#learn(decodeMembers(message.body));
+    if (message.type === "members") this.#tenure.learn(decodeMembers(message.body));
     if (message.type !== "requests") return;
     for (const { tag, ...request } of message.requests) {
       this.counters.requests++;
@@ -243,7 +231,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         this.#peers.onBeat(from, message.table);
         break;
       case "members":
-        this.#learn(message.members);
+        this.#tenure.learn(message.members);
         this.#roster.compareReplication(from, message.replication);
         break;
       case "sync":
@@ -280,39 +268,13 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     );
   }
 
-  #learn(members: readonly Member[]): void {
-    this.#roster.learn(members);
-    this.#found(true);
-  }
-
-  /**
-   * A server that knows no member of any cluster begins one.
-   * @param mayWait whether those it was told of may still be heard of
-   */
-  #found(mayWait: boolean): void {
-    const others = this.#roster.members().filter(({ id }) => id !== this.id);
-    const isFirst = !others.some(({ status }) => status === "member" || status === "leaving");
-    // After waiting, most of those it was told of will do, as they cannot all be on the other side of something.
-    const expected = mayWait ? this.config.peers.length : Math.ceil(this.config.peers.length / 2);
-    if (!isFirst || others.length < expected) return;
-    if (this.#roster.status === "joining") this.#roster.advance(this.id, "member");
-  }
-
-  #foundLater(): void {
-    if (this.#roster.status !== "joining") return;
-    this.after(FOUNDING_MS, () => {
-      this.#found(false);
-      this.#foundLater();
-    });
-  }
-
   /** @param moved whether partitions have other owners or heirs now */
   #onTable(moved: boolean): void {
     this.emit({ type: "publish", topic: EVERYONE, message: this.#roster.table() });
     this.#links.announce();
     this.#peers.reconnect();
     if (!moved) return;
-    this.#level.clear();
+    this.#tenure.onPlacement();
     this.#handOver.onPlacement();
     this.#antiEntropy.onPlacement();
   }
@@ -322,7 +284,6 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#handOver.onAlive();
   }
 
-  /** A server that has joined takes its place once it has gone through everything with every living member. */
   #onRound(peer: ServerId, { failed }: RoundResult): void {
     if (failed) {
       this.after(RETRY_ROUND_MS, () => {
@@ -330,35 +291,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       });
       return;
     }
-    this.#level.add(peer);
-    if (this.#roster.status !== "joining") return;
-    const isMember = (id: ServerId): boolean => ["member", "leaving"].includes(this.#roster.get(id)?.status ?? "");
-    const members = this.#peers.alive().filter(isMember);
-    if (members.length > 0 && members.every((member) => this.#level.has(member)))
-      this.#roster.advance(this.id, "member");
-  }
-
-  /** Everything that belongs elsewhere is there. */
-  #onGivenAway(): void {
-    // Where everybody is leaving there is nobody to leave anything to, and nobody may go.
-    const hasHeirs = this.#roster.members().some(({ status }) => status === "member");
-    if (this.#roster.status === "leaving" && hasHeirs) {
-      this.#hasLeft = true;
-      this.#roster.advance(this.id, "removed");
-    }
-    if (this.#roster.status === "removed") this.#farewell();
-  }
-
-  /** A server that is out of its cluster ends, once it has nothing left and all who live know that it is gone. */
-  #farewell(): void {
-    if (this.#isParting) return;
-    this.#isParting = true;
-    this.after(FAREWELL_MS, () => {
-      this.#isParting = false;
-      const isDone = this.#replica.lists().size === 0 && this.#peers.haveSameTable();
-      if (!isDone) this.#farewell();
-      else this.emit({ type: "stop", reason: this.#hasLeft ? null : takenOut(this.id) });
-    });
+    this.#tenure.onLevelWith(peer);
   }
 
   #health(): ServerHealth {

@@ -69,8 +69,9 @@ export class Ledger {
   /**
    * Whether everything that its author takes for stored is on so many disks, less those that were lost since it was told
    * so; else what is not.
+   * @param lostLongAgo the disks that were lost before any answer set out that arrives now
    */
-  check(servers: readonly SimServer[], wanted: number, lost: number): string | null {
+  check(servers: readonly SimServer[], wanted: number, lost: number, lostLongAgo: number): string | null {
     for (const one of this.#accepted) {
       const { dot, author } = one;
       const name = `${dot.replica}:${dot.counter}`;
@@ -79,7 +80,7 @@ export class Ledger {
         const { outbox, rejected } = author.list(one.listId);
         if (outbox.some(({ replica, counter }) => replica === dot.replica && counter === dot.counter)) continue;
         if (rejected.length > 0) return `a change by ${author.name} was rejected`;
-        one.lostBefore = lost;
+        one.lostBefore = lostLongAgo;
         this.world.trace(`${name} is acknowledged`);
       }
       const copies = servers.filter((server) => server.onDisk(one.listId)?.seen.has(dot) === true).length;

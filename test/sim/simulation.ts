@@ -22,6 +22,9 @@ const ITEMS = ["milk", "eggs", "bread"] as const;
 const SAFETY_MS = 120_000;
 const LIVENESS_MS = 60_000;
 
+/** An answer may be on its way, or with a broker that stands still, when a disk that it counts is lost. */
+const ANSWER_TRAVELS_MS = 5_000;
+
 const REPLICAS = 3;
 const WRITE_QUORUM = 2;
 
@@ -57,6 +60,8 @@ class Simulation {
   #joined = 0;
   #left = 0;
   #wipes = 0;
+  /** Those of them that every answer on its way can have known of. */
+  #oldWipes = 0;
   #problem: string | null = null;
 
   constructor(seed: number, { variant, onTrace }: Options) {
@@ -173,12 +178,17 @@ class Simulation {
   /** As many disks are lost for good as may be, W - 1; only where somebody else has what was on it. */
   #wipe(): void {
     if (this.#wipes === WRITE_QUORUM - 1 || this.#peers.length < REPLICAS) return;
-    this.#wipes++;
+    this.#countWipe();
     const server = this.#world.pick(this.#servers);
     if (server.host.isUp) server.crash();
     server.wipe();
     this.#world.trace(`${server.name} loses its disk`);
     if (this.#world.chance(0.5)) server.start();
+  }
+
+  #countWipe(): void {
+    this.#wipes++;
+    this.#world.after(ANSWER_TRAVELS_MS, () => this.#oldWipes++);
   }
 
   #cutOneWay(): void {
@@ -215,12 +225,17 @@ class Simulation {
       server.start();
       this.#world.trace(`${server.name} joins`);
     } else if (dice < 0.75) {
-      if (this.#servers.length - ++this.#left < WRITE_QUORUM) return;
-      const server = this.#world.pick(this.#servers);
-      this.#world.trace(`${server.name} is told to leave`);
-      this.#world.pick(this.#clients).operate("leave", server.name);
-    } else if (this.#wipes < WRITE_QUORUM - 1) {
-      this.#wipes++;
+      // Sometimes two at once, each without knowing of the other.
+      const count = this.#world.chance(0.3) ? 2 : 1;
+      if (this.#servers.length - this.#left - count < WRITE_QUORUM) return;
+      this.#left += count;
+      for (let index = 0; index < count; index++) {
+        const server = this.#world.pick(this.#servers);
+        this.#world.trace(`${server.name} is told to leave`);
+        this.#world.pick(this.#clients).operate("leave", server.name);
+      }
+    } else if (this.#wipes < WRITE_QUORUM - 1 && this.#servers.length - this.#left > WRITE_QUORUM) {
+      this.#countWipe();
       const server = this.#world.pick(this.#servers);
       if (server.host.isUp) server.crash();
       server.wipe();
@@ -241,7 +256,8 @@ class Simulation {
   /** Whatever a device takes for stored is on enough disks, whoever is up or down. */
   #check(): void {
     const wanted = Math.min(WRITE_QUORUM, this.#peers.length);
-    const problem = this.#ledger.check(this.#servers, wanted, this.#wipes) ?? this.#ledger.checkSight(this.#clients);
+    const problem =
+      this.#ledger.check(this.#servers, wanted, this.#wipes, this.#oldWipes) ?? this.#ledger.checkSight(this.#clients);
     if (problem !== null) this.#fail(problem);
   }
 
