@@ -14,6 +14,8 @@ export const BOUNDS = {
 
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE, QUOTE, BACKSLASH] = [0x5b, 0x5d, 0x7b, 0x7d, 0x22, 0x5c];
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /**
  * The JSON value in `body`, looked at for its size and depth before it is parsed.
  * @throws ProtocolError `too-large` or `malformed`
@@ -24,7 +26,7 @@ export function parseBody(body: Uint8Array): unknown {
   }
   if (!isShallow(body)) throw new ProtocolError("too-large", `a body may nest ${BOUNDS.depth} levels deep`);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body));
+    return JSON.parse(decoder.decode(body));
   } catch {
     throw new ProtocolError("malformed", "the body is not JSON in UTF-8");
   }

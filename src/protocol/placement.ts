@@ -90,10 +90,6 @@ export class Placement {
     return this.holders(partition).includes(server);
   }
 
-  isOwner(server: ServerId, partition: number): boolean {
-    return this.owners(partition).includes(server);
-  }
-
   isHeir(server: ServerId, partition: number): boolean {
     return this.heirs(partition).includes(server);
   }

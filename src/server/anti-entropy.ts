@@ -76,10 +76,6 @@ export class AntiEntropy {
     return this.#progress;
   }
 
-  get isBusy(): boolean {
-    return this.#isBusy;
-  }
-
   start(): void {
     this.turn.after(this.times.antiEntropyIntervalMs, () => {
       const peers = this.alive();

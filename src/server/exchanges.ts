@@ -149,7 +149,7 @@ export class Exchanges {
     digest: string | null,
   ): void {
     const given = delta === null || delta.seen.isEmpty() ? null : delta;
-    // The shell encodes at once, so the list may change afterwards.
+    // Effects are performed when the step is over; should the position have grown by then, it is no less true.
     this.turn.emit({
       type: "publish",
       topic,

@@ -6,8 +6,6 @@ import { BUCKETS, type ListDigest, type PartitionBuckets, type PartitionSum } fr
 const SUM_BYTES = 6;
 const SUM_MODULUS = 2 ** (8 * SUM_BYTES);
 
-const NO_LISTS: ReadonlySet<ListId> = new Set();
-
 interface Leaf {
   readonly partition: number;
   readonly bucket: number;
@@ -91,7 +89,7 @@ export class HashTree {
   /** The lists with their digests in those of a partition's buckets whose sums differ from these. */
   differing([partition, sums]: PartitionBuckets): readonly ListDigest[] {
     const [, own] = this.buckets(partition);
-    return [...this.listsOf(partition)].flatMap((listId) => {
+    return [...(this.#byPartition.get(partition) ?? [])].flatMap((listId) => {
       const leaf = this.#leaves.get(listId);
       const digest = leaf?.digest ?? null;
       if (leaf === undefined || digest === null || sums[leaf.bucket] === own[leaf.bucket]) return [];
@@ -101,11 +99,6 @@ export class HashTree {
 
   digest(listId: ListId): string | null {
     return this.#leaves.get(listId)?.digest ?? null;
-  }
-
-  /** The lists of a partition. */
-  listsOf(partition: number): ReadonlySet<ListId> {
-    return this.#byPartition.get(partition) ?? NO_LISTS;
   }
 
   #add({ partition, bucket }: Leaf, difference: number): void {
