@@ -193,9 +193,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
     this.#queue.ready(id, connection, now);
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
-    this.#replication = replication;
-    if (changed || this.#placement.replicas !== replication.replicas) {
-      this.#placement = Placement.of(this.#membership, replication.replicas);
+    // What the servers there are agree on; one that has it otherwise will find out from them.
+    if (this.#replication === null || this.#queue.size === 1) this.#replication = replication;
+    const { replicas } = this.#replication;
+    if (changed || this.#placement.replicas !== replicas) {
+      this.#placement = Placement.of(this.#membership, replicas);
     }
     this.#log("server-ready", { server: id, servers: this.#queue.size });
     // The newcomer learns the table either way; the others only when it has become another one.

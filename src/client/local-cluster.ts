@@ -59,10 +59,15 @@ export class LocalCluster {
     return Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).frontend);
   }
 
-  /** Starts what of the cluster is dead or new, except for servers that have left it; returns the names of both. */
-  async start(
-    shape: ClusterShape,
-  ): Promise<{ readonly started: readonly string[]; readonly removed: readonly string[] }> {
+  /**
+   * Starts what of the cluster is dead or new, except for servers that have left it. Returns the names of what was started,
+   * of what has left, and of servers that are down and were not asked for.
+   */
+  async start(shape: ClusterShape): Promise<{
+    readonly started: readonly string[];
+    readonly removed: readonly string[];
+    readonly left: readonly string[];
+  }> {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts = partsOf(shape);
     const known = await this.#knownBrokers();
@@ -82,14 +87,23 @@ export class LocalCluster {
       if (role === "broker") await requireFree(endpointsOf(shape.portBase, number));
     await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
     for (const part of missing) await this.#spawn(part, shape);
-    return { started: missing.map(nameOf), removed };
+    const asked = new Set(parts.map(nameOf));
+    const running = new Set((await this.#parts()).map(nameOf));
+    const left = (await this.#serverFolders()).filter(
+      (name) => !asked.has(name) && !running.has(name) && !gone.has(name),
+    );
+    return { started: missing.map(nameOf), removed, left };
+  }
+
+  async #serverFolders(): Promise<readonly string[]> {
+    const names = await readdir(this.folder).catch(() => []);
+    return names.filter((name) => /^server-[0-9]+$/.test(name));
   }
 
   /** The servers that have left, as far as any server's own table says. */
   async #removedServers(): Promise<ReadonlySet<string>> {
     const removed = new Set<string>();
-    for (const name of await readdir(this.folder).catch(() => [])) {
-      if (!/^server-[0-9]+$/.test(name)) continue;
+    for (const name of await this.#serverFolders()) {
       const table = await new DurableJsonFile(join(this.folder, name, "membership.json")).read().catch(() => null);
       const members = safeParse(MembersSchema, table);
       for (const { id, status } of members.success ? members.output : []) if (status === "removed") removed.add(id);

@@ -20,6 +20,14 @@ export const PURPOSES = ["request", "repair", "clash", "hand-over"] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /**
+ * Which partitions a round of anti-entropy is about: those that the asker is to keep once nobody joins or leaves any more,
+ * or all that it holds now.
+ */
+export const SCOPES = ["heir", "holder"] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+/**
  * What servers publish to each other. Every server binds one PUB; a message for one peer goes out on that peer's own topic,
  * a write on the topic of its partition, a beat on everyone's. `tag` brings an answer back to its question.
  */
@@ -56,7 +64,13 @@ export type PeerMessage =
    * Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold, which means something
    * only between servers that agree on who holds what...
    */
-  | { readonly type: "compare"; readonly tag: number; readonly placement: string; readonly sum: number }
+  | {
+      readonly type: "compare";
+      readonly tag: number;
+      readonly agreement: string;
+      readonly scope: Scope;
+      readonly sum: number;
+    }
   /** ...the partitions' sums, null where the top was equal... */
   | { readonly type: "partitions"; readonly tag: number; readonly sums: readonly PartitionSum[] | null }
   /** ...the sums of the buckets of partitions that differ... */
@@ -134,7 +148,12 @@ const SCHEMAS = {
   declined: v.strictObject({ tag }),
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
-  compare: v.strictObject({ tag, placement: v.pipe(v.string(), v.maxLength(16)), sum }),
+  compare: v.strictObject({
+    tag,
+    agreement: v.pipe(v.string(), v.maxLength(64)),
+    scope: v.picklist(SCOPES),
+    sum,
+  }),
   partitions: v.strictObject({
     tag,
     sums: v.nullable(v.pipe(v.array(v.strictTuple([partition, sum])), v.maxLength(PARTITIONS))),

@@ -21,8 +21,8 @@ export class Placement {
   readonly #owners: readonly (readonly ServerId[])[];
   readonly #heirs: readonly (readonly ServerId[])[];
   readonly #holders: readonly (readonly ServerId[])[];
-  /** What `keptWith` has computed. */
-  readonly #kept = new Map<string, readonly number[]>();
+  /** What `sharedBy` has computed. */
+  readonly #shared = new Map<string, readonly number[]>();
 
   private constructor(
     readonly now: HashRing,
@@ -75,15 +75,20 @@ export class Placement {
     return this.#holders[partition] ?? [];
   }
 
-  /** The partitions that one server is to keep and the other holds. */
-  keptWith(keeper: ServerId, holder: ServerId): readonly number[] {
-    const name = `${keeper} ${holder}`;
-    let kept = this.#kept.get(name);
-    if (kept === undefined) {
-      kept = ALL_PARTITIONS.filter((partition) => this.isHeir(keeper, partition) && this.isHolder(holder, partition));
-      this.#kept.set(name, kept);
+  /** The partitions of which one server is an heir, or any holder, and the other a holder. */
+  sharedBy(scope: "heir" | "holder", server: ServerId, other: ServerId): readonly number[] {
+    const name = `${scope} ${server} ${other}`;
+    let shared = this.#shared.get(name);
+    if (shared === undefined) {
+      const isIn = (partition: number): boolean => this.isIn(scope, server, partition);
+      shared = ALL_PARTITIONS.filter((partition) => isIn(partition) && this.isHolder(other, partition));
+      this.#shared.set(name, shared);
     }
-    return kept;
+    return shared;
+  }
+
+  isIn(scope: "heir" | "holder", server: ServerId, partition: number): boolean {
+    return scope === "heir" ? this.isHeir(server, partition) : this.isHolder(server, partition);
   }
 
   isHolder(server: ServerId, partition: number): boolean {

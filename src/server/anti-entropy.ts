@@ -9,6 +9,7 @@ import {
   type PartitionBuckets,
   type PartitionSum,
   type PeerMessage,
+  type Scope,
 } from "../protocol/peer-messages.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import type { Exchanges } from "./exchanges.js";
@@ -21,6 +22,12 @@ import type { Turn } from "./turn.js";
 export interface AntiEntropyTimes {
   /** Between two rounds, each with the next living peer. */
   readonly antiEntropyIntervalMs: Millis;
+}
+
+/** A round that is due. */
+interface Waiting {
+  readonly scope: Scope;
+  readonly callbacks: readonly ((result: RoundResult) => void)[];
 }
 
 /** What one round found. */
@@ -48,7 +55,7 @@ const SETTLING_MS = 1_000;
  * the lists that differ (Dynamo section 4.7). The same round fills a server that has joined, and one that lost its disk.
  */
 export class AntiEntropy {
-  readonly #waiting = new Map<ServerId, ((result: RoundResult) => void)[]>();
+  readonly #waiting = new Map<ServerId, Waiting>();
   #isBusy = false;
   #lastPeer: ServerId = "";
   #settlesAt: Millis = 0;
@@ -80,7 +87,7 @@ export class AntiEntropy {
     this.turn.after(this.times.antiEntropyIntervalMs, () => {
       const peers = this.alive();
       const next = peers.find((peer) => peer > this.#lastPeer) ?? peers[0];
-      if (next !== undefined) this.round((this.#lastPeer = next));
+      if (next !== undefined) this.round((this.#lastPeer = next), "holder");
       this.start();
     });
   }
@@ -89,14 +96,17 @@ export class AntiEntropy {
   onPlacement(): void {
     this.#progress = { done: 0, total: 0 };
     if (this.roster.status === "joining") this.#settlesAt = this.turn.now + SETTLING_MS;
-    for (const peer of this.alive()) this.round(peer);
+    for (const peer of this.alive()) this.round(peer, "heir");
   }
 
-  /** Has a round with the peer as soon as those before it are over. */
-  round(peer: ServerId, then?: (result: RoundResult) => void): void {
-    const waiting = this.#waiting.get(peer) ?? [];
-    if (then !== undefined) waiting.push(then);
-    this.#waiting.set(peer, waiting);
+  /**
+   * Has a round with the peer as soon as those before it are over. What is held for others who are still joining is only
+   * looked at on a schedule: as a rule they take it over before it comes to that.
+   */
+  round(peer: ServerId, scope: Scope, then?: (result: RoundResult) => void): void {
+    const waiting = this.#waiting.get(peer);
+    const callbacks = [...(waiting?.callbacks ?? []), ...(then === undefined ? [] : [then])];
+    this.#waiting.set(peer, { scope: waiting?.scope === "holder" ? "holder" : scope, callbacks });
     this.#next();
   }
 
@@ -110,11 +120,11 @@ export class AntiEntropy {
       answer({ type: "lists", tag, partitions: message.partitions.map(([at]) => this.tree.buckets(at)), lists });
       return;
     }
-    if (message.placement !== this.roster.placement.fingerprint) {
+    if (message.agreement !== this.roster.agreement) {
       answer({ type: "declined", tag });
       return;
     }
-    const partitions = this.#between(from, this.turn.id);
+    const partitions = this.roster.placement.sharedBy(message.scope, from, this.turn.id);
     this.#refresh(partitions, () => {
       const isEqual = this.tree.top(partitions) === message.sum;
       answer({ type: "partitions", tag, sums: isEqual ? null : this.tree.sums(partitions) });
@@ -128,12 +138,12 @@ export class AntiEntropy {
       this.turn.after(this.#settlesAt - this.turn.now, () => this.#next());
       return;
     }
-    const [peer, callbacks] = next;
+    const [peer, { scope, callbacks }] = next;
     this.#waiting.delete(peer);
     this.#isBusy = true;
     this.turn.counters.rounds++;
     const { placement } = this.roster;
-    this.#begin(peer, ({ differing, failed }) => {
+    this.#begin(peer, scope, ({ differing, failed }) => {
       this.#isBusy = false;
       // What was gone through under another table says nothing about this one.
       const result = { differing, failed: failed || placement !== this.roster.placement };
@@ -143,20 +153,20 @@ export class AntiEntropy {
     });
   }
 
-  #begin(peer: ServerId, then: (result: RoundResult) => void): void {
-    const { placement } = this.roster;
-    const partitions = this.#between(this.turn.id, peer);
+  #begin(peer: ServerId, scope: Scope, then: (result: RoundResult) => void): void {
+    const { agreement, placement } = this.roster;
+    const partitions = placement.sharedBy(scope, this.turn.id, peer);
     this.#refresh(partitions, () => {
       const sum = this.tree.top(partitions);
       this.questions.ask(
         peer,
-        (tag) => ({ type: "compare", tag, placement: placement.fingerprint, sum }),
+        (tag) => ({ type: "compare", tag, agreement, scope, sum }),
         (answer) => {
           if (answer?.type !== "partitions") {
             then({ differing: 0, failed: true });
             return;
           }
-          this.#descend(peer, answer.sums === null ? [] : this.#differing(partitions, answer.sums), then);
+          this.#descend(peer, scope, answer.sums === null ? [] : this.#differing(partitions, answer.sums), then);
         },
       );
     });
@@ -168,7 +178,7 @@ export class AntiEntropy {
   }
 
   /** Asks for the lists in what differs, some partitions at a time, then exchanges those that are not the same. */
-  #descend(peer: ServerId, partitions: readonly number[], then: (result: RoundResult) => void): void {
+  #descend(peer: ServerId, scope: Scope, partitions: readonly number[], then: (result: RoundResult) => void): void {
     const found: ListId[] = [];
     const next = (from: number): void => {
       const some = partitions.slice(from, from + PARTITIONS_AT_A_TIME);
@@ -183,7 +193,7 @@ export class AntiEntropy {
         (answer) => {
           if (answer?.type !== "lists") then({ differing: found.length, failed: true });
           else {
-            found.push(...this.#unlike(peer, some, answer.partitions, answer.lists));
+            found.push(...this.#unlike(peer, scope, some, answer.partitions, answer.lists));
             next(from + PARTITIONS_AT_A_TIME);
           }
         },
@@ -192,9 +202,10 @@ export class AntiEntropy {
     next(0);
   }
 
-  /** The lists whose digests differ, or that one side lacks. What the peer will not keep is not given to it. */
+  /** The lists whose digests differ, or that one side lacks; the peer is given what is its own in this scope. */
   #unlike(
     peer: ServerId,
+    scope: Scope,
     asked: readonly number[],
     theirs: readonly PartitionBuckets[],
     lists: readonly ListDigest[],
@@ -204,7 +215,9 @@ export class AntiEntropy {
     const differing = lists.filter(
       ([listId, digest]) => wanted.has(partitionOf(listId)) && this.tree.digest(listId) !== digest,
     );
-    const kept = theirs.filter(([partition]) => wanted.has(partition) && this.roster.placement.isHeir(peer, partition));
+    const kept = theirs.filter(
+      ([partition]) => wanted.has(partition) && this.roster.placement.isIn(scope, peer, partition),
+    );
     const alone = kept.flatMap((buckets) => this.tree.differing(buckets)).filter(([listId]) => !their.has(listId));
     return [...differing, ...alone].map(([listId]) => listId);
   }
@@ -249,11 +262,6 @@ export class AntiEntropy {
       else if (answer === "declined") end(false);
     });
     this.replica.use(listId, (list) => this.exchanges.askDiffering(tag, peer, list), failed);
-  }
-
-  /** The partitions that a round is about: those which the initiator keeps and the other has. */
-  #between(initiator: ServerId, answerer: ServerId): readonly number[] {
-    return this.roster.placement.keptWith(initiator, answerer);
   }
 
   /** Computes what digests are missing, then goes on; a list that cannot be read is left out this time. */

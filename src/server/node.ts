@@ -280,14 +280,14 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   }
 
   #onAlive(peer: ServerId): void {
-    this.#antiEntropy.round(peer);
+    this.#antiEntropy.round(peer, "heir");
     this.#handOver.onAlive();
   }
 
   #onRound(peer: ServerId, { failed }: RoundResult): void {
     if (failed) {
       this.after(RETRY_ROUND_MS, () => {
-        if (this.#peers.isAlive(peer)) this.#antiEntropy.round(peer);
+        if (this.#peers.isAlive(peer)) this.#antiEntropy.round(peer, "heir");
       });
       return;
     }

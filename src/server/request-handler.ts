@@ -126,7 +126,7 @@ export class RequestHandler {
     const reply = (): void => answer({ kind: "reply", body: bodyFrame({ peers: results }) });
     if (alive.length === 0) reply();
     for (const server of alive) {
-      antiEntropy.round(server, (result) => {
+      antiEntropy.round(server, "holder", (result) => {
         results.push({ server, ...result });
         if (results.length === alive.length) reply();
       });

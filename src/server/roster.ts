@@ -43,8 +43,19 @@ export class Roster {
     return this.#placement;
   }
 
+  /** Equal for servers with the same table and the same numbers of copies: who has another one has something to say. */
   get fingerprint(): string {
-    return this.#fingerprint;
+    return `${this.#fingerprint}/${this.#copies}`;
+  }
+
+  /** Equal for servers that agree on who holds what, and on how many copies count. */
+  get agreement(): string {
+    return `${this.#placement.fingerprint}/${this.#copies}`;
+  }
+
+  get #copies(): string {
+    const { replicas, writeQuorum, readQuorum } = this.replication;
+    return `${replicas}/${writeQuorum}/${readQuorum}`;
   }
 
   get status(): MemberStatus {
@@ -76,9 +87,9 @@ export class Roster {
     if (own.replicas === replicas && own.writeQuorum === writeQuorum && own.readQuorum === readQuorum) return;
     const facts = { server: from, replicas, writeQuorum, readQuorum };
     this.turn.emit({ type: "log", event: "replication-differs", facts });
-    const isOlder = this.get(from)?.status === "member";
-    if (this.status !== "joining" || !isOlder) return;
-    const reason = `this cluster runs with --replicas ${replicas} --write-quorum ${writeQuorum} --read-quorum ${readQuorum}`;
+    if (this.status !== "joining" || this.get(from)?.status !== "member") return;
+    const flags = `--replicas ${replicas} --write-quorum ${writeQuorum} --read-quorum ${readQuorum}`;
+    const reason = `this cluster runs with ${flags}: start it with those, or give it up with \`aisle cluster remove ${this.turn.id}\``;
     this.turn.emit({ type: "stop", reason });
   }
 

@@ -44,7 +44,7 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   const remembered = await members.read();
   const sockets = await PeerSockets.bind(config.id, config.publish, logger);
   server = new Server(config, logger, store, members, sockets, remembered);
-  logger.info({ event: "server-started", ...config, lists: store.count() });
+  logger.info({ event: "server-started", config, lists: store.count() });
   return server;
 }
 
@@ -114,7 +114,9 @@ class Server implements RunningServer {
       return new BrokerConnection(endpoint, logger, (message) => onMessage({ type: "broker", broker, message }));
     });
     sockets.listen({
-      onPeerMessage: (from, message) => this.#driver.post({ type: "peer", from, message }),
+      onPeerMessage: (from, message) => {
+        if (!this.#isStopping || message.type !== "sync") this.#driver.post({ type: "peer", from, message });
+      },
       onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
     });
     this.#driver.start((now) => node.start(now));

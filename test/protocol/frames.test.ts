@@ -80,7 +80,7 @@ describe("frames", () => {
       { type: "declined", tag: 4 },
       { type: "describe", tag: 5, listId },
       { type: "described", tag: 6, digest: null },
-      { type: "compare", tag: 7, placement: "0123456789abcdef", sum: 2 ** 48 - 1 },
+      { type: "compare", tag: 7, agreement: "0123456789abcdef/3/2/2", scope: "heir", sum: 2 ** 48 - 1 },
       { type: "partitions", tag: 8, sums: [[255, 7]] },
       { type: "partitions", tag: 9, sums: null },
       { type: "buckets", tag: 10, partitions: [[0, sums]] },

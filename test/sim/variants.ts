@@ -36,8 +36,8 @@ export function withVariant<T>(variant: Variant, isUp: (server: string) => boole
         AntiEntropy.prototype,
         "round",
         (round) =>
-          function (this: AntiEntropy, peer, then) {
-            if (this.roster.status === "joining") round.call(this, peer, then);
+          function (this: AntiEntropy, peer, scope, then) {
+            if (this.roster.status === "joining") round.call(this, peer, scope, then);
           },
       ),
     );

@@ -140,6 +140,10 @@ async function transfers(context: Context): Promise<CommandResult> {
       .filter((direction) => moving(transfers[direction]))
       .map((direction) => ({ server: id, status, direction, ...transfers[direction] })),
   );
+  const { servers: known } = await (await operatorOf(context)).survey();
+  for (const { id } of known.filter((server) => server.status === "joining" && !server.alive)) {
+    say(`aisle: ${id} is joining and does not answer; start it again, or \`aisle cluster remove ${id}\``);
+  }
   const lines = value.map(
     ({ server, status, direction, done, total }) =>
       `${server} (${status})  ${direction === "incoming" ? "has fetched" : "has given away"} ${done} of ${total} lists`,
@@ -212,8 +216,8 @@ async function remove(context: Context, id: ServerId): Promise<CommandResult> {
   const operator = await operatorOf(context);
   const { alive, status } = find(await operator.survey(), id);
   if (alive) {
-    const hint = `let it hand over its lists with \`aisle cluster leave ${id}\``;
-    throw new AisleError(EXIT.refused, "refused", `${id} is alive`, hint);
+    const hint = `if it has just died, try again in a few seconds; else let it hand over its lists with \`aisle cluster leave ${id}\``;
+    throw new AisleError(EXIT.refused, "refused", `${id} was heard a moment ago`, hint);
   }
   if (status === "removed") return { value: { id, status }, text: `${id} is out of the cluster already` };
   await confirm(context, `give up ${id}, which must never come back?`);
