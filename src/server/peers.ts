@@ -59,9 +59,10 @@ export class Peers {
     this.onAlive(peer);
   }
 
-  /** Whether somebody else is alive, and everybody who is has the same table. */
-  haveSameTable(): boolean {
-    return this.#alive.size > 0 && this.alive().every((peer) => this.#tables.get(peer) === this.roster.fingerprint);
+  /** Whether at least so many others are alive, and everybody who is has the same table. */
+  haveSameTable(atLeast: number): boolean {
+    const alive = this.alive();
+    return alive.length >= atLeast && alive.every((peer) => this.#tables.get(peer) === this.roster.fingerprint);
   }
 
   onBeat(from: ServerId, table: string): void {

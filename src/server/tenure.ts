@@ -80,13 +80,18 @@ export class Tenure {
     if (this.roster.status === "joining") this.roster.advance(this.turn.id, "member");
   }
 
-  /** A server that is out of its cluster ends, once it has nothing left and all who live know that it is gone. */
+  /**
+   * A server that is out of its cluster ends, once it has nothing left and all who live know that it is gone: as many as
+   * make a change acknowledged, since this is one.
+   */
   #farewell(): void {
     if (this.#isParting) return;
     this.#isParting = true;
     this.turn.after(FAREWELL_MS, () => {
       this.#isParting = false;
-      const isDone = this.replica.lists().size === 0 && this.peers.haveSameTable();
+      const others = this.roster.members().filter(({ status }) => status === "member");
+      const witnesses = Math.max(1, Math.min(this.roster.replication.writeQuorum, others.length));
+      const isDone = this.replica.lists().size === 0 && this.peers.haveSameTable(witnesses);
       if (!isDone) this.#farewell();
       else this.turn.emit({ type: "stop", reason: this.#hasLeft ? null : takenOut(this.turn.id) });
     });

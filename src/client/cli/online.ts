@@ -117,21 +117,20 @@ async function sync(context: Context): Promise<CommandResult> {
   const stored = done.flatMap(({ list, stored }) => (stored === null ? [] : [{ list, ...stored }]));
   const value = { pushed: sum("pushed"), fetched: sum("fetched"), pending: sum("pending"), stored };
   const waiting = value.pending > 0 ? `, ${value.pending} still waiting` : "";
-  const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${storedWords(done)}`;
+  const least = leastStored(done);
+  const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : `; stored ${least}`}`;
   const failure = failed ?? failureOf(done);
   return { value, text, ...(failure === null ? {} : { failure }) };
 }
 
-/** On how many servers everything is at least, in words. */
-function storedWords(results: readonly ListSync[]): string {
-  const stored = results.flatMap((result) => (result.stored === null ? [] : [result.stored]));
-  const least = stored.reduce((a, b) => (b.servers < a.servers ? b : a), stored[0] ?? NEVER_STORED);
-  return least === NEVER_STORED
-    ? ""
-    : `; stored on ${least.servers} of ${Math.max(least.servers, least.replicas)} servers`;
+/** On how many servers everything is that was ever stored, at least and when last asked; null where nothing was. */
+function leastStored(lists: readonly { readonly stored: Stored | null }[]): string | null {
+  const stored = lists.flatMap((list) => (list.stored === null ? [] : [list.stored]));
+  const [first, ...others] = stored;
+  if (first === undefined) return null;
+  const least = others.reduce((a, b) => (b.servers < a.servers ? b : a), first);
+  return `on ${least.servers} of ${Math.max(least.servers, least.replicas)} servers`;
 }
-
-const NEVER_STORED: Stored = { servers: 0, wanted: 0, replicas: 0 };
 
 /** Some lists at a time, so that one whose server is away does not keep the others waiting. */
 async function syncAll(
@@ -227,7 +226,10 @@ async function status(context: Context): Promise<CommandResult> {
         `broker    ${endpoint}  ${isOffline ? "not asked" : reachable ? "answers" : "does not answer"}`,
     ),
     `waiting   ${pending} ${pending === 1 ? "change" : "changes"} to send`,
-    ...below.map(({ id, servers, wanted }) => `stored    ${id} on ${servers} of ${wanted} servers when last asked`),
+    `stored    ${leastStored(lists) ?? "nowhere but here"}${below.length > 0 ? ", too few for:" : ""}`,
+    ...below.map(
+      ({ id, servers, wanted }) => `          ${id} (${servers} of the ${wanted} that make a change acknowledged)`,
+    ),
     ...rejected.map((entry) => `refused   ${entry.intent.type}: ${displayable(entry.message)}`),
     `last sync ${lastSync ?? "never"}`,
   ].join("\n");
