@@ -364,12 +364,9 @@ class Simulation {
       if (pending !== undefined) return `${pending.id} is still ${pending.status} for ${name}`;
     }
     if (tables.size > 1) return `the membership tables differ: ${[...tables].join(" ")}`;
-    for (const { name, onDisk } of this.#servers.map((server) => ({
-      name: server.name,
-      onDisk: (id: string) => server.onDisk(id),
-    }))) {
-      for (const listId of LISTS)
-        if ([...(onDisk(listId)?.seen.cloud() ?? [])].length > 0) return `${name} has gaps in ${listId}`;
+    for (const server of this.#servers.filter(({ hasLeft }) => !hasLeft)) {
+      const listId = LISTS.find((id) => [...(server.onDisk(id)?.seen.cloud() ?? [])].length > 0);
+      if (listId !== undefined) return `${server.name} has gaps in ${listId}`;
     }
     return null;
   }
