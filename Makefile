@@ -13,7 +13,7 @@ AISLE := node dist/main.js
 export NODE_OPTIONS_TEST := --experimental-vm-modules --disable-warning=ExperimentalWarning
 
 # A cluster's ports are in fixed places above its base; see docs/operations.md.
-FRONTEND = tcp://127.0.0.1:$(PORT_BASE)
+FRONTENDS = $(shell for k in $$(seq 0 $$(($(BROKERS) - 1))); do echo tcp://127.0.0.1:$$(($(PORT_BASE) + k)); done)
 BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
@@ -50,10 +50,10 @@ sim: install ## play simulated clusters: SEED=7 replays one, SEEDS=10000 FROM=1 
 
 start: build ## bring up a cluster on this machine and open Aisle
 	@$(AISLE) cluster up --data $(DATA)/cluster --port-base $(PORT_BASE) --brokers $(BROKERS) --servers $(SERVERS)
-	@if [ -t 0 ] && [ -t 1 ]; then AISLE_BROKERS=$(FRONTEND) $(AISLE) || [ $$? -eq 130 ]; else \
+	@if [ -t 0 ] && [ -t 1 ]; then AISLE_BROKERS=$$(echo $(FRONTENDS) | tr " " ,) $(AISLE) || [ $$? -eq 130 ]; else \
 	  echo; \
 	  echo 'Aisle is up. In a terminal, `make start` opens it; from anywhere in this folder:'; \
-	  [ $(PORT_BASE) = 5555 ] || echo '  npx aisle connect $(FRONTEND)'; \
+	  [ $(PORT_BASE) = 5555 ] || echo '  npx aisle connect $(FRONTENDS)'; \
 	  echo '  npx aisle new Groceries'; \
 	  echo '  npx aisle add "2 milk" eggs x6'; \
 	  echo '  npx aisle show'; \

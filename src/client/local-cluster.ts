@@ -66,7 +66,7 @@ export class LocalCluster {
   async start(shape: ClusterShape): Promise<{
     readonly started: readonly string[];
     readonly removed: readonly string[];
-    readonly left: readonly string[];
+    readonly down: readonly string[];
   }> {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts = partsOf(shape);
@@ -88,11 +88,13 @@ export class LocalCluster {
     await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
     for (const part of missing) await this.#spawn(part, shape);
     const asked = new Set(parts.map(nameOf));
-    const running = new Set((await this.#parts()).map(nameOf));
-    const left = (await this.#serverFolders()).filter(
-      (name) => !asked.has(name) && !running.has(name) && !gone.has(name),
-    );
-    return { started: missing.map(nameOf), removed, left };
+    const down: string[] = [];
+    for (const name of await this.#serverFolders()) {
+      if (asked.has(name) || gone.has(name)) continue;
+      const part: Part = { role: "server", number: Number(name.slice("server-".length)) };
+      if ((await this.#runningPid(part)) === null) down.push(name);
+    }
+    return { started: missing.map(nameOf), removed, down };
   }
 
   async #serverFolders(): Promise<readonly string[]> {

@@ -59,8 +59,8 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
   const count = (name: string): number => Number(textFlag(flags, name));
   const shape: ClusterShape = { brokers: count("brokers"), servers: count("servers"), portBase: count("portBase") };
   checkShape(shape);
-  const { started, removed, left } = await cluster.start(shape);
-  for (const name of left) say(`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
+  const { started, removed, down } = await cluster.start(shape);
+  for (const name of down) say(`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
   for (const name of removed) say(`aisle: ${name} has left this cluster and is not started again`);
   try {
     await untilAllAnswer(cluster, shape, removed.length, started);
