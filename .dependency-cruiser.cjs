@@ -6,9 +6,9 @@ const ROLES = ["broker", "server", "client"];
 const MAIN = "^src/(main|(broker|server|client)/main)\\.ts$";
 const SHELL = [
   "^src/broker/broker\\.ts$",
-  "^src/server/(server|broker-connection|peer-sockets)\\.ts$",
+  "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
   "^src/server/store/(journal-segment|journal-store|snapshots)\\.ts$",
-  "^src/client/(data-folder|workspace|session|synchronizer|watcher|operator|local-cluster)\\.ts$",
+  "^src/client/(data-folder|workspace|session|synchronizer|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
 ];
 const CORE = { path: "^src/(broker|server|client)/", pathNot: [MAIN, ...SHELL] };

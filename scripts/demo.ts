@@ -12,18 +12,25 @@ import { freePortBase } from "./free-ports.ts";
 const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "aisle-demo-"));
 
-type Shopper = (...words: string[]) => string;
+interface Shopper {
+  (...words: string[]): string;
+  /** The same with a secret piped in. */
+  with(secret: string, ...words: string[]): string;
+}
 
 /** Runs commands as one of the shoppers, showing each and what it says. */
 function shopper(name: string, brokers: string): Shopper {
   const env = { ...process.env, AISLE_BROKERS: brokers, AISLE_DATA_DIR: join(folder, name), NO_COLOR: "1" };
-  return (...words) => {
+  const run = (input: string, words: readonly string[]): string => {
     const shown = words.map((word) => (/^[\w./:-]+$/.test(word) ? word : `"${word}"`)).join(" ");
     console.log(`\n${name}$ aisle ${shown}`);
-    const output = execFileSync(process.execPath, [program, ...words], { env, encoding: "utf8" });
+    const output = execFileSync(process.execPath, [program, ...words], { env, encoding: "utf8", input });
     process.stdout.write(output);
     return output;
   };
+  return Object.assign((...words: string[]) => run("", words), {
+    with: (secret: string, ...words: string[]) => run(secret, words),
+  });
 }
 
 async function play(): Promise<void> {
@@ -35,9 +42,12 @@ async function play(): Promise<void> {
     ann("cluster", "up", "--brokers", "1", "--servers", "2", "--port-base", `${base}`, "--data", cluster);
     ann("new", "Groceries");
     ann("add", "2 Milk", "6 Eggs", "500g flour, organic @baking");
-    ann("sync");
-    const id = /[0-9a-f-]{36}/.exec(ann("lists"))?.[0] ?? "";
-    ben("join", id);
+    console.log("\n--- Ann shares her list: it becomes her account's, and Ben comes in by an invitation.");
+    ann.with("a long password\n", "register", "ann", "--password-stdin");
+    ben.with("another password\n", "register", "ben", "--password-stdin");
+    const invitation = ann("share", "Groceries").trim();
+    ben("join", invitation);
+    ann("members", "Groceries");
 
     console.log("\n--- Both go offline and keep shopping.");
     ann("got", "flour", "--offline");

@@ -11,27 +11,40 @@ import {
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
+import { asBack, asFront } from "../runtime/curve.js";
+import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
 import { randomId, randomTag } from "../runtime/rng.js";
 import { bindPublisher, bindRouter } from "../runtime/zeromq.js";
 import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
 
+/** Null where it talks in clear text. */
+export interface BrokerKeys {
+  readonly front: CurveKeys;
+  readonly back: CurveKeys;
+}
+
 export interface RunningBroker {
   stop(): Promise<void>;
 }
 
 /** Binds the broker's three sockets and runs the router between them. @throws where an endpoint cannot be bound */
-export async function startBroker(config: BrokerConfig, logger: Logger): Promise<RunningBroker> {
+export async function startBroker(
+  config: BrokerConfig,
+  keys: BrokerKeys | null,
+  logger: Logger,
+): Promise<RunningBroker> {
   const router = new Router(config, randomId(), randomTag());
   const onError = (error: unknown): void => logger.warn({ event: "message-refused", problem: String(error) });
   const driver = new Driver<BrokerEvent, BrokerEffect>(router, perform, { type: "tick" }, onError);
 
-  const updates = await bindPublisher(config.updates, (topic) => {
+  const front = asFront(keys?.front ?? null);
+  const updates = await bindPublisher(config.updates, front, (topic) => {
     if (isTopic(topic)) driver.post({ type: "subscribed", topic });
   });
   // REQ puts an empty frame between the routing id and the message; so does whoever speaks to this socket rightly.
-  const frontend = await bindRouter(config.frontend, (client, [delimiter, ...frames]) => {
+  const frontend = await bindRouter(config.frontend, front, (client, [delimiter, ...frames]) => {
     if (delimiter?.byteLength !== 0) return;
     try {
       driver.post({ type: "request", client, request: decodeClientRequest(frames) });
@@ -40,7 +53,7 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
     }
   });
   // The back comes last: its messages lead to effects on the other two.
-  const backend = await bindRouter(config.backend, (connection, frames) => {
+  const backend = await bindRouter(config.backend, asBack(keys?.back ?? null), (connection, frames) => {
     try {
       driver.post({ type: "server-message", connection, message: decodeServerMessage(frames) });
     } catch (error) {

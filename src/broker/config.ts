@@ -11,9 +11,16 @@ export interface BrokerConfig extends HeartbeatTimes {
   /** Requests under way, and their bodies' bytes, beyond which further ones are turned away. */
   readonly mostPending: number;
   readonly mostPendingBytes: number;
+  /** Requests of one connection under way, so that nobody takes up the others' room. */
+  readonly mostPendingOfOne: number;
 }
 
-const LIMITS = { attemptTimeoutMs: 1_000, mostPending: 10_000, mostPendingBytes: 128 * 1024 * 1024 } as const;
+const LIMITS = {
+  attemptTimeoutMs: 1_000,
+  mostPending: 10_000,
+  mostPendingOfOne: 64,
+  mostPendingBytes: 128 * 1024 * 1024,
+} as const;
 
 /** @throws RangeError naming the first relation that does not hold */
 export function brokerConfig(given: Pick<BrokerConfig, "frontend" | "backend" | "updates">): BrokerConfig {

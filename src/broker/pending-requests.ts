@@ -22,6 +22,7 @@ export interface PendingRequest {
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
+  readonly #countByClient = new Map<string, number>();
   #nextTag: number;
   #bytes = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
@@ -41,6 +42,11 @@ export class PendingRequests {
     return this.#bytes;
   }
 
+  /** How many requests a connection has under way. */
+  countOf(client: string): number {
+    return this.#countByClient.get(client) ?? 0;
+  }
+
   /** Registers a request; it is nowhere until it is assigned. */
   open(client: string, request: Request, clientGoneAt: Millis): PendingRequest {
     const opened: PendingRequest = {
@@ -54,6 +60,7 @@ export class PendingRequests {
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);
+    this.#countByClient.set(client, this.countOf(client) + 1);
     this.#bytes += request.body.byteLength;
     return opened;
   }
@@ -65,7 +72,11 @@ export class PendingRequests {
   }
 
   drop(pending: PendingRequest): void {
-    if (this.#byTag.delete(pending.tag)) this.#bytes -= pending.request.body.byteLength;
+    if (!this.#byTag.delete(pending.tag)) return;
+    this.#bytes -= pending.request.body.byteLength;
+    const left = this.countOf(pending.client) - 1;
+    if (left > 0) this.#countByClient.set(pending.client, left);
+    else this.#countByClient.delete(pending.client);
   }
 
   /** Gives the request to a server until `endsAt`. */

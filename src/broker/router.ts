@@ -103,6 +103,15 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#reply(client, request, { kind: "reply", body: bodyFrame(this.#status()) });
       return;
     }
+    if (this.#pending.countOf(client) >= this.config.mostPendingOfOne) {
+      this.#refuse(
+        client,
+        request,
+        "slow-down",
+        `a connection may have ${this.config.mostPendingOfOne} requests waiting`,
+      );
+      return;
+    }
     const isFull = this.#pending.size >= this.config.mostPending;
     if (isFull || this.#pending.bytes + request.body.byteLength > this.config.mostPendingBytes) {
       this.#refuse(client, request, "unavailable", "the broker has too much to do");
@@ -133,8 +142,9 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
-    // What only this server can answer may take as long as the client waits.
-    const patience = pending.request.serverId === null ? now + this.config.attemptTimeoutMs : Infinity;
+    // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
+    const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
+    const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs;
     this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
     const request = { ...pending.request, tag: pending.tag };
     this.#send(server.connection, { type: "requests", requests: [request] });

@@ -7,7 +7,7 @@ import { MalformedStateError } from "../crdt/codec.js";
 import { isListId, type ListId } from "../protocol/ids.js";
 import { DamagedFileError, DurableJsonFile, isErrno, makeFolder, syncFolder } from "../runtime/durable-file.js";
 import { LockedError, takeLock, type Lock } from "../runtime/lock.js";
-import { randomId } from "../runtime/rng.js";
+import { randomId, randomSecret } from "../runtime/rng.js";
 import { AisleError, EXIT } from "./errors.js";
 import { LocalList, type LocalListFile } from "./local-list.js";
 
@@ -29,6 +29,16 @@ export interface SyncTimes {
 }
 
 const NEVER_SYNCED: SyncTimes = { lastSync: null, lastFailure: null, broker: null };
+
+/** A login on this device. `expires` is wall-clock milliseconds since 1970. */
+export interface LoginFile {
+  readonly name: string;
+  readonly account: string;
+  readonly login: string;
+  readonly token: string;
+  readonly expires: number;
+  readonly since: number;
+}
 
 /** Says which folder this is, so that a copy of it can tell that it is one. */
 interface Device {
@@ -81,6 +91,30 @@ export class DataFolder {
   /** Under the lock. */
   async saveSettings(settings: Settings): Promise<void> {
     await this.#writeJson("settings.json", settings);
+  }
+
+  /** The secret by which this device is known, or null before it has needed one. */
+  async knownDeviceSecret(): Promise<string | null> {
+    return (await this.#readJson<{ readonly secret: string } | null>("identity.json", null))?.secret ?? null;
+  }
+
+  /** The same, made on first use; under the lock. */
+  async deviceSecret(): Promise<string> {
+    const known = await this.knownDeviceSecret();
+    if (known !== null) return known;
+    const secret = randomSecret();
+    await this.#writeJson("identity.json", { secret });
+    return secret;
+  }
+
+  /** The account that is logged in here, or null. */
+  async login(): Promise<LoginFile | null> {
+    return (await this.#readJson<{ readonly login: LoginFile | null }>("account.json", { login: null })).login;
+  }
+
+  /** Under the lock. */
+  async saveLogin(login: LoginFile | null): Promise<void> {
+    await this.#writeJson("account.json", { login });
   }
 
   async syncTimes(): Promise<SyncTimes> {

@@ -1,3 +1,6 @@
+import type { ErrorCode } from "../protocol/errors.js";
+import type { ErrorBody } from "../protocol/messages.js";
+
 /** What a command exits with; documented in `aisle help` and README. */
 export const EXIT = {
   done: 0,
@@ -34,3 +37,22 @@ export function usageError(message: string, hint: string | null = null): AisleEr
 export function notFound(message: string, hint: string | null = null): AisleError {
   return new AisleError(EXIT.notFound, "not-found", message, hint);
 }
+
+/** What the cluster understood and refused, as something to tell a person: what it means, and what to do. */
+export function refused({ code, message }: Pick<ErrorBody, "code" | "message">): AisleError {
+  const [exitCode, hint] = REFUSALS[code] ?? [EXIT.failed, VERSIONS_DIFFER];
+  return new AisleError(exitCode, code, message, hint);
+}
+
+const VERSIONS_DIFFER =
+  "nothing was lost; this version of Aisle and the cluster's do not fit together, so upgrade the older one";
+
+const REFUSALS: Partial<Record<ErrorCode, readonly [ExitCode, string]>> = {
+  unauthenticated: [EXIT.notAllowed, "log in with `aisle login NAME`; your changes wait here"],
+  "not-allowed": [EXIT.notAllowed, "ask an owner of the list for an invitation; `aisle whoami` shows who you are"],
+  "name-taken": [EXIT.refused, "choose another name, or log in with `aisle login NAME`"],
+  refused: [EXIT.refused, "see `aisle help`"],
+  "slow-down": [EXIT.refused, "nothing was lost; wait a little"],
+  "too-large": [EXIT.refused, "make it smaller"],
+  "no-such-list": [EXIT.notFound, "check the id"],
+};

@@ -5,6 +5,8 @@ import { basename, join } from "node:path";
 import { safeParse } from "valibot";
 import { MembersSchema } from "../protocol/membership.js";
 import { DurableJsonFile, isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
+import { writeAddress } from "../protocol/address.js";
+import { KeyFolder } from "../runtime/key-files.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
 
@@ -12,6 +14,8 @@ export interface ClusterShape {
   readonly brokers: number;
   readonly servers: number;
   readonly portBase: number;
+  /** Whether its processes encrypt what they tell each other and their clients. */
+  readonly curve: boolean;
 }
 
 type Role = "broker" | "server";
@@ -55,8 +59,30 @@ export class LocalCluster {
     readonly program: string,
   ) {}
 
-  frontends({ brokers, portBase }: ClusterShape): readonly string[] {
-    return Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).frontend);
+  /** The keys of its processes and, where it has any, of its operator. */
+  get keysFolder(): string {
+    return join(this.folder, "keys");
+  }
+
+  /** The addresses that people connect to, with the key that the brokers prove to have. */
+  async frontends({ brokers, portBase, curve }: ClusterShape): Promise<readonly string[]> {
+    const key = curve ? (await this.#keys().curveKeys("front")).publicKey : null;
+    return Array.from({ length: brokers }, (_, index) =>
+      writeAddress({ endpoint: endpointsOf(portBase, index + 1).frontend, key }),
+    );
+  }
+
+  /** Makes what keys are missing before any process needs them. */
+  async #makeKeys(curve: boolean): Promise<void> {
+    await this.#keys().tokenKeys();
+    if (!curve) return;
+    await this.#keys().curveKeys("front");
+    await this.#keys().curveKeys("back");
+    await this.#keys().makeOperator();
+  }
+
+  #keys(): KeyFolder {
+    return new KeyFolder(this.keysFolder);
   }
 
   /**
@@ -70,11 +96,13 @@ export class LocalCluster {
   }> {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts = partsOf(shape);
-    const known = await this.#knownBrokers();
-    if (known !== null && known < shape.brokers) {
+    const known = await this.#knownShape();
+    if (known !== null && known.brokers < shape.brokers) {
       // Servers are told of their brokers when they start; new brokers mean new servers.
       await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
     }
+    // Clear text and ciphertext do not understand each other.
+    if (known !== null && (known.curve ?? false) !== shape.curve) await this.stop();
     const missing: Part[] = [];
     const removed: string[] = [];
     const gone = await this.#removedServers();
@@ -85,6 +113,7 @@ export class LocalCluster {
     }
     for (const { role, number } of missing)
       if (role === "broker") await requireFree(endpointsOf(shape.portBase, number));
+    await this.#makeKeys(shape.curve);
     await replaceFile(this.#shapePath, `${JSON.stringify(shape)}\n`);
     for (const part of missing) await this.#spawn(part, shape);
     const asked = new Set(parts.map(nameOf));
@@ -145,9 +174,9 @@ export class LocalCluster {
     return join(this.folder, "run", `${nameOf(part)}.pid`);
   }
 
-  async #knownBrokers(): Promise<number | null> {
+  async #knownShape(): Promise<(Omit<ClusterShape, "curve"> & Partial<ClusterShape>) | null> {
     try {
-      return (JSON.parse(await readFile(this.#shapePath, "utf8")) as ClusterShape).brokers;
+      return JSON.parse(await readFile(this.#shapePath, "utf8")) as ClusterShape;
     } catch {
       return null;
     }
@@ -183,17 +212,30 @@ export class LocalCluster {
     return words === null || isOurs(words.split("\0")) ? pid : null;
   }
 
-  async #spawn(part: Part, { portBase, brokers, servers }: ClusterShape): Promise<void> {
+  async #spawn(part: Part, { portBase, brokers, servers, curve }: ClusterShape): Promise<void> {
     const { frontend, backend, updates } = endpointsOf(portBase, part.number);
     const backends = Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).backend);
     const publish = publishOf(portBase, part.number);
     const others = Array.from({ length: servers }, (_, index) => publishOf(portBase, index + 1));
     const peers = others.filter((other) => other !== publish).flatMap((peer) => ["--peer", peer]);
     const data = join(this.folder, nameOf(part));
+    const keys = ["--keys", this.keysFolder, ...(curve ? ["--curve"] : [])];
     const words =
       part.role === "broker"
-        ? ["broker", "--frontend", frontend, "--backend", backend, "--updates", updates]
-        : ["server", "--id", nameOf(part), "--broker", ...backends, "--publish", publish, "--data", data, ...peers];
+        ? ["broker", "--frontend", frontend, "--backend", backend, "--updates", updates, ...keys]
+        : [
+            "server",
+            "--id",
+            nameOf(part),
+            "--broker",
+            ...backends,
+            "--publish",
+            publish,
+            "--data",
+            data,
+            ...peers,
+            ...keys,
+          ];
     const log = await open(this.#logPath(nameOf(part)), "a", 0o600);
     const child = spawn(process.execPath, [this.program, ...words], {
       detached: true,

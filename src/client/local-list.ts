@@ -4,7 +4,8 @@ import { DotContext } from "../crdt/dot-context.js";
 import type { Operation } from "../crdt/history.js";
 import { LimitExceededError } from "../crdt/limits.js";
 import { ShoppingList, type Author } from "../crdt/shopping-list.js";
-import type { ErrorBody, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
+import type { Role } from "../crdt/access-record.js";
+import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { apply, keyOf, type Intent } from "./intent.js";
 
@@ -53,6 +54,18 @@ export interface LocalListFile {
   readonly outbox: readonly OutboxEntry[];
   readonly rejected: readonly RejectedEntry[];
   readonly stored: Stored | null;
+  /** Proof that this folder made the list, where it did; see `Founding`. */
+  readonly founding?: Founding | null;
+  /** What the cluster said last of who may do what. */
+  readonly standing?: Standing | null;
+  /** Whether an account has taken the place of the device that made the list. */
+  readonly adopted?: boolean;
+}
+
+/** What the person may do with the list, and whether everybody may who knows its id. */
+export interface Standing {
+  readonly role: Role;
+  readonly open: boolean;
 }
 
 /** What an answer from the cluster did to the list, and so what to do next. */
@@ -81,6 +94,9 @@ export class LocalList {
   #basis: NewestOperation | null;
   #stored: Stored | null;
   #clashed: boolean;
+  #founding: Founding | null;
+  #standing: Standing | null;
+  #adopted: boolean;
 
   private constructor(
     readonly id: ListId,
@@ -95,6 +111,9 @@ export class LocalList {
       readonly stored: Stored | null;
       readonly clashed: boolean;
       readonly serverSeen: DotContext | null;
+      readonly founding: Founding | null;
+      readonly standing: Standing | null;
+      readonly adopted: boolean;
     },
   ) {
     this.#confirmed = state.confirmed;
@@ -106,9 +125,13 @@ export class LocalList {
     this.#stored = state.stored;
     this.#clashed = state.clashed;
     this.#serverSeen = state.serverSeen;
+    this.#founding = state.founding;
+    this.#standing = state.standing;
+    this.#adopted = state.adopted;
   }
 
-  static create(id: ListId, device: string, replica: ReplicaId): LocalList {
+  /** @param founding for a list that is made here, and not joined */
+  static create(id: ListId, device: string, replica: ReplicaId, founding: Founding | null = null): LocalList {
     return new LocalList(id, device, replica, {
       confirmed: new ShoppingList(),
       pending: new ShoppingList(),
@@ -118,6 +141,9 @@ export class LocalList {
       stored: null,
       clashed: false,
       serverSeen: null,
+      founding,
+      standing: null,
+      adopted: false,
     });
   }
 
@@ -126,7 +152,16 @@ export class LocalList {
     if (file.version !== FILE_VERSION) throw new MalformedStateError("it was written by a newer version of Aisle");
     const [confirmed, pending] = [decodeList(file.confirmed), decodeList(file.pending)];
     const serverSeen = file.serverSeen === null ? null : decodeContext(file.serverSeen);
-    return new LocalList(file.id, file.device, file.replica, { ...file, confirmed, pending, serverSeen });
+    const [founding, standing] = [file.founding ?? null, file.standing ?? null];
+    return new LocalList(file.id, file.device, file.replica, {
+      ...file,
+      confirmed,
+      pending,
+      serverSeen,
+      founding,
+      standing,
+      adopted: file.adopted ?? false,
+    });
   }
 
   toFile(): LocalListFile {
@@ -143,7 +178,42 @@ export class LocalList {
       outbox: this.#outbox,
       rejected: this.#rejected,
       stored: this.#stored,
+      founding: this.#founding,
+      standing: this.#standing,
+      adopted: this.#adopted,
     };
+  }
+
+  /** As the cluster said last; before it was ever asked, who made the list owns it, and who joins hopes to be let in. */
+  get standing(): Standing {
+    if (this.#standing !== null) return this.#standing;
+    return this.#founding === null ? { role: "editor", open: true } : { role: "owner", open: this.#founding.open };
+  }
+
+  /** Whether the cluster has never heard of the list. */
+  get isUnfounded(): boolean {
+    return this.#founding !== null && this.#standing === null;
+  }
+
+  /** Whether the list belongs to this device, as it was made here while nobody was logged in. */
+  get isOfDevice(): boolean {
+    return this.#founding?.by === "device" && !this.#adopted;
+  }
+
+  /** An account has taken the device's place. */
+  adopt(standing: Standing): void {
+    this.#adopted = true;
+    this.#standing = standing;
+  }
+
+  /** For a list that the cluster has not heard of: who may edit it when it does. */
+  foundAs(open: boolean): void {
+    if (this.#founding !== null) this.#founding = { ...this.#founding, open };
+  }
+
+  /** Takes note of what the cluster said. */
+  stand(standing: Standing): void {
+    this.#standing = standing;
   }
 
   /** What the person sees. Not to be changed by the caller. */
@@ -191,15 +261,23 @@ export class LocalList {
   /** The next request to send: everything the cluster has not confirmed, and a wish for what is lacking here. */
   request(): SyncRequest {
     // After a clash nothing made here can be trusted to be named right; first the cluster's whole state.
-    if (this.#clashed) return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null };
+    if (this.#clashed)
+      return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding: this.#founding };
     const delta = this.#pending();
     if (this.#serverSeen !== null) delta.join(this.#confirmed.lacking(this.#serverSeen));
     const isEmpty = delta.seen.isEmpty();
-    return { replica: this.replicaId, basis: this.#basis, seen: this.#shown.seen, delta: isEmpty ? null : delta };
+    return {
+      replica: this.replicaId,
+      basis: this.#basis,
+      seen: this.#shown.seen,
+      delta: isEmpty ? null : delta,
+      founding: this.#founding,
+    };
   }
 
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
   onReply(request: SyncRequest, reply: SyncReply): SyncOutcome {
+    this.#standing = { role: reply.role, open: reply.open };
     if (this.#clashed) {
       // An answer to a request from before the clash says nothing about the whole.
       const isWhole = request.replica === this.replicaId && reply.delta !== null;

@@ -13,7 +13,7 @@ import {
 import { bodyFrame } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import { AisleError, EXIT } from "./errors.js";
-import { RefusedError, Session, type Question } from "./session.js";
+import { RefusedError, Session, type Authentication, type Question } from "./session.js";
 
 /** How long a broker and a server may take to say how they are, and a round of repair to end. */
 const STATUS_BUDGET_MS = 3_000;
@@ -36,7 +36,11 @@ export interface Survey {
 
 /** Questions about the cluster as a whole, and orders to it. */
 export class Operator {
-  constructor(readonly endpoints: readonly string[]) {}
+  /** @param authentication proof of being the operator, where there is one */
+  constructor(
+    readonly endpoints: readonly string[],
+    readonly authentication?: Authentication,
+  ) {}
 
   /** @throws AisleError `unreachable` where no broker answers */
   async survey(): Promise<Survey> {
@@ -100,10 +104,14 @@ export class Operator {
 
   async #ask<T>(question: Question, decode: (body: Uint8Array) => T, budgetMs: number): Promise<T> {
     try {
-      return (await new Session(this.endpoints).request(question, decode, budgetMs)).value;
+      return (await new Session(this.endpoints, this.authentication).request(question, decode, budgetMs)).value;
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      throw new AisleError(EXIT.refused, error.body.code, error.body.message, "see `aisle cluster status`");
+      if (error.body.code !== "not-allowed" && error.body.code !== "unauthenticated") {
+        throw new AisleError(EXIT.refused, error.body.code, error.body.message, "see `aisle cluster status`");
+      }
+      const hint = "name the operator's key file with --operator-key; `aisle cluster up` says where it is";
+      throw new AisleError(EXIT.notAllowed, error.body.code, error.body.message, hint);
     }
   }
 }

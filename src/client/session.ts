@@ -9,11 +9,12 @@ import { ERROR_CODES, ProtocolError } from "../protocol/errors.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import { decodeStatus, type StatusReply } from "../protocol/cluster-messages.js";
 import { decodeError, decodePong, type ErrorBody } from "../protocol/messages.js";
+import { readAddress } from "../protocol/address.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { randomFraction, randomId } from "../runtime/rng.js";
 import { requestOnce } from "../runtime/zeromq.js";
 import { AisleError, EXIT } from "./errors.js";
-import { RetryPolicy } from "./retry-policy.js";
+import { DEFAULT_RETRY, RetryPolicy } from "./retry-policy.js";
 
 /** The cluster understood and refused, and asking again the same way will not help. */
 export class RefusedError extends Error {
@@ -30,16 +31,28 @@ export interface Question {
   readonly listId?: ListId;
   readonly serverId?: ServerId;
   readonly body?: Frame;
+  /** How long one attempt may take, where that is longer than most: hashing a password is slow on purpose. */
+  readonly patienceMs?: number;
 }
 
-function requestOf({ kind, listId, serverId, body }: Question, requestId: string, timeoutMs: number): Request {
+/** What to send along to say who asks, for the request of this id. */
+export type Authentication = (requestId: string) => string | Promise<string>;
+
+const NOBODY: Authentication = () => "";
+
+function requestOf(
+  { kind, listId, serverId, body }: Question,
+  requestId: string,
+  timeoutMs: number,
+  token: string,
+): Request {
   return {
     kind,
     requestId,
     listId: listId ?? null,
     serverId: serverId ?? null,
     timeoutMs: Math.ceil(timeoutMs),
-    token: "",
+    token,
     body: body ?? EMPTY_BODY,
   };
 }
@@ -53,9 +66,13 @@ export interface Answer<T> {
 export class Session {
   #preferred: number;
 
-  /** @param preferred the broker to begin with, as a rule the one that answered last */
+  /**
+   * @param brokers their addresses, with their keys where they have any
+   * @param preferred the one to begin with, as a rule the one that answered last
+   */
   constructor(
     readonly brokers: readonly string[],
+    readonly authentication: Authentication = NOBODY,
     preferred: string | null = null,
   ) {
     this.#preferred = Math.max(0, brokers.indexOf(preferred ?? ""));
@@ -73,14 +90,16 @@ export class Session {
    */
   async request<T>(question: Question, decode: (body: Frame) => T, budgetMs: number): Promise<Answer<T>> {
     const requestId = randomId();
-    const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs);
+    const token = await this.authentication(requestId);
+    const times = { ...DEFAULT_RETRY, attemptTimeoutMs: question.patienceMs ?? DEFAULT_RETRY.attemptTimeoutMs };
+    const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs, times);
     let problem = budgetMs > 0 ? "no broker answered" : "the time was up";
     for (;;) {
       const attempt = policy.next(monotonicMs(), randomFraction());
       if (attempt === null) throw unreachable(problem, this.brokers);
       const { broker, waitMs, timeoutMs } = attempt;
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      const request = requestOf(question, requestId, timeoutMs);
+      const request = requestOf(question, requestId, timeoutMs, token);
       const outcome = await ask(broker, request, decode);
       if ("value" in outcome) {
         this.#preferred = this.brokers.indexOf(broker);
@@ -102,7 +121,7 @@ export class Session {
 
   /** Whether this one broker, and a server behind it, answer within the time. */
   async answers(broker: string, timeoutMs: number): Promise<boolean> {
-    const request = requestOf({ kind: "ping" }, randomId(), timeoutMs);
+    const request = requestOf({ kind: "ping" }, randomId(), timeoutMs, "");
     return "value" in (await ask(broker, request, decodePong));
   }
 }
@@ -116,7 +135,9 @@ type Outcome<T> = { readonly value: T } | { readonly problem: string | null };
 /** @throws RefusedError */
 async function ask<T>(broker: string, request: Request, decode: (body: Frame) => T): Promise<Outcome<T>> {
   try {
-    const frames = await requestOnce(broker, encodeClientRequest(request), request.timeoutMs);
+    const address = readAddress(broker);
+    if (address === null) return { problem: `${broker} is no address` };
+    const frames = await requestOnce(address, encodeClientRequest(request), request.timeoutMs);
     if (frames === null) return { problem: null };
     const reply = decodeClientReply(frames);
     if (reply.kind === "reply")

@@ -12,7 +12,7 @@ import {
 import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import { randomId } from "../runtime/rng.js";
 import type { DataFolder } from "./data-folder.js";
-import { AisleError, EXIT } from "./errors.js";
+import { AisleError, EXIT, refused } from "./errors.js";
 import type { LocalList, Stored, SyncOutcome } from "./local-list.js";
 import { RefusedError, type Session } from "./session.js";
 
@@ -42,13 +42,13 @@ interface Exchange {
 }
 
 /** Refusals that say something about the list or the changes sent; any other is about this program as a whole. */
-const OF_THE_CHANGES: ReadonlySet<ErrorCode> = new Set(["too-large", "malformed", "no-such-list", "stale-basis"]);
-
-function refusedAltogether({ code, message }: ErrorBody): AisleError {
-  const hint =
-    "nothing was lost; this version of Aisle and the cluster's do not fit together, so upgrade the older one";
-  return new AisleError(EXIT.failed, code, `the cluster refused: ${message}`, hint);
-}
+const OF_THE_CHANGES: ReadonlySet<ErrorCode> = new Set([
+  "too-large",
+  "malformed",
+  "no-such-list",
+  "stale-basis",
+  "not-allowed",
+]);
 
 function countDots(delta: ShoppingList | null): number {
   let count = 0;
@@ -112,7 +112,9 @@ export class Synchronizer {
       const { delta, stored } = answer.reply;
       const outcome = list.onReply(request, answer.reply);
       const isRest = outcome.type === "level" && request.delta === null && delta === null;
-      const isNews = !isRest || before.stored?.servers !== stored;
+      const { role, open } = before.standing;
+      const isSame = before.stored?.servers === stored && !before.isUnfounded;
+      const isNews = !isRest || !isSame || role !== answer.reply.role || open !== answer.reply.open;
       if (isNews) await this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;
       return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };
@@ -134,7 +136,7 @@ export class Synchronizer {
       return { reply: (await this.session.request(question, decodeSyncReply, budgetMs)).value };
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      if (!OF_THE_CHANGES.has(error.body.code)) throw refusedAltogether(error.body);
+      if (!OF_THE_CHANGES.has(error.body.code)) throw refused(error.body);
       return { refused: error.body };
     }
   }

@@ -72,8 +72,7 @@ export function listSummary(list: LocalList, current: ListId | null): ListSummar
     items: items.length,
     remaining: items.filter((item) => !isDone(item)).length,
     pending: list.outbox.length,
-    // Until there are accounts, whoever has a list's id may edit it.
-    role: "editor",
+    role: list.standing.role,
     current: list.id === current,
   };
 }

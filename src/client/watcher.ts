@@ -1,11 +1,13 @@
 import { watch, type FSWatcher } from "node:fs";
+import { readAddress } from "../protocol/address.js";
 import { ProtocolError } from "../protocol/errors.js";
 import { decodeUpdate, HEARTBEAT_TOPIC } from "../protocol/frames.js";
 import { DEFAULT_HEARTBEAT } from "../protocol/heartbeat.js";
 import { topicOf, type ListId } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
+import { toFront } from "../runtime/curve.js";
 import { connectSubscriber, type SubscriberSocket } from "../runtime/zeromq.js";
-import { AisleError, EXIT } from "./errors.js";
+import { AisleError, EXIT, refused } from "./errors.js";
 import { Feed, type FeedEffect, type FeedEvent } from "./feed.js";
 import type { LocalList } from "./local-list.js";
 import type { Session } from "./session.js";
@@ -101,7 +103,9 @@ export class Watcher {
     try {
       const { value: status, broker } = await this.session.status(LOOKUP_BUDGET_MS);
       const topics = [HEARTBEAT_TOPIC, topicOf(this.listId)];
-      this.#socket = connectSubscriber(feedEndpoint(broker, status.updates), topics, (frames) => {
+      const { endpoint, key } = readAddress(broker) ?? { endpoint: broker, key: null };
+      const feed = feedEndpoint(endpoint, status.updates);
+      this.#socket = connectSubscriber(feed, toFront(key), topics, (frames) => {
         try {
           this.#driver.post({ type: "update", update: decodeUpdate(frames) });
         } catch (error) {
@@ -117,6 +121,7 @@ export class Watcher {
   async #fetch(): Promise<void> {
     try {
       const { refusal } = await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
+      if (refusal?.code === "not-allowed") throw refused(refusal);
       this.#isOnline = refusal === null;
       this.listener.onReachable(true);
     } catch (error) {

@@ -2,8 +2,9 @@ import { LimitExceededError } from "../crdt/limits.js";
 import type { ListId } from "../protocol/ids.js";
 import { wallClockMs } from "../runtime/clock.js";
 import type { Lock } from "../runtime/lock.js";
-import { randomId } from "../runtime/rng.js";
-import type { DataFolder, Settings } from "./data-folder.js";
+import { randomId, randomSecret } from "../runtime/rng.js";
+import { deviceOf, listIdOf } from "../protocol/identity.js";
+import type { DataFolder, LoginFile, Settings } from "./data-folder.js";
 import { AisleError, EXIT } from "./errors.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
@@ -36,6 +37,20 @@ export class Workspace {
     this.#settingsChanged = true;
   }
 
+  /** By what this device, and whoever is logged in on it, are known to the cluster. */
+  async credentials(): Promise<{ readonly device: string; readonly login: LoginFile | null }> {
+    const known = await this.folder.knownDeviceSecret();
+    const secret = (): Promise<string> => this.folder.deviceSecret();
+    const device = known ?? (this.#lock === null ? await this.folder.locked(secret) : await secret());
+    return { device, login: await this.folder.login() };
+  }
+
+  /** Durably, at once. */
+  async saveLogin(login: LoginFile | null): Promise<void> {
+    const save = (): Promise<void> => this.folder.saveLogin(login);
+    await (this.#lock === null ? this.folder.locked(save) : save());
+  }
+
   async listIds(): Promise<readonly ListId[]> {
     const onDisk = await this.folder.listIds();
     return [...new Set([...onDisk, ...this.#changed])];
@@ -48,6 +63,27 @@ export class Workspace {
     const list = await this.folder.readList(id);
     // Only the holder of the lock may rely on what it read a moment ago.
     if (list !== null && this.#lock !== null) this.#lists.set(id, list);
+    return list;
+  }
+
+  /** A new list of whoever is logged in here, or else of this device. */
+  async found(): Promise<LocalList> {
+    await this.#beginWriting();
+    const [login, device] = [await this.folder.login(), deviceOf(await this.folder.deviceSecret())];
+    const nonce = randomSecret();
+    const id = listIdOf(login?.account ?? device, nonce);
+    const founding = { nonce, by: login === null ? "device" : "account", open: false } as const;
+    const list = LocalList.create(id, await this.folder.device(), randomId(), founding);
+    this.#lists.set(id, list);
+    this.#changed.add(id);
+    return list;
+  }
+
+  /** Takes note of something about the list that is no change to it. */
+  async note(id: ListId, note: (list: LocalList) => void): Promise<LocalList> {
+    const list = await this.create(id);
+    note(list);
+    this.#changed.add(id);
     return list;
   }
 
@@ -69,6 +105,7 @@ export class Workspace {
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     const intents = plan(list);
     if (intents.length === 0) return list;
+    requireMayChange(list, intents);
     list.belongTo(await this.folder.device(), randomId);
     // Several changes of one command happen together or not at all.
     const before = intents.length > 1 ? list.toFile() : null;
@@ -127,4 +164,17 @@ export class Workspace {
     this.#settings = null;
     this.#lists.clear();
   }
+}
+
+/** What the cluster would refuse for good is better refused before it is made. @throws AisleError */
+function requireMayChange(list: LocalList, intents: readonly Intent[]): void {
+  const { role, open } = list.standing;
+  const isDeletion = intents.some(({ type }) => type === "set-deleted");
+  if (isDeletion && role !== "owner" && !open) {
+    const hint = "leave it with `aisle leave`, or forget it on this device with `aisle delete --local`";
+    throw new AisleError(EXIT.notAllowed, "not-allowed", "only an owner deletes a list for everyone", hint);
+  }
+  if (role !== "viewer" || open) return;
+  const hint = "ask an owner to make you an editor; if that has been done, run `aisle sync` first";
+  throw new AisleError(EXIT.notAllowed, "not-allowed", "you may read this list and not change it", hint);
 }

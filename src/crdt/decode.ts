@@ -5,12 +5,10 @@ import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS, READABLE } from "./limits.js";
 import { LwwRegister } from "./lww-register.js";
+import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
 import { Amounts, Details, ShoppingList } from "./shopping-list.js";
 
-/** What was to be decoded is not the canonical form of any state, or is larger than one may be. */
-export class MalformedStateError extends Error {
-  override readonly name = "MalformedStateError";
-}
+export { MalformedStateError } from "./shape.js";
 
 const AMOUNT_CELLS = 11;
 
@@ -204,53 +202,4 @@ function decodeRegister<T extends string | boolean>(
   const [time, index, value, ...rest] = array(encoded, 3);
   require(rest.length === 0, "register is too long");
   register.write(decodeValue(value), { time: positive(time), replica: replicaAt(index) });
-}
-
-function require(condition: boolean, problem: string): asserts condition {
-  if (!condition) throw new MalformedStateError(problem);
-}
-
-function requireAscending(values: readonly string[], what: string): void {
-  values.forEach((value, index) => require(index === 0 || value > (values[index - 1] ?? ""), `${what} out of order`));
-}
-
-function array(value: unknown, atLeast = 0): readonly unknown[] {
-  require(Array.isArray(value) && value.length >= atLeast, "expected a longer array");
-  return value as readonly unknown[];
-}
-
-function natural(value: unknown, limit: number = LIMITS.counter): number {
-  require(typeof value === "number" && Number.isInteger(value) && !Object.is(value, -0), "expected an integer");
-  require(value >= 0 && value <= limit, "number out of bounds");
-  return value;
-}
-
-function positive(value: unknown): number {
-  const number = natural(value);
-  require(number > 0, "number out of bounds");
-  return number;
-}
-
-function integer(value: unknown): number {
-  require(typeof value === "number" && Number.isSafeInteger(value) && !Object.is(value, -0), "expected an integer");
-  return value;
-}
-
-function boolean(value: unknown): boolean {
-  require(typeof value === "boolean", "expected true or false");
-  return value;
-}
-
-function text(limit: number): (value: unknown) => string {
-  return (value) => {
-    require(typeof value === "string" &&
-      value.length <= limit &&
-      value.isWellFormed(), "text is malformed or too long");
-    return value;
-  };
-}
-
-function identifier(value: unknown, limit: number): string {
-  require(typeof value === "string" && value.length <= limit && /^[0-9A-Za-z_-]+$/.test(value), "malformed id");
-  return value;
 }

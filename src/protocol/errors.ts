@@ -12,6 +12,13 @@ export const ERROR_CODES = {
   "stale-basis": "request",
   /** What is asked cannot be done as things stand. */
   refused: "request",
+  /** The token is expired, revoked or not this cluster's, or the password wrong, or there is neither where one is needed. */
+  unauthenticated: "request",
+  /** There is nothing of this id that the asker may see, or what is asked is not the asker's to do. */
+  "not-allowed": "request",
+  "name-taken": "request",
+  /** Too many attempts, or too much asked at a time: later it may do. */
+  "slow-down": "request",
   /** No server that may hold the list answers. */
   unavailable: "cluster",
   "storage-failed": "cluster",

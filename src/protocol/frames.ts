@@ -7,11 +7,13 @@ import { checkVersion, VERSION_FRAME } from "./version.js";
 export type Frame = Uint8Array;
 
 /**
- * The kinds of request and what each is about: a list, whose first live server gets it; one server by its id; or nothing
- * in particular. `status` is answered by the broker itself, `ping` and `remove` by any server.
+ * The kinds of request and what each is about: a list, or the accounts of a name, which have an id of the same form and
+ * whose first live server gets it; one server by its id; or nothing in particular. `status` is answered by the broker itself, `ping` and `remove` by any server.
  */
 export const REQUEST_SUBJECTS = {
   sync: "list",
+  access: "list",
+  account: "list",
   where: "list",
   inspect: "server",
   repair: "server",
@@ -35,7 +37,7 @@ export interface Request {
   readonly serverId: ServerId | null;
   /** How long the client will wait for this attempt, in milliseconds. */
   readonly timeoutMs: number;
-  /** Who asks; empty while every list is open. */
+  /** Who asks: see `Credentials`. */
   readonly token: string;
   readonly body: Frame;
 }

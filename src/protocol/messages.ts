@@ -1,10 +1,12 @@
 import * as v from "valibot";
 import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
 import type { DotContext } from "../crdt/dot-context.js";
+import { ROLES, type Role } from "../crdt/access-record.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import { parseBody } from "./bounds.js";
 import { isErrorCode, ProtocolError, type ErrorCode } from "./errors.js";
 import { bodyFrame, type Frame, type Reply } from "./frames.js";
+import { isSecret } from "./identity.js";
 
 /** A replica's newest operation: its counter, and the random id that tells it from another under the same counter. */
 const NewestOperationSchema = v.strictObject({
@@ -19,11 +21,21 @@ export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** A part that the list's own decoder reads; the schema only says that it is there. */
 export const encodedState = v.array(v.unknown());
 
+const FoundingSchema = v.strictObject({
+  nonce: v.pipe(v.string(), v.check(isSecret, "not a nonce")),
+  by: v.picklist(["device", "account"]),
+  open: v.boolean(),
+});
+
+/** Proof that the asker made the list: its id is `listIdOf` the asker's device or account, and the nonce. */
+export type Founding = Readonly<v.InferOutput<typeof FoundingSchema>>;
+
 const SyncRequestSchema = v.strictObject({
   replica: v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/)),
   basis: v.nullable(NewestOperationSchema),
   seen: encodedState,
   delta: v.nullable(encodedState),
+  founding: v.nullable(FoundingSchema),
 });
 
 /** "Take this delta if there is one, and give me what I lack." One round trip brings both sides level. */
@@ -38,6 +50,8 @@ export interface SyncRequest {
   /** All dots the sender has, those of `delta` included. */
   readonly seen: DotContext;
   readonly delta: ShoppingList | null;
+  /** With it, a list of which there is no access record yet gets its first one. */
+  readonly founding: Founding | null;
 }
 
 const SyncReplySchema = v.strictObject({
@@ -47,6 +61,8 @@ const SyncReplySchema = v.strictObject({
   stored: count,
   wanted: count,
   replicas: count,
+  role: v.picklist(ROLES),
+  open: v.boolean(),
 });
 
 export interface SyncReply {
@@ -61,6 +77,9 @@ export interface SyncReply {
   /** How many make a change acknowledged (W), and how many will have it in time (N). */
   readonly wanted: number;
   readonly replicas: number;
+  /** What the asker may do with the list, and whether everyone may who knows its id. */
+  readonly role: Role;
+  readonly open: boolean;
 }
 
 const ErrorBodySchema = v.strictObject({
@@ -95,16 +114,15 @@ export function orMalformed<T>(decode: () => T): T {
   }
 }
 
-export function encodeSyncRequest({ replica, basis, seen, delta }: SyncRequest): Frame {
-  return bodyFrame({ replica, basis, seen: encodeContext(seen), delta: delta === null ? null : encodeList(delta) });
+export function encodeSyncRequest({ seen, delta, ...rest }: SyncRequest): Frame {
+  return bodyFrame({ ...rest, seen: encodeContext(seen), delta: delta === null ? null : encodeList(delta) });
 }
 
 /** @throws ProtocolError */
 export function decodeSyncRequest(body: Frame): SyncRequest {
-  const { replica, basis, seen, delta } = parse(SyncRequestSchema, body);
+  const { seen, delta, ...rest } = parse(SyncRequestSchema, body);
   return orMalformed(() => ({
-    replica,
-    basis,
+    ...rest,
     seen: decodeContext(seen),
     delta: delta === null ? null : decodeList(delta),
   }));

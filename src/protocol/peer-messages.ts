@@ -1,7 +1,12 @@
 import * as v from "valibot";
-import { decodeContext, decodeList, encodeContext, encodeList } from "../crdt/codec.js";
-import type { DotContext } from "../crdt/dot-context.js";
-import type { ShoppingList } from "../crdt/shopping-list.js";
+import {
+  decodeDocument,
+  decodePosition,
+  encodeDocument,
+  encodePosition,
+  type Document,
+  type Position,
+} from "../crdt/document.js";
 import { ProtocolError } from "./errors.js";
 import { bodyFrame, headerText, textFrame, wordFrame, type Frame } from "./frames.js";
 import { PARTITIONS } from "./hash-ring.js";
@@ -41,10 +46,10 @@ export type PeerMessage =
       readonly tag: number;
       readonly listId: ListId;
       readonly purpose: Purpose;
-      /** All dots that the sender has. */
-      readonly seen: DotContext;
-      readonly delta: ShoppingList | null;
-      /** The digest of the sender's list, where a difference is to be told that positions do not show. */
+      /** What the sender has. */
+      readonly position: Position;
+      readonly delta: Document | null;
+      /** The digest of the sender's document, where a difference is to be told that positions do not show. */
       readonly digest: string | null;
     }
   /** The answer, once all it tells of is on disk. */
@@ -52,14 +57,17 @@ export type PeerMessage =
       readonly type: "synced";
       readonly tag: number;
       /** What the asker lacked, or null. */
-      readonly delta: ShoppingList | null;
-      /** The answerer's dots where it lacks some of the asker's; null where it holds them all. */
-      readonly seen: DotContext | null;
+      readonly delta: Document | null;
+      /** What the answerer has where it lacks some of the asker's; null where it holds it all. */
+      readonly position: Position | null;
     }
   /** The answerer could not use its disk. */
   | { readonly type: "declined"; readonly tag: number }
   | { readonly type: "describe"; readonly tag: number; readonly listId: ListId }
   | { readonly type: "described"; readonly tag: number; readonly digest: string | null }
+  /** "Give me what you have", from a server that does not keep it. */
+  | { readonly type: "fetch"; readonly tag: number; readonly listId: ListId }
+  | { readonly type: "fetched"; readonly tag: number; readonly document: Document }
   /**
    * Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold, which means something
    * only between servers that agree on who holds what...
@@ -140,14 +148,16 @@ const SCHEMAS = {
     tag,
     listId,
     purpose: v.picklist(PURPOSES),
-    seen: encodedState,
+    position: encodedState,
     delta: v.nullable(encodedState),
     digest: v.nullable(digest),
   }),
-  synced: v.strictObject({ tag, delta: v.nullable(encodedState), seen: v.nullable(encodedState) }),
+  synced: v.strictObject({ tag, delta: v.nullable(encodedState), position: v.nullable(encodedState) }),
   declined: v.strictObject({ tag }),
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
+  fetch: v.strictObject({ tag, listId }),
+  fetched: v.strictObject({ tag, document: encodedState }),
   compare: v.strictObject({
     tag,
     agreement: v.pipe(v.string(), v.maxLength(64)),
@@ -170,12 +180,14 @@ export function encodePeerMessage(topic: string, from: ServerId, message: PeerMe
 }
 
 function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unknown {
-  const { type, ...body } = message;
-  const state = {
-    ...("seen" in body && body.seen !== null ? { seen: encodeContext(body.seen) } : {}),
-    ...("delta" in body && body.delta !== null ? { delta: encodeList(body.delta) } : {}),
+  return {
+    ...message,
+    // Its frame says so already.
+    type: undefined,
+    ...("position" in message && message.position !== null ? { position: encodePosition(message.position) } : {}),
+    ...("delta" in message && message.delta !== null ? { delta: encodeDocument(message.delta) } : {}),
+    ...("document" in message ? { document: encodeDocument(message.document) } : {}),
   };
-  return type === "sync" || type === "synced" ? { ...body, ...state } : body;
 }
 
 /** @throws ProtocolError */
@@ -196,20 +208,20 @@ function decodeTyped(type: string, body: Frame): PeerMessage {
     case "beat":
       return { type, table: headerText(body) };
     case "sync": {
-      const { seen, delta, ...rest } = parse(SCHEMAS.sync, body);
+      const { position, delta, ...rest } = parse(SCHEMAS.sync, body);
       const states = orMalformed(() => ({
-        seen: decodeContext(seen),
-        delta: delta === null ? null : decodeList(delta),
+        position: decodePosition(position),
+        delta: delta === null ? null : decodeDocument(delta),
       }));
       return { type, ...rest, ...states };
     }
     case "synced": {
-      const { tag, seen, delta } = parse(SCHEMAS.synced, body);
+      const { tag, position, delta } = parse(SCHEMAS.synced, body);
       return orMalformed(() => ({
         type,
         tag,
-        delta: delta === null ? null : decodeList(delta),
-        seen: seen === null ? null : decodeContext(seen),
+        delta: delta === null ? null : decodeDocument(delta),
+        position: position === null ? null : decodePosition(position),
       }));
     }
     case "members":
@@ -220,6 +232,12 @@ function decodeTyped(type: string, body: Frame): PeerMessage {
       return { type, ...parse(SCHEMAS.describe, body) };
     case "described":
       return { type, ...parse(SCHEMAS.described, body) };
+    case "fetch":
+      return { type, ...parse(SCHEMAS.fetch, body) };
+    case "fetched": {
+      const { tag, document } = parse(SCHEMAS.fetched, body);
+      return orMalformed(() => ({ type, tag, document: decodeDocument(document) }));
+    }
     case "compare":
       return { type, ...parse(SCHEMAS.compare, body) };
     case "partitions":

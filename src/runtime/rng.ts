@@ -6,8 +6,13 @@ export function randomId(): string {
   return randomBytes(8).toString("base64url");
 }
 
-/** A random UUID: names lists, where knowing the id is the right to edit. */
-export function randomListId(): string {
+/** 128 random bits as 22 characters of base64url: what only its holder can know. */
+export function randomSecret(): string {
+  return randomBytes(16).toString("base64url");
+}
+
+/** A random UUID: names an account, for good. */
+export function randomAccountId(): string {
   return v4();
 }
 

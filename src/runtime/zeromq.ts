@@ -1,6 +1,8 @@
 import { Dealer, Request, Router, Subscriber, XPublisher } from "zeromq";
 import { BOUNDS } from "../protocol/bounds.js";
+import type { Address } from "../protocol/address.js";
 import type { Frame } from "../protocol/frames.js";
+import { toFront, type Security } from "./curve.js";
 import { randomId } from "./rng.js";
 
 /**
@@ -81,9 +83,15 @@ export interface RouterSocket {
 /** Binds a ROUTER. Peers are named by their routing ids as text of one character a byte. */
 export async function bindRouter(
   endpoint: string,
+  security: Security,
   onMessage: (peer: string, frames: Frame[]) => void,
 ): Promise<RouterSocket> {
-  const socket = new Router({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK });
+  const socket = new Router({
+    ...COMMON,
+    ...security,
+    sendHighWaterMark: HIGH_WATER_MARK,
+    receiveHighWaterMark: HIGH_WATER_MARK,
+  });
   await socket.bind(endpoint);
   const queue = new SendQueue(socket);
   void receiveAll(socket, ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames));
@@ -102,8 +110,12 @@ export interface DealerSocket {
 }
 
 /** Connects a DEALER under a fresh random routing id, so that no other connection can be taken for this one. */
-export function connectDealer(endpoint: string, onMessage: (frames: Frame[]) => void): DealerSocket {
-  const options = { ...COMMON, ...RECONNECT, routingId: randomId(), sendTimeout: 0 };
+export function connectDealer(
+  endpoint: string,
+  security: Security,
+  onMessage: (frames: Frame[]) => void,
+): DealerSocket {
+  const options = { ...COMMON, ...security, ...RECONNECT, routingId: randomId(), sendTimeout: 0 };
   // On close, a goodbye still has a moment to leave.
   const socket = new Dealer({
     ...options,
@@ -129,8 +141,12 @@ export interface PublisherSocket {
 }
 
 /** Binds an XPUB that reports every subscription, repeated ones too. */
-export async function bindPublisher(endpoint: string, onSubscribe: (topic: string) => void): Promise<PublisherSocket> {
-  const socket = new XPublisher({ ...COMMON, sendHighWaterMark: HIGH_WATER_MARK });
+export async function bindPublisher(
+  endpoint: string,
+  security: Security,
+  onSubscribe: (topic: string) => void,
+): Promise<PublisherSocket> {
+  const socket = new XPublisher({ ...COMMON, ...security, sendHighWaterMark: HIGH_WATER_MARK });
   socket.verbosity = "allSubs";
   await socket.bind(endpoint);
   const queue = new SendQueue(socket);
@@ -154,10 +170,11 @@ export interface SubscriberSocket {
 
 export function connectSubscriber(
   endpoint: string,
+  security: Security,
   topics: readonly string[],
   onMessage: (frames: Frame[]) => void,
 ): SubscriberSocket {
-  const socket = new Subscriber({ ...COMMON, ...RECONNECT, receiveHighWaterMark: HIGH_WATER_MARK });
+  const socket = new Subscriber({ ...COMMON, ...security, ...RECONNECT, receiveHighWaterMark: HIGH_WATER_MARK });
   if (topics.length > 0) socket.subscribe(...topics);
   socket.connect(endpoint);
   void receiveAll(socket, onMessage);
@@ -177,11 +194,16 @@ export function connectSubscriber(
  * socket, since a REQ that has lost its reply is good for nothing.
  */
 export async function requestOnce(
-  endpoint: string,
+  { endpoint, key }: Address,
   frames: readonly Frame[],
   timeoutMs: number,
 ): Promise<readonly Frame[] | null> {
-  const socket = new Request({ ...COMMON, receiveTimeout: Math.ceil(timeoutMs), sendTimeout: Math.ceil(timeoutMs) });
+  const socket = new Request({
+    ...COMMON,
+    ...toFront(key),
+    receiveTimeout: Math.ceil(timeoutMs),
+    sendTimeout: Math.ceil(timeoutMs),
+  });
   try {
     socket.connect(endpoint);
     await socket.send([...frames]);

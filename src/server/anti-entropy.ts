@@ -1,4 +1,4 @@
-import { digestOf } from "../crdt/codec.js";
+import { documentDigest } from "../crdt/document.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
@@ -11,7 +11,7 @@ import {
   type PeerMessage,
   type Scope,
 } from "../protocol/peer-messages.js";
-import type { ShoppingList } from "../crdt/shopping-list.js";
+import type { Document } from "../crdt/document.js";
 import type { Exchanges } from "./exchanges.js";
 import type { HashTree } from "./hash-tree.js";
 import type { Questions } from "./questions.js";
@@ -294,8 +294,8 @@ export class AntiEntropy {
       if (--left === 0) this.turn.after(0, then);
     };
     for (const listId of lists) {
-      const use = (list: ShoppingList): void => {
-        this.tree.set(listId, digestOf(list));
+      const use = (list: Document): void => {
+        this.tree.set(listId, documentDigest(list));
         done();
       };
       const failed = (): void => {

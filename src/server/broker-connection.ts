@@ -4,6 +4,8 @@ import {
   type BrokerMessage,
   type ServerMessage,
 } from "../protocol/frames.js";
+import { toBack } from "../runtime/curve.js";
+import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
 import { connectDealer, type DealerSocket } from "../runtime/zeromq.js";
 
@@ -13,12 +15,13 @@ export class BrokerConnection {
 
   constructor(
     readonly endpoint: string,
+    readonly curve: CurveKeys | null,
     readonly logger: Logger,
     readonly onMessage: (message: BrokerMessage) => void,
   ) {}
 
   open(): void {
-    this.#socket = connectDealer(this.endpoint, (frames) => {
+    this.#socket = connectDealer(this.endpoint, toBack(this.curve), (frames) => {
       let message: BrokerMessage;
       try {
         message = decodeBrokerMessage(frames);

@@ -15,6 +15,8 @@ export interface ServerConfig extends HeartbeatTimes, LinkTimes, Replication, Qu
   /** Where other servers publish, to find the cluster by while no broker is up. */
   readonly peers: readonly string[];
   readonly dataDir: string;
+  /** Whether the cluster has an operator's key, without which nobody may change it. */
+  readonly hasOperator: boolean;
   /** How many lists stay in memory while nobody uses them. */
   readonly residentLists: number;
 }
@@ -27,6 +29,7 @@ const DEFAULTS = {
   reconnectDelayMs: 100,
   longestReconnectDelayMs: 5_000,
   // All within the broker's patience with one server, which is a second.
+  compareWithinMs: 200,
   resendAfterMs: 150,
   standInAfterMs: 300,
   answerAfterMs: 700,
@@ -34,6 +37,7 @@ const DEFAULTS = {
   antiEntropyIntervalMs: 5_000,
   residentLists: 1_000,
   peers: [],
+  hasOperator: false,
 } as const;
 
 type Given = Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir"> & Partial<ServerConfig>;

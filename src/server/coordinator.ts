@@ -1,11 +1,13 @@
 import { overflowOf } from "../crdt/capacity.js";
+import { Document } from "../crdt/document.js";
+import { compareStamps, type LwwRegister } from "../crdt/lww-register.js";
+import type { AccessRecord, Role } from "../crdt/access-record.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
+import { decodeAccessRequest } from "../protocol/access-messages.js";
 import { BOUNDS } from "../protocol/bounds.js";
-import type { Replication } from "../protocol/cluster-messages.js";
-import { ProtocolError, type ErrorCode } from "../protocol/errors.js";
-import type { Request, ServerReply } from "../protocol/frames.js";
-import { partitionOf } from "../protocol/hash-ring.js";
-import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
+import { ProtocolError } from "../protocol/errors.js";
+import { bodyFrame, type Request, type ServerReply } from "../protocol/frames.js";
+import type { ListId } from "../protocol/ids.js";
 import {
   decodeSyncRequest,
   encodeSyncReply,
@@ -13,230 +15,188 @@ import {
   type NewestOperation,
   type SyncRequest,
 } from "../protocol/messages.js";
-import type { Exchanges } from "./exchanges.js";
-import { Quorum, type QuorumMove, type QuorumTimes } from "./quorum.js";
+import { changed, describe, found, notLetIn, roleOf } from "./access.js";
+import { decline, refusing, storageFailed, type Answer } from "./answers.js";
+import type { Authority } from "./authority.js";
+import type { Asker, Caller } from "./caller.js";
+import type { Copies, Quorums } from "./quorums.js";
+import type { QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
-import type { Roster } from "./roster.js";
-import type { Timer, Turn } from "./turn.js";
+import type { Turn } from "./turn.js";
 
-/** Sends the answer to whoever asked. */
-export type Answer = (reply: ServerReply) => void;
-
-/** A request under way. */
-interface Coordination {
+/** A request about a list, with who asks. */
+interface Sync {
   readonly listId: ListId;
   readonly request: SyncRequest;
-  readonly quorum: Quorum;
-  readonly tag: number;
-  readonly wanted: number;
+  readonly asker: Asker;
   readonly answer: Answer;
-  readonly timers: Timer[];
-  isAnswered: boolean;
 }
 
 /**
- * Carries out clients' requests: joins what they bring, has it stored on W servers, compares R copies, and gives what the
- * client lacks. Any server can coordinate any list, since the state is a lattice; the list's owners do it as a rule.
+ * Carries out what clients ask about lists. Each request first has the newest state put together that can be had, so that it
+ * is judged by the newest access record; what passes is joined, stored on W servers, and answered with what the client lacks.
  */
 export class Coordinator {
-  readonly #underWay = new Set<Coordination>();
-
   constructor(
     readonly turn: Turn,
     readonly replica: Replica,
-    readonly exchanges: Exchanges,
-    readonly roster: Roster,
-    readonly isAlive: (server: ServerId) => boolean,
-    readonly config: Replication & QuorumTimes,
+    readonly quorums: Quorums,
+    readonly authority: Authority,
+    readonly times: QuorumTimes,
   ) {}
 
-  get size(): number {
-    return this.#underWay.size;
-  }
-
-  onSync({ listId, body }: Request, answer: Answer): void {
+  onSync({ listId, body }: Request, caller: Caller, answer: Answer): void {
     if (listId === null) throw new ProtocolError("malformed", "a sync request is about a list");
     const request = decodeSyncRequest(body);
-    this.replica.use(
-      listId,
-      (list) => refusing(answer, this.turn, () => this.#begin(listId, list, request, answer)),
-      (problem) => decline(answer, this.turn, storageFailed(problem)),
+    const withinMs = request.delta === null ? this.times.answerAfterMs : this.times.compareWithinMs;
+    this.#assembled(listId, caller, withinMs, answer, (asker, document, copies) =>
+      this.#sync({ listId, request, asker, answer }, document, copies),
     );
   }
 
-  #begin(listId: ListId, list: ShoppingList, request: SyncRequest, answer: Answer): void {
-    const { delta } = request;
-    const newest = newestOf(list, request.replica);
+  onAccess({ listId, body }: Request, caller: Caller, answer: Answer): void {
+    if (listId === null) throw new ProtocolError("malformed", "an access request is about a list");
+    const request = decodeAccessRequest(body);
+    this.#assembled(listId, caller, this.times.compareWithinMs, answer, (asker, document, copies) => {
+      requireRecord(document.access, copies);
+      // Rights do not merge as lists do: who may do what is only changed by somebody who knows who may.
+      if (request.do !== "members" && !copies.isCertain) throw tooFew();
+      const next = certainly(copies, () => changed(document.access, request, asker, caller.at));
+      const then = (document: Document, { stored, wanted, replicas }: Copies): void => {
+        const value = { ...describe(document.access, asker, caller.at), stored, wanted, replicas };
+        this.#reply(listId, answer, { kind: "reply", body: bodyFrame(value) });
+      };
+      this.#store(listId, new Document(undefined, next), answer, then);
+    });
+  }
+
+  /** Whether the asker may read the list, as far as can be told; throws where not. */
+  mayRead(listId: ListId, caller: Caller, answer: Answer, then: () => void): void {
+    this.#assembled(listId, caller, this.times.compareWithinMs, answer, (asker, { access }, copies) => {
+      requireRecord(access, copies);
+      if (roleOf(access, asker) === null) throw notLetIn();
+      then();
+    });
+  }
+
+  #assembled(
+    listId: ListId,
+    caller: Caller,
+    withinMs: number,
+    answer: Answer,
+    then: (asker: Asker, document: Document, copies: Copies) => void,
+  ): void {
+    const identified = (asker: Asker): void =>
+      this.quorums.assemble(
+        listId,
+        withinMs,
+        (document, copies) => refusing(answer, this.turn, () => then(asker, document, copies)),
+        (problem) => decline(answer, this.turn, storageFailed(problem)),
+      );
+    this.authority.identify(caller, identified, (error) => decline(answer, this.turn, error));
+  }
+
+  #sync(sync: Sync, document: Document, copies: Copies): void {
+    const { listId, request, asker, answer } = sync;
+    const founded = this.#founded(sync, document, copies);
+    const access = founded ?? document.access;
+    const role = roleOf(access, asker);
+    if (role === null) throw copies.isCertain ? notLetIn() : tooFew();
+    const newest = newestOf(document.list, request.replica);
     if (isStale(newest, request)) {
       const message = "operations of this replica are stored that its sender did not name";
-      this.#whenDurable(listId, answer, () => answer(errorReply({ code: "stale-basis", message, newest })));
+      this.#reply(listId, answer, errorReply({ code: "stale-basis", message, newest }));
       return;
     }
-    const isNews = delta !== null && !list.seen.includesAll(delta.seen);
-    if (isNews) {
-      const overflow = overflowOf(list, delta);
-      if (overflow !== null) throw new ProtocolError("too-large", `a list holds at most ${overflow}`);
-      this.replica.join(listId, list, delta);
+    if (request.delta === null && founded === null) {
+      this.#reply(listId, answer, replyTo(sync, document, copies, role));
+      return;
     }
-    const coordination = this.#open(listId, request, answer);
-    this.#move(coordination, coordination.quorum.begin(), list);
-    this.replica.whenDurable(
-      listId,
-      () => {
-        coordination.quorum.onStoredHere();
-        if (isNews) this.turn.emit({ type: "notify", topic: topicOf(listId) });
-        this.#consider(coordination);
-      },
-      (problem) => {
-        if (!coordination.isAnswered) decline(answer, this.turn, storageFailed(problem));
-        coordination.isAnswered = true;
-        this.#end(coordination);
-      },
+    if (request.delta !== null) certainly(copies, () => requireMayWrite(access, role, document.list, request.delta));
+    const overflow = request.delta === null ? null : overflowOf(document.list, request.delta);
+    if (overflow !== null) throw new ProtocolError("too-large", `a list holds at most ${overflow}`);
+    const delta = new Document(request.delta ?? undefined, founded ?? undefined);
+    this.#store(listId, delta, answer, (stored, counts) =>
+      this.#reply(listId, answer, replyTo(sync, stored, counts, roleOf(stored.access, asker) ?? role)),
     );
   }
 
-  #open(listId: ListId, request: SyncRequest, answer: Answer): Coordination {
-    const partition = partitionOf(listId);
-    const { placement } = this.roster;
-    const owners = placement.owners(partition);
-    const heirs = placement.heirs(partition).filter((server) => !owners.includes(server));
-    const wanted = this.roster.quorumOf(this.config.writeQuorum, owners.length);
-    const quorum = new Quorum({
-      kind: request.delta === null ? "read" : "write",
-      self: this.turn.id,
-      owners,
-      heirs,
-      standIns: placement.order(partition).slice(owners.length),
-      writeQuorum: wanted,
-      readQuorum: this.config.readQuorum,
-      isAlive: this.isAlive,
-    });
-    const gives = (peer: ServerId): boolean => request.delta !== null || owners.includes(peer) || heirs.includes(peer);
-    const tag = this.exchanges.open(
-      listId,
-      "request",
-      (peer, reply) => {
-        if (reply === "declined") this.#move(coordination, quorum.onDeclined(peer), null);
-        else quorum.onAnswer(peer, reply === "holds");
-        this.#consider(coordination);
-      },
-      gives,
-    );
-    const coordination: Coordination = {
-      listId,
-      request,
-      quorum,
-      tag,
-      wanted,
-      answer,
-      timers: [],
-      isAnswered: false,
-    };
-    this.#underWay.add(coordination);
-    const { resendAfterMs, standInAfterMs, answerAfterMs, endAfterMs } = this.config;
-    coordination.timers.push(
-      this.turn.after(resendAfterMs, () => this.#move(coordination, quorum.resend(), null)),
-      this.turn.after(standInAfterMs, () => this.#move(coordination, quorum.standIn(), null)),
-      this.turn.after(answerAfterMs, () => this.#answer(coordination)),
-      this.turn.after(endAfterMs, () => this.#end(coordination)),
-    );
-    return coordination;
+  /** The list's first access record, where it has none and the asker made the list; null where it has one. */
+  #founded({ listId, request, asker }: Sync, { access, list }: Document, copies: Copies): AccessRecord | null {
+    if (!access.isEmpty) return null;
+    const founded = found(listId, request.founding, asker);
+    if (founded === null) throw copies.isCertain ? notLetIn() : tooFew();
+    // What is here without a record came from a server that had one, which may say something else by now.
+    if (!copies.isCertain && !list.seen.isEmpty()) throw tooFew();
+    return founded;
   }
 
-  /** @param list the list where it is at hand, else it is looked up */
-  #move(coordination: Coordination, moves: readonly QuorumMove[], list: ShoppingList | null): void {
-    if (moves.length === 0) return;
-    const { listId, request, tag, quorum } = coordination;
-    const perform = (current: ShoppingList): void => {
-      for (const move of moves) {
-        if (move.type === "publish") this.exchanges.publish(tag, current, request.delta);
-        else this.exchanges.ask(tag, move.server, current, request.delta);
-        if (move.type === "ask" && list === null) this.turn.counters.retries++;
-        if (move.type === "ask" && quorum.isHint(move.server)) this.turn.counters.hints++;
-      }
-    };
-    if (list !== null) perform(list);
-    else this.replica.use(listId, perform, () => undefined);
-  }
-
-  #consider(coordination: Coordination): void {
-    if (coordination.quorum.isSettled()) this.#answer(coordination);
-    if (coordination.isAnswered && coordination.quorum.isComplete()) this.#end(coordination);
-  }
-
-  #answer(coordination: Coordination): void {
-    if (coordination.isAnswered) return;
-    coordination.isAnswered = true;
-    const { listId, answer } = coordination;
-    this.replica.use(
+  #store(listId: ListId, delta: Document, answer: Answer, then: (document: Document, copies: Copies) => void): void {
+    this.quorums.store(
       listId,
-      (list) =>
-        refusing(answer, this.turn, () => {
-          const reply = this.#replyTo(coordination, list);
-          this.#whenDurable(listId, answer, () => answer(reply));
-        }),
+      delta,
+      (document, copies) => refusing(answer, this.turn, () => then(document, copies)),
       (problem) => decline(answer, this.turn, storageFailed(problem)),
     );
   }
 
-  #replyTo({ quorum, request, wanted }: Coordination, list: ShoppingList): ServerReply {
-    if (list.seen.isEmpty() && request.seen.isEmpty()) {
-      const isCertain = quorum.compared >= this.roster.quorumOf(this.config.readQuorum, quorum.plan.owners.length);
-      if (isCertain) throw new ProtocolError("no-such-list", "no list with this id is known");
-      throw new ProtocolError("unavailable", "too few of the servers that hold this are answering");
-    }
-    const lacking = list.lacking(request.seen);
-    const reply = encodeSyncReply({
-      delta: lacking.seen.isEmpty() ? null : lacking,
-      serverSeen: list.seen.includesAll(request.seen) ? null : list.seen,
-      newest: newestOf(list, request.replica),
-      stored: quorum.stored,
-      wanted,
-      replicas: quorum.plan.owners.length,
-    });
-    if (reply.body.byteLength <= BOUNDS.frameBytes) return reply;
-    throw new ProtocolError(
-      "too-large",
-      `the list has more than the ${BOUNDS.frameBytes} bytes that a message may have`,
-    );
-  }
-
-  #end(coordination: Coordination): void {
-    this.#answer(coordination);
-    this.#underWay.delete(coordination);
-    this.exchanges.close(coordination.tag);
-    for (const timer of coordination.timers) timer.cancel();
-  }
-
-  #whenDurable(listId: ListId, answer: Answer, then: () => void): void {
-    this.replica.whenDurable(listId, then, (problem) => decline(answer, this.turn, storageFailed(problem)));
+  /** Once all that the reply tells of is on disk. */
+  #reply(listId: ListId, answer: Answer, reply: ServerReply): void {
+    const failed = (problem: string): void => decline(answer, this.turn, storageFailed(problem));
+    this.replica.whenDurable(listId, () => answer(reply), failed);
   }
 }
 
-/** These are this server's own trouble, which the next one may not have. */
-const OWN_TROUBLE: ReadonlySet<ErrorCode> = new Set(["storage-failed", "internal", "unavailable"]);
+/** Nobody is let in, and nobody turned away for good, by a server that does not know who may. */
+function requireRecord(access: AccessRecord, copies: Copies): void {
+  if (access.isEmpty) throw copies.isCertain ? notLetIn() : tooFew();
+}
 
-/** Whatever goes wrong is answered. */
-export function refusing(answer: Answer, turn: Turn, work: () => void): void {
+function tooFew(): ProtocolError {
+  return new ProtocolError("unavailable", "too few of the servers that hold this are answering");
+}
+
+/** A refusal by a record that may be out of date is none: another server, or a later time, may know better. */
+function certainly<T>({ isCertain }: Copies, work: () => T): T {
   try {
-    work();
+    return work();
   } catch (error) {
-    const isKnown = error instanceof ProtocolError;
-    if (!isKnown) turn.emit({ type: "log", event: "request-failed", facts: { problem: String(error) } });
-    decline(answer, turn, isKnown ? error : new ProtocolError("internal", "the server could not answer this"));
+    const isFinal = isCertain || !(error instanceof ProtocolError) || error.code !== "not-allowed";
+    throw isFinal ? error : tooFew();
   }
 }
 
-function decline(answer: Answer, turn: Turn, { code, message }: ProtocolError): void {
-  if (!OWN_TROUBLE.has(code)) answer(errorReply({ code, message }));
-  else {
-    turn.counters.declined++;
-    answer({ kind: "declined", body: errorReply({ code, message }).body });
-  }
+function requireMayWrite(access: AccessRecord, role: Role, list: ShoppingList, delta: ShoppingList | null): void {
+  if (delta === null) return;
+  if (role === "viewer") throw new ProtocolError("not-allowed", "viewers of the list may not change it");
+  // Deleting is for owners, and where nobody in particular is, for everybody.
+  if (role === "owner" || access.isOpen || !isWritten(delta.deleted, list.deleted)) return;
+  throw new ProtocolError("not-allowed", "only an owner of the list may delete it or bring it back");
 }
 
-function storageFailed(problem: string): ProtocolError {
-  return new ProtocolError("storage-failed", `the server could not use its disk: ${problem.slice(0, 500)}`);
+/** Whether joining `given` would leave another value, or the same one harder to replace. */
+function isWritten(given: LwwRegister<boolean>, known: LwwRegister<boolean>): boolean {
+  const [theirs, ours] = [given.written(), known.written()];
+  if (theirs === null) return false;
+  const order = ours === null ? 1 : compareStamps(theirs.stamp, ours.stamp);
+  return order > 0 || (order === 0 && theirs.value !== ours?.value);
+}
+
+function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, role: Role): ServerReply {
+  const lacking = list.lacking(request.seen);
+  const { stored, wanted, replicas } = copies;
+  const reply = encodeSyncReply({
+    delta: lacking.seen.isEmpty() ? null : lacking,
+    serverSeen: list.seen.includesAll(request.seen) ? null : list.seen,
+    newest: newestOf(list, request.replica),
+    stored,
+    wanted,
+    replicas,
+    role,
+    open: access.isOpen,
+  });
+  if (reply.body.byteLength <= BOUNDS.frameBytes) return reply;
+  throw new ProtocolError("too-large", `the list has more than the ${BOUNDS.frameBytes} bytes that a message may have`);
 }
 
 function newestOf(list: ShoppingList, replica: string): NewestOperation | null {

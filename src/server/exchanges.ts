@@ -1,6 +1,4 @@
-import { digestOf } from "../crdt/codec.js";
-import { DotContext } from "../crdt/dot-context.js";
-import type { ShoppingList } from "../crdt/shopping-list.js";
+import { copyOf, documentDigest, NOWHERE, type Document, type Position } from "../crdt/document.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
 import { topicOfPartition, topicOfServer, type PeerMessage, type Purpose } from "../protocol/peer-messages.js";
@@ -60,33 +58,33 @@ export class Exchanges {
   }
 
   /** Asks all that listen to the list's partition, giving them `delta`. */
-  publish(tag: number, list: ShoppingList, delta: ShoppingList | null): void {
+  publish(tag: number, list: Document, delta: Document | null): void {
     const exchange = this.#open.get(tag);
     if (exchange !== undefined)
       this.#send(topicOfPartition(partitionOf(exchange.listId)), tag, exchange, list, delta, null);
   }
 
   /** Asks one peer, giving it `delta`. */
-  ask(tag: number, peer: ServerId, list: ShoppingList, delta: ShoppingList | null): void {
+  ask(tag: number, peer: ServerId, list: Document, delta: Document | null): void {
     const exchange = this.#open.get(tag);
     if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, delta, null);
   }
 
   /** Asks one peer that is known to differ, in a way that may not show in what both have seen. */
-  askDiffering(tag: number, peer: ServerId, list: ShoppingList): void {
+  askDiffering(tag: number, peer: ServerId, list: Document): void {
     const exchange = this.#open.get(tag);
-    if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, null, digestOf(list));
+    if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, null, documentDigest(list));
   }
 
   /** A peer asks: takes in what it gives, and answers once that is on disk. */
-  onSync(from: ServerId, { tag, listId, purpose, seen, delta, digest }: Sync): void {
+  onSync(from: ServerId, { tag, listId, purpose, position, delta, digest }: Sync): void {
     const topic = topicOfServer(from);
     const decline = (problem: string): void => {
       this.turn.emit({ type: "log", event: "declined", facts: { list: listId, problem } });
       this.turn.emit({ type: "publish", topic, message: { type: "declined", tag } });
     };
-    const answer = (list: ShoppingList): void => {
-      if (delta !== null && !(purpose === "request" && list.seen.includesAll(delta.seen))) {
+    const answer = (list: Document): void => {
+      if (delta !== null && !(purpose === "request" && list.includes(delta))) {
         if (purpose !== "request") {
           this.#count(listId);
           this.#notify(listId);
@@ -94,7 +92,9 @@ export class Exchanges {
         this.replica.join(listId, list, delta);
       }
       const message =
-        purpose === "hand-over" ? { delta: null, seen: lackedBy(list, seen) } : answerTo(list, seen, digest);
+        purpose === "hand-over"
+          ? { delta: null, position: lackedBy(list, position) }
+          : answerTo(list, position, digest);
       this.replica.whenDurable(
         listId,
         () => this.turn.emit({ type: "publish", topic, message: { type: "synced", tag, ...message } }),
@@ -105,23 +105,25 @@ export class Exchanges {
   }
 
   /** A peer has answered: takes in what it gives, and gives it what it lacks. */
-  onSynced(from: ServerId, { tag, delta, seen }: Synced): void {
+  onSynced(from: ServerId, { tag, delta, position }: Synced): void {
     const exchange = this.#open.get(tag);
     if (exchange === undefined) return;
     const { listId, purpose, onAnswer, gives, given } = exchange;
-    if (delta === null && seen === null) {
+    if (delta === null && position === null) {
       onAnswer(from, "holds");
       return;
     }
-    const takeIn = (list: ShoppingList): void => {
-      const isClash = delta !== null && list.seen.includesAll(delta.seen);
-      if (delta !== null) {
+    const takeIn = (list: Document): void => {
+      // What was given though nothing of it is news by its dots: two copies of one folder have written under one name.
+      const isClash = delta !== null && !delta.list.seen.isEmpty() && list.list.seen.includesAll(delta.list.seen);
+      if (delta !== null && (isClash || !list.includes(delta))) {
         if (purpose === "request") this.turn.counters.readRepairs++;
         else this.#count(listId);
         this.#notify(listId);
         this.replica.join(listId, list, delta);
       }
-      if (seen === null) {
+      // Records go whole both ways; what was given may be all there is.
+      if (position === null || list.isHeldAt(position)) {
         onAnswer(from, "holds");
         return;
       }
@@ -129,7 +131,7 @@ export class Exchanges {
       const times = (given.get(from) ?? 0) + 1;
       if (times > MOST_GIVEN || !gives(from)) return;
       given.set(from, times);
-      const lacking = list.lacking(seen);
+      const lacking = list.lacking(position);
       this.#send(topicOfServer(from), tag, isClash ? { ...exchange, purpose: "clash" } : exchange, list, lacking, null);
       this.turn.counters.repairs++;
     };
@@ -144,16 +146,16 @@ export class Exchanges {
     topic: string,
     tag: number,
     { listId, purpose }: Pick<Exchange, "listId" | "purpose">,
-    { seen }: ShoppingList,
-    delta: ShoppingList | null,
+    { position }: Document,
+    delta: Document | null,
     digest: string | null,
   ): void {
-    const given = delta === null || delta.seen.isEmpty() ? null : delta;
+    const given = delta === null || delta.isEmpty ? null : delta;
     // Effects are performed when the step is over; should the position have grown by then, it is no less true.
     this.turn.emit({
       type: "publish",
       topic,
-      message: { type: "sync", tag, listId, purpose, seen, delta: given, digest },
+      message: { type: "sync", tag, listId, purpose, position, delta: given, digest },
     });
   }
 
@@ -169,25 +171,18 @@ export class Exchanges {
 }
 
 /** What the asker lacks, and where this side lacks something itself, what it has seen. */
-function answerTo(
-  list: ShoppingList,
-  seen: DotContext,
-  digest: string | null,
-): { readonly delta: ShoppingList | null; readonly seen: DotContext | null } {
-  const lacking = list.lacking(seen);
-  const delta = lacking.seen.isEmpty() ? null : lacking;
-  const lacked = lackedBy(list, seen);
-  if (delta === null && lacked === null && digest !== null && digestOf(list) !== digest) {
+function answerTo(list: Document, position: Position, digest: string | null): Pick<Synced, "delta" | "position"> {
+  const lacking = list.lacking(position);
+  const delta = lacking.isEmpty ? null : lacking;
+  const lacked = lackedBy(list, position);
+  if (delta === null && lacked === null && digest !== null && documentDigest(list) !== digest) {
     // The same dots and yet not the same: two copies of one folder have written under one name. Everything, both ways.
-    return { delta: list.clone(), seen: new DotContext() };
+    return { delta: list.clone(), position: NOWHERE };
   }
-  return { delta, seen: lacked };
+  return { delta, position: lacked };
 }
 
-/** Where the list lacks some of `seen`, what it has; null where it has it all. */
-function lackedBy(list: ShoppingList, seen: DotContext): DotContext | null {
-  if (list.seen.includesAll(seen)) return null;
-  const copy = new DotContext();
-  copy.join(list.seen);
-  return copy;
+/** Where the document lacks some of `position`, what it has; null where it has it all. */
+function lackedBy(document: Document, position: Position): Position | null {
+  return document.holds(position) ? null : copyOf(document.position);
 }

@@ -1,4 +1,4 @@
-import type { ShoppingList } from "../crdt/shopping-list.js";
+import type { Document } from "../crdt/document.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Exchanges } from "./exchanges.js";
@@ -164,7 +164,7 @@ export class HandOver {
       if (answer === "holds" && waiting.delete(server)) this.turn.counters.handovers++;
       if (answer === "declined" || waiting.size === 0) end();
     });
-    const ask = (list: ShoppingList): void => {
+    const ask = (list: Document): void => {
       for (const server of servers) this.exchanges.ask(tag, server, list, null);
     };
     this.replica.use(listId, ask, end);

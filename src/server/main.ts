@@ -11,6 +11,9 @@ interface Flags {
   readonly replicas: number;
   readonly writeQuorum: number;
   readonly readQuorum: number;
+  readonly keys?: string;
+  readonly curve?: boolean;
+  readonly insecure?: boolean;
 }
 
 /** The endpoint as others should know it. */
@@ -42,13 +45,21 @@ export function serverCommand(
     .addOption(new Option("--replicas <n>", "on how many servers each list is kept").default(3).argParser(Number))
     .addOption(new Option("--write-quorum <w>", "how many make a change acknowledged").default(2).argParser(Number))
     .addOption(new Option("--read-quorum <r>", "how many a read compares").default(2).argParser(Number))
-    .action(async ({ id, broker, publish, data, advertise, peer, ...replication }: Flags) => {
-      const [{ serverConfig }, { startServer }, { openLogger }] = await Promise.all([
-        import("./config.js"),
-        import("./server.js"),
-        import("../runtime/logger.js"),
-      ]);
+    .option("--curve", "encrypt everything, and let only the cluster's own processes in")
+    .option("--keys <folder>", "the cluster's keys (default: aisle/keys in the XDG configuration folder)")
+    .option("--insecure", "talk in clear text on a network all the same")
+    .action(async ({ id, broker, publish, data, advertise, peer, keys, curve, insecure, ...replication }: Flags) => {
+      const [{ serverConfig }, { startServer }, { openLogger }, { openKeys, requirePrivacy, startDoorkeeper }] =
+        await Promise.all([
+          import("./config.js"),
+          import("./server.js"),
+          import("../runtime/logger.js"),
+          import("../runtime/service-keys.js"),
+        ]);
       await untilStopped(async () => {
+        requirePrivacy([publish, ...broker, ...(peer ?? [])], curve === true, insecure === true);
+        const folder = await openKeys(keys, process.env, data);
+        const operator = await folder.operatorPublicKey();
         const config = serverConfig({
           id,
           brokers: broker,
@@ -56,9 +67,13 @@ export function serverCommand(
           advertised: advertised(publish, advertise),
           peers: peer ?? [],
           dataDir: data,
+          hasOperator: operator !== null,
           ...pick(replication),
         });
-        return await startServer(config, openLogger({ role: "server", id }));
+        if (curve === true) await startDoorkeeper(folder);
+        const back = curve === true ? await folder.curveKeys("back") : null;
+        const logger = openLogger({ role: "server", id });
+        return await startServer(config, { token: await folder.tokenKeys(), operator, curve: back }, logger);
       });
     });
 }

@@ -9,7 +9,11 @@ import { decodeMembers } from "../protocol/cluster-messages.js";
 import { AntiEntropy, type RoundResult } from "./anti-entropy.js";
 import { BrokerLinks } from "./broker-link.js";
 import type { ServerConfig } from "./config.js";
+import { Accounts } from "./accounts.js";
+import { Authority } from "./authority.js";
 import { Coordinator } from "./coordinator.js";
+import { Jobs } from "./jobs.js";
+import { Quorums } from "./quorums.js";
 import { Exchanges } from "./exchanges.js";
 import { HandOver } from "./hand-over.js";
 import { HashTree } from "./hash-tree.js";
@@ -62,7 +66,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #tree = new HashTree();
   readonly #antiEntropy: AntiEntropy;
   readonly #handOver: HandOver;
-  readonly #coordinator: Coordinator;
+  readonly #quorums: Quorums;
+  readonly #jobs = new Jobs(this);
   readonly #links: BrokerLinks;
   readonly #requests: RequestHandler;
   readonly #tenure: Tenure;
@@ -100,7 +105,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#handOver = new HandOver(this, this.#replica, this.#exchanges, this.#roster, isAlive, () =>
       this.#tenure.onGivenAway(),
     );
-    this.#coordinator = new Coordinator(this, this.#replica, this.#exchanges, this.#roster, isAlive, config);
+    this.#quorums = new Quorums(this, this.#replica, this.#exchanges, this.#roster, isAlive, config);
+    const authority = new Authority(this, this.#replica, this.#roster, this.#questions, isAlive, config.readQuorum);
     this.#links = new BrokerLinks(this, config.brokers.length, config, {
       announcement: () => bodyFrame(this.#roster.announcement()),
       health: () => this.#health(),
@@ -112,7 +118,9 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       questions: this.#questions,
       antiEntropy: this.#antiEntropy,
       handOver: this.#handOver,
-      coordinator: this.#coordinator,
+      coordinator: new Coordinator(this, this.#replica, this.#quorums, authority, config),
+      accounts: new Accounts(this, this.#replica, this.#quorums, this.#jobs, config),
+      hasOperator: config.hasOperator,
       replication: config,
     });
   }
@@ -135,7 +143,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
 
   /** Things under way for somebody, all of which end by themselves: for whoever wants to see that they do. */
   get underWay(): number {
-    return this.#coordinator.size + this.#exchanges.size + this.#questions.size;
+    return this.#quorums.size + this.#exchanges.size + this.#questions.size + this.#jobs.size;
   }
 
   get hints(): number {
@@ -186,6 +194,12 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       case "broker":
         this.#onBrokerMessage(event.broker, event.message);
         break;
+      case "request":
+        this.#onRequest(event);
+        break;
+      case "worked":
+        this.#jobs.onWorked(event.job, event.result);
+        break;
       case "peer":
         this.#peers.heard(event.from);
         this.#onPeerMessage(event.from, event.message);
@@ -213,16 +227,17 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     }
   }
 
-  #onBrokerMessage(broker: number, message: BrokerMessage): void {
+  #onBrokerMessage(broker: number, message: Exclude<BrokerMessage, { type: "requests" }>): void {
     this.#links.heard(broker, message.type === "reannounce");
     if (message.type === "members") this.#tenure.learn(decodeMembers(message.body));
-    if (message.type !== "requests") return;
-    for (const { tag, ...request } of message.requests) {
-      this.counters.requests++;
-      this.#requests.onRequest(request, (reply) => {
-        this.emit({ type: "to-broker", broker, message: { type: "replies", replies: [{ tag, ...reply }] } });
-      });
-    }
+  }
+
+  #onRequest({ broker, request: { tag, ...request }, caller }: Extract<ServerEvent, { type: "request" }>): void {
+    this.#links.heard(broker, false);
+    this.counters.requests++;
+    this.#requests.onRequest(request, caller, (reply) => {
+      this.emit({ type: "to-broker", broker, message: { type: "replies", replies: [{ tag, ...reply }] } });
+    });
   }
 
   #onPeerMessage(from: ServerId, message: PeerMessage): void {
@@ -251,7 +266,11 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       case "buckets":
         this.#antiEntropy.onQuestion(from, message);
         break;
+      case "fetch":
+        this.#fetch(from, message.tag, message.listId);
+        break;
       case "described":
+      case "fetched":
       case "partitions":
       case "lists":
         this.#questions.onAnswer(from, message);
@@ -264,6 +283,15 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#replica.durableDigest(
       listId,
       (digest) => answer({ type: "described", tag, digest }),
+      () => answer({ type: "declined", tag }),
+    );
+  }
+
+  #fetch(from: ServerId, tag: number, listId: ListId): void {
+    const answer = (message: PeerMessage): void => this.emit({ type: "publish", topic: topicOfServer(from), message });
+    this.#replica.use(
+      listId,
+      (document) => answer({ type: "fetched", tag, document }),
       () => answer({ type: "declined", tag }),
     );
   }
@@ -295,7 +323,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   }
 
   #health(): ServerHealth {
-    return { lists: this.#replica.lists().size, hints: this.#handOver.hintCount, requests: this.counters.requests };
+    return { lists: this.#replica.listCount, hints: this.#handOver.hintCount, requests: this.counters.requests };
   }
 
   #onChange(listId: ListId): void {

@@ -2,7 +2,9 @@ import type { Frame } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Member } from "../protocol/membership.js";
 import { decodePeerMessage, encodePeerMessage, introducedBy, type PeerMessage } from "../protocol/peer-messages.js";
+import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
+import { asBack, toBack } from "../runtime/curve.js";
 import { bindPublisher, connectSubscriber, type PublisherSocket, type SubscriberSocket } from "../runtime/zeromq.js";
 
 /** What the sockets tell the server they belong to. */
@@ -20,13 +22,14 @@ export class PeerSockets {
 
   private constructor(
     readonly id: ServerId,
+    readonly curve: CurveKeys | null,
     readonly logger: Logger,
   ) {}
 
   /** @throws where the endpoint cannot be bound */
-  static async bind(id: ServerId, endpoint: string, logger: Logger): Promise<PeerSockets> {
-    const sockets = new PeerSockets(id, logger);
-    sockets.#publisher = await bindPublisher(endpoint, (topic) => sockets.#onSubscribed(topic));
+  static async bind(id: ServerId, endpoint: string, curve: CurveKeys | null, logger: Logger): Promise<PeerSockets> {
+    const sockets = new PeerSockets(id, curve, logger);
+    sockets.#publisher = await bindPublisher(endpoint, asBack(curve), (topic) => sockets.#onSubscribed(topic));
     return sockets;
   }
 
@@ -42,7 +45,7 @@ export class PeerSockets {
   connect(endpoint: string): void {
     this.#subscribers.set(
       endpoint,
-      connectSubscriber(endpoint, this.#topics, (frames) => this.#onMessage(frames)),
+      connectSubscriber(endpoint, toBack(this.curve), this.#topics, (frames) => this.#onMessage(frames)),
     );
   }
 

@@ -3,6 +3,8 @@ import type { Millis } from "../protocol/machine.js";
 
 /** What a coordinator waits for, in milliseconds after it has asked: each later than the one before. */
 export interface QuorumTimes {
+  /** A change waits so long for other copies' word on whether its author may make it. */
+  readonly compareWithinMs: Millis;
   /** Who has not answered by then is asked again, directly. */
   readonly resendAfterMs: Millis;
   /** For each owner that has not answered by then, the next server on the ring stands in. */
@@ -58,6 +60,12 @@ export class Quorum {
   get compared(): number {
     const isOwner = this.plan.owners.includes(this.plan.self);
     return this.#answered.size + (isOwner ? 1 : 0);
+  }
+
+  /** How many owners' copies were compared: what others have not heard of may still be known to an owner. */
+  get comparedOwners(): number {
+    const { owners, self } = this.plan;
+    return owners.filter((server) => server === self || this.#answered.has(server)).length;
   }
 
   /** The opening: a write goes to all owners at once, a read to as many as it has to be compared with. */

@@ -1,11 +1,12 @@
 import { digestOf } from "../crdt/codec.js";
-import { ShoppingList } from "../crdt/shopping-list.js";
+import { Document } from "../crdt/document.js";
 import type { ListId } from "../protocol/ids.js";
+import { isAccountDocument } from "../protocol/identity.js";
 import type { Turn } from "./turn.js";
 
 interface Resident {
   /** Null while it is being read. */
-  list: ShoppingList | null;
+  list: Document | null;
   /** Who waits for it to be read, in order. */
   readonly waiting: Use[];
   /** The number of the newest `persist` effect for this list. */
@@ -13,7 +14,7 @@ interface Resident {
 }
 
 interface Use {
-  readonly then: (list: ShoppingList) => void;
+  readonly then: (list: Document) => void;
   readonly failed: (problem: string) => void;
 }
 
@@ -32,6 +33,7 @@ interface Held {
 export class Replica {
   readonly #residents = new Map<ListId, Resident>();
   readonly #lists: Set<ListId>;
+  #listCount = 0;
   #held: Held[] = [];
   #persistNumber = 0;
   #persistedThrough = 0;
@@ -48,9 +50,15 @@ export class Replica {
     readonly onChange: (listId: ListId) => void,
   ) {
     this.#lists = new Set(lists);
+    for (const id of this.#lists) if (!isAccountDocument(id)) this.#listCount++;
   }
 
-  /** The lists that are here. */
+  /** How many of them are lists, and not accounts. */
+  get listCount(): number {
+    return this.#listCount;
+  }
+
+  /** What is here: lists, and the accounts of names. */
   lists(): ReadonlySet<ListId> {
     return this.#lists;
   }
@@ -59,7 +67,7 @@ export class Replica {
    * Calls `then` with the list, an empty one where there is none: at once if it is in memory, else once it is read. The
    * list is only good until `then` returns. What `then` throws goes to whoever made this step happen.
    */
-  use(listId: ListId, then: (list: ShoppingList) => void, failed: (problem: string) => void): void {
+  use(listId: ListId, then: (list: Document) => void, failed: (problem: string) => void): void {
     const resident = this.#residents.get(listId);
     if (resident?.list === null) resident.waiting.push({ then, failed });
     else if (resident !== undefined) {
@@ -70,15 +78,16 @@ export class Replica {
     } else if (this.#lists.has(listId)) {
       this.#residents.set(listId, { list: null, waiting: [{ then, failed }], persisting: 0 });
       this.turn.emit({ type: "load", listId });
-    } else then(new ShoppingList());
+    } else then(new Document());
     this.#evict();
   }
 
   /** Joins `delta` into the list, which was just given to the caller by `use`, and sends it to the disk. */
-  join(listId: ListId, list: ShoppingList, delta: ShoppingList): void {
+  join(listId: ListId, list: Document, delta: Document): void {
     list.join(delta);
     let resident = this.#residents.get(listId);
     if (resident === undefined) this.#residents.set(listId, (resident = { list, waiting: [], persisting: 0 }));
+    if (!this.#lists.has(listId) && !isAccountDocument(listId)) this.#listCount++;
     this.#lists.add(listId);
     resident.persisting = ++this.#persistNumber;
     this.turn.emit({ type: "persist", number: this.#persistNumber, listId, delta });
@@ -100,27 +109,26 @@ export class Replica {
   /** Lets go of a list, which was just given to the caller by `use`. */
   drop(listId: ListId): void {
     this.#residents.delete(listId);
-    this.#lists.delete(listId);
     this.turn.emit({ type: "drop", listId });
-    this.onChange(listId);
+    this.#forget(listId);
   }
 
-  /** The digest of the list once all of it is on disk, null where there is none. */
+  /** The digest of the list alone, as its members see it, once all of it is on disk; null where there is none. */
   durableDigest(listId: ListId, then: (digest: string | null) => void, failed: (problem: string) => void): void {
-    const use = (list: ShoppingList): void => {
-      const digest = list.seen.isEmpty() ? null : digestOf(list);
+    const use = (list: Document): void => {
+      const digest = list.list.seen.isEmpty() ? null : digestOf(list.list);
       this.whenDurable(listId, () => then(digest), failed);
     };
     this.use(listId, use, failed);
   }
 
-  onLoaded(listId: ListId, stored: ShoppingList | null): void {
+  onLoaded(listId: ListId, stored: Document | null): void {
     const resident = this.#residents.get(listId);
     if (resident?.list !== null) return;
-    const list = stored ?? new ShoppingList();
+    const list = stored ?? new Document();
     resident.list = list;
     // A list whose only delta failed to reach the disk is not there after all.
-    if (list.seen.isEmpty()) this.#forget(listId);
+    if (list.isEmpty) this.#forget(listId);
     for (const { then, failed } of resident.waiting.splice(0)) {
       // Whoever came before may have dropped it, or brought it back.
       this.#safely(() => {
@@ -128,7 +136,7 @@ export class Replica {
         else this.use(listId, then, failed);
       });
     }
-    if (list.seen.isEmpty() && this.#residents.get(listId) === resident) this.#residents.delete(listId);
+    if (list.isEmpty && this.#residents.get(listId) === resident) this.#residents.delete(listId);
     this.#evict();
   }
 
@@ -161,7 +169,9 @@ export class Replica {
   }
 
   #forget(listId: ListId): void {
-    if (this.#lists.delete(listId)) this.onChange(listId);
+    if (!this.#lists.delete(listId)) return;
+    if (!isAccountDocument(listId)) this.#listCount--;
+    this.onChange(listId);
   }
 
   /** What goes wrong for one of those who wait is no reason for the others to wait for ever. */

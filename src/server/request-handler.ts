@@ -4,7 +4,10 @@ import { bodyFrame, type Request } from "../protocol/frames.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { AntiEntropy } from "./anti-entropy.js";
-import { refusing, type Answer, type Coordinator } from "./coordinator.js";
+import type { Accounts } from "./accounts.js";
+import { refusing, type Answer } from "./answers.js";
+import type { Caller } from "./caller.js";
+import type { Coordinator } from "./coordinator.js";
 import type { HandOver } from "./hand-over.js";
 import type { Peers } from "./peers.js";
 import type { Questions } from "./questions.js";
@@ -21,6 +24,9 @@ export interface Parts {
   readonly antiEntropy: AntiEntropy;
   readonly handOver: HandOver;
   readonly coordinator: Coordinator;
+  readonly accounts: Accounts;
+  /** Whether there is an operator's key, so that only its holder may look into servers and change the cluster. */
+  readonly hasOperator: boolean;
   readonly replication: Replication;
 }
 
@@ -34,36 +40,56 @@ export class RequestHandler {
     readonly parts: Parts,
   ) {}
 
-  onRequest(request: Request, answer: Answer): void {
+  onRequest(request: Request, caller: Caller, answer: Answer): void {
     refusing(answer, this.turn, () => {
-      const value = this.#answerTo(request, answer);
+      const value = this.#answerTo(request, caller, answer);
       if (value !== null) answer({ kind: "reply", body: bodyFrame(value) });
     });
   }
 
   /** The answer where it can be given at once, else null; then it comes later. */
-  #answerTo(request: Request, answer: Answer): unknown {
+  #answerTo(request: Request, caller: Caller, answer: Answer): unknown {
+    const listId = request.listId ?? "";
     switch (request.kind) {
       case "sync":
-        this.parts.coordinator.onSync(request, answer);
+        this.parts.coordinator.onSync(request, caller, answer);
+        return null;
+      case "access":
+        this.parts.coordinator.onAccess(request, caller, answer);
+        return null;
+      case "account":
+        this.parts.accounts.onRequest(request, caller, answer);
         return null;
       case "where":
-        this.#where(request.listId ?? "", answer);
+        if (this.#isOperator(caller)) this.#where(listId, answer);
+        else this.parts.coordinator.mayRead(listId, caller, answer, () => this.#where(listId, answer));
         return null;
       case "ping":
         return { server: this.turn.id };
       case "inspect":
-        return this.#inspection();
+        return this.#inspection(this.#isOperator(caller));
       case "repair":
+        this.#requireOperator(caller);
         this.#repair(answer);
         return null;
       case "leave":
+        this.#requireOperator(caller);
         return this.#leave();
       case "remove":
+        this.#requireOperator(caller);
         return this.#remove(decodeRemoval(request.body).id);
       case "status":
         throw new ProtocolError("unknown-kind", "this is for brokers to answer");
     }
+  }
+
+  /** Where no operator's key was ever made, whoever reaches the cluster is its operator. */
+  #isOperator({ isOperator }: Caller): boolean {
+    return isOperator || !this.parts.hasOperator;
+  }
+
+  #requireOperator(caller: Caller): void {
+    if (!this.#isOperator(caller)) throw new ProtocolError("not-allowed", "this takes the operator's key");
   }
 
   /** Asks everyone who may have a copy for its digest. */
@@ -102,11 +128,12 @@ export class RequestHandler {
     }
   }
 
-  #inspection(): Inspection {
+  /** @param named whether to name the lists concerned: whoever knows an open list's id may read it */
+  #inspection(named: boolean): Inspection {
     const { roster, handOver, antiEntropy } = this.parts;
     const some: Inspection["hints"]["some"] = [];
     for (const { list, missingAt } of handOver.hints()) {
-      if (some.length >= MOST_HINTS) break;
+      if (some.length >= MOST_HINTS || !named) break;
       some.push({ list, missingAt: [...missingAt] });
     }
     return {

@@ -1,21 +1,34 @@
 import { join } from "node:path";
 import { Low } from "lowdb";
 import { safeParse } from "valibot";
+import type { JWK } from "jose";
+import type { BrokerMessage, Request, Tagged } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import { MembersSchema, type Member } from "../protocol/membership.js";
 import { Driver } from "../runtime/driver.js";
 import { DamagedFileError, DurableJsonFile } from "../runtime/durable-file.js";
+import type { CurveKeys, TokenKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
 import { randomTag } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
+import { CredentialChecker } from "./credential-checker.js";
 import type { ServerConfig } from "./config.js";
 import { ServerNode } from "./node.js";
 import { PeerSockets } from "./peer-sockets.js";
 import { JournalStore } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
-import type { ServerEffect, ServerEvent } from "./turn.js";
+import { Passwords } from "./passwords.js";
+import type { ServerEffect, ServerEvent, Work, WorkResult } from "./turn.js";
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
+
+export interface ServerKeys {
+  readonly token: TokenKeys;
+  /** The operator's public key, where there is an operator. */
+  readonly operator: JWK | null;
+  /** The cluster's own key, or null where its processes talk in clear text. */
+  readonly curve: CurveKeys | null;
+}
 
 export interface RunningServer {
   /** Finishes what is being written, says goodbye, and lets go of the folder. */
@@ -30,7 +43,7 @@ export interface RunningServer {
  * Opens the data folder and serves its lists through the brokers.
  * @throws LockedError where the folder is in use, and where the endpoint to publish on cannot be bound
  */
-export async function startServer(config: ServerConfig, logger: Logger): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, keys: ServerKeys, logger: Logger): Promise<RunningServer> {
   let server: Server | null = null;
   const store = await JournalStore.open(config.dataDir, {
     segmentBytes: SEGMENT_BYTES,
@@ -42,8 +55,8 @@ export async function startServer(config: ServerConfig, logger: Logger): Promise
   });
   const members = new MembersFile(config.dataDir, logger);
   const remembered = await members.read();
-  const sockets = await PeerSockets.bind(config.id, config.publish, logger);
-  server = new Server(config, logger, store, members, sockets, remembered);
+  const sockets = await PeerSockets.bind(config.id, config.publish, keys.curve, logger);
+  server = new Server(config, keys, logger, store, members, sockets, remembered);
   logger.info({ event: "server-started", config, lists: store.count() });
   return server;
 }
@@ -93,8 +106,12 @@ class Server implements RunningServer {
   #fail: (error: Error) => void = () => undefined;
   #leave: () => void = () => undefined;
 
+  readonly #credentials: CredentialChecker;
+  readonly #passwords = new Passwords();
+
   constructor(
     config: ServerConfig,
+    keys: ServerKeys,
     readonly logger: Logger,
     readonly store: Store,
     readonly members: MembersFile,
@@ -103,15 +120,16 @@ class Server implements RunningServer {
   ) {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.left = new Promise((resolve) => (this.#leave = resolve));
+    this.#credentials = new CredentialChecker(keys.token, keys.operator);
     const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists: store.lists() });
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {
-      const onMessage = (message: ServerEvent & { readonly type: "broker" }): void => {
-        // While stopping, what is under way is finished and nothing new begun.
-        if (!this.#isStopping || message.message.type !== "requests") this.#driver.post(message);
+      const onMessage = (message: BrokerMessage): void => {
+        if (message.type !== "requests") this.#driver.post({ type: "broker", broker, message });
+        else for (const request of message.requests) void this.#onRequest(broker, request);
       };
-      return new BrokerConnection(endpoint, logger, (message) => onMessage({ type: "broker", broker, message }));
+      return new BrokerConnection(endpoint, keys.curve, logger, onMessage);
     });
     sockets.listen({
       onPeerMessage: (from, message) => {
@@ -120,6 +138,28 @@ class Server implements RunningServer {
       onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
     });
     this.#driver.start((now) => node.start(now));
+  }
+
+  /** Who asks is found out first. While stopping, what is under way is finished and nothing new begun. */
+  async #onRequest(broker: number, request: Tagged<Request>): Promise<void> {
+    if (this.#isStopping) return;
+    const caller = await this.#credentials.check(request.token, request.requestId);
+    this.#driver.post({ type: "request", broker, request, caller });
+  }
+
+  #work(job: number, work: Work): void {
+    this.#result(work).then(
+      (result) => this.#driver.post({ type: "worked", job, result }),
+      (error: unknown) => {
+        this.logger.error({ event: "work-failed", work: work.type, problem: String(error) });
+        this.#driver.post({ type: "worked", job, result: null });
+      },
+    );
+  }
+
+  async #result(work: Work): Promise<WorkResult> {
+    if (work.type === "sign") return { type: "signed", ...(await this.#credentials.sign(work.claims)) };
+    return { type: "derived", hash: await this.#passwords.derive(work.password, work.salt, work.cost) };
   }
 
   onDamaged(listId: ListId): void {
@@ -163,6 +203,9 @@ class Server implements RunningServer {
         break;
       case "notify":
         for (const connection of this.#connections) connection.send({ type: "notice", topics: [effect.topic] });
+        break;
+      case "work":
+        this.#work(effect.job, effect.work);
         break;
       case "load":
         this.#load(effect.listId);

@@ -1,16 +1,20 @@
-import type { ShoppingList } from "../crdt/shopping-list.js";
-import type { BrokerMessage, ServerMessage } from "../protocol/frames.js";
+import type { Document } from "../crdt/document.js";
+import type { PasswordHash } from "../crdt/account-record.js";
+import type { BrokerMessage, Request, ServerMessage, Tagged } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";
 import type { PeerMessage } from "../protocol/peer-messages.js";
+import type { Caller, Claims } from "./caller.js";
 
 export type ServerEvent =
-  | { readonly type: "broker"; readonly broker: number; readonly message: BrokerMessage }
+  | { readonly type: "broker"; readonly broker: number; readonly message: Exclude<BrokerMessage, { type: "requests" }> }
+  /** A client's request, with who asks. */
+  | { readonly type: "request"; readonly broker: number; readonly request: Tagged<Request>; readonly caller: Caller }
   | { readonly type: "peer"; readonly from: ServerId; readonly message: PeerMessage }
   /** A subscriber of this server's feed said who it is. */
   | { readonly type: "introduced"; readonly member: Member }
-  | { readonly type: "loaded"; readonly listId: ListId; readonly list: ShoppingList | null }
+  | { readonly type: "loaded"; readonly listId: ListId; readonly list: Document | null }
   | { readonly type: "load-failed"; readonly listId: ListId; readonly problem: string }
   /** Every `persist` effect up to this number is on disk. */
   | { readonly type: "persisted"; readonly through: number }
@@ -18,11 +22,29 @@ export type ServerEvent =
   | { readonly type: "persist-failed"; readonly problem: string }
   /** Part of the list was found damaged, and set aside. */
   | { readonly type: "damaged"; readonly listId: ListId }
+  /** The outcome of a piece of work; null where it could not be done. */
+  | { readonly type: "worked"; readonly job: number; readonly result: WorkResult | null }
   | { readonly type: "tick" };
 
+/** What takes too long, or takes chance, and so is done outside of the step: hashing a password, signing a token. */
+export type Work =
+  /** @see PasswordHash; without a salt, a fresh one is taken. */
+  | {
+      readonly type: "derive";
+      readonly password: string;
+      readonly salt: string | null;
+      readonly cost: PasswordHash["cost"];
+    }
+  | { readonly type: "sign"; readonly claims: Claims };
+
+export type WorkResult =
+  | { readonly type: "derived"; readonly hash: PasswordHash }
+  | { readonly type: "signed"; readonly token: string; readonly expires: number };
+
 export type ServerEffect =
+  | { readonly type: "work"; readonly job: number; readonly work: Work }
   | { readonly type: "load"; readonly listId: ListId }
-  | { readonly type: "persist"; readonly number: number; readonly listId: ListId; readonly delta: ShoppingList }
+  | { readonly type: "persist"; readonly number: number; readonly listId: ListId; readonly delta: Document }
   /** Lets go of a list that its owners hold; should a crash bring it back, it is handed over again. */
   | { readonly type: "drop"; readonly listId: ListId }
   | { readonly type: "save-members"; readonly members: readonly Member[] }

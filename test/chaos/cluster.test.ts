@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -45,8 +44,9 @@ async function shoppersOf(cluster: Cluster, count: number): Promise<readonly Sho
   return shoppers;
 }
 
-function lists(count: number): readonly string[] {
-  return Array.from({ length: count }, () => randomUUID());
+/** Lists of the first shopper's that all others may edit. */
+async function lists([founder]: readonly Shopper[], count: number): Promise<readonly string[]> {
+  return await Promise.all(Array.from({ length: count }, async () => (await founder?.found()) ?? ""));
 }
 
 function acknowledged(shoppers: readonly Shopper[]): number {
@@ -71,7 +71,7 @@ describe("five servers with three copies of each list", () => {
   it("lose nothing that was acknowledged and go on while two of them are killed and return", async () => {
     const { cluster, operator } = await started(2, 5);
     const shoppers = await shoppersOf(cluster, SHOPPERS);
-    const all = lists(10);
+    const all = await lists(shoppers, 10);
     let isOver = false;
     const load = Promise.all(shoppers.map((one) => one.shopUntil(all, () => isOver, THINK_MS)));
     await pause(LOAD_MS / 4);
@@ -101,7 +101,7 @@ describe("five servers with three copies of each list", () => {
     const { cluster, operator } = await started(1, 3);
     const [shopper] = await shoppersOf(cluster, 1);
     if (shopper === undefined) throw new Error("there is a shopper");
-    const all = lists(20);
+    const all = await lists([shopper], 20);
     for (const list of all) await shopper.shop(list);
     await cluster.killed("server-3");
     rmSync(join(cluster.folder, "server-3"), { recursive: true });
@@ -119,7 +119,7 @@ describe("all brokers dead", () => {
   it("cost nothing but time: devices go on, and everything arrives once one of them is back", async () => {
     const { cluster, operator } = await started(2, 3);
     const shoppers = await shoppersOf(cluster, 4);
-    const all = lists(4);
+    const all = await lists(shoppers, 4);
     for (const shopper of shoppers) for (const list of all) await shopper.shop(list);
     for (const broker of ["broker-1", "broker-2"]) await cluster.killed(broker);
     const end = Date.now() + (IS_LONG ? 60_000 : 4_000);
@@ -139,8 +139,8 @@ describe("all brokers dead", () => {
 describe("a cluster under load", () => {
   it("grows from three to six servers and shrinks back without a failed command or a lost change", async () => {
     const { cluster, operator } = await started(2, 3);
-    const all = lists(IS_LONG ? 500 : 60);
     const [first] = await shoppersOf(cluster, 1);
+    const all = first === undefined ? [] : await lists([first], IS_LONG ? 500 : 60);
     for (const list of all) await first?.shop(list);
     const shoppers = await shoppersOf(cluster, 5);
     let isOver = false;

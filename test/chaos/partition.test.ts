@@ -2,10 +2,15 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { writeAddress } from "../../src/protocol/address.js";
+import { KeyFolder } from "../../src/runtime/key-files.js";
 import { run, temporaryFolder, type Outcome } from "../e2e/harness.js";
 
 const PATIENCE_MS = 60_000;
 const program = resolve("dist/main.js");
+
+/** What crosses a network is encrypted; both sides have been given the same keys. */
+const keys = new KeyFolder(temporaryFolder());
 
 /** Two network namespaces with a cable between them, which can be pulled. */
 class Net {
@@ -82,7 +87,9 @@ class Side {
 
   /** Runs `aisle` as the device of this side. */
   async run(...words: string[]): Promise<Outcome> {
-    const env = { AISLE_DATA_DIR: join(this.folder, "device"), AISLE_BROKERS: this.broker };
+    const { publicKey: key } = await keys.curveKeys("front");
+    const address = writeAddress({ endpoint: this.broker, key });
+    const env = { AISLE_DATA_DIR: join(this.folder, "device"), AISLE_BROKERS: address };
     return await run(words, env, "", ["ip", "netns", "exec", this.namespace]);
   }
 
@@ -109,7 +116,8 @@ class Side {
   }
 
   #start(...words: string[]): void {
-    const line = ["netns", "exec", this.namespace, process.execPath, program, ...words];
+    const keyed = ["--curve", "--keys", keys.path];
+    const line = ["netns", "exec", this.namespace, process.execPath, program, ...words, ...keyed];
     this.#processes.push(spawn("ip", line, { stdio: "ignore" }));
   }
 }
@@ -145,10 +153,12 @@ const isPossible = Net.isAllowed();
   afterAll(() => {
     for (const side of [left, right]) side.remove();
     net.remove();
+    rmSync(keys.path, { recursive: true, force: true });
   });
 
   it("takes writes on both sides, and is one again with nothing lost once it heals", async () => {
-    const { id } = JSON.parse(await left.ok("new", "Groceries", "--json")) as { id: string };
+    const { id } = JSON.parse(await left.ok("new", "Groceries", "--json", "--offline")) as { id: string };
+    await left.ok("open", id, "--offline");
     await left.ok("add", "milk");
     await left.ok("sync");
     await right.ok("join", id);

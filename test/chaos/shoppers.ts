@@ -7,6 +7,7 @@ import { Operator } from "../../src/client/operator.js";
 import { Session } from "../../src/client/session.js";
 import { Synchronizer } from "../../src/client/synchronizer.js";
 import { Workspace } from "../../src/client/workspace.js";
+import { writeCredentials } from "../../src/protocol/identity.js";
 import type { WhereReply } from "../../src/protocol/cluster-messages.js";
 import { randomInt } from "node:crypto";
 import { temporaryFolder } from "../e2e/harness.js";
@@ -29,11 +30,23 @@ export class Shopper {
     brokers: readonly string[],
   ) {
     this.#workspace = new Workspace(folder);
-    this.#synchronizer = new Synchronizer(folder, new Session(brokers));
+    const device = async (): Promise<string> =>
+      writeCredentials({ ...(await this.#workspace.credentials()), account: null, operator: null });
+    this.#synchronizer = new Synchronizer(folder, new Session(brokers, device));
   }
 
   static async open(name: string, brokers: string): Promise<Shopper> {
     return new Shopper(name, await DataFolder.open(temporaryFolder()), brokers.split(","));
+  }
+
+  /** Makes a list that all the others may edit, and has the cluster know it. */
+  async found(): Promise<string> {
+    const { id } = await this.#workspace.found();
+    await this.#workspace.note(id, (list) => list.foundAs(true));
+    await this.#workspace.change(id, () => [{ type: "rename", name: `of ${this.name}` }]);
+    await this.#workspace.commit();
+    if (!(await this.sync(id))) throw new Error("the cluster took no list");
+    return id;
   }
 
   /** Adds an item that nobody else adds; durable here when this returns. */

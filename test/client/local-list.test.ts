@@ -24,6 +24,8 @@ class Server {
       stored: 1,
       wanted: 1,
       replicas: 1,
+      role: "owner",
+      open: false,
     };
   }
 }

@@ -80,6 +80,13 @@ export class Device {
     return (await this.json<{ id: string }>("new", name, ...flags)).id;
   }
 
+  /** Makes a list that whoever knows its id may edit, and answers that. */
+  async newOpenList(name: string): Promise<string> {
+    const id = await this.newList(name, "--offline");
+    await this.ok("open", id, "--offline");
+    return id;
+  }
+
   show(): Promise<{ items: ItemView[]; pending: number; digest: string }> {
     return this.json("show");
   }
@@ -162,20 +169,26 @@ export class Running {
 export class Cluster {
   readonly folder = temporaryFolder();
   #portBase = 0;
+  #brokers: readonly string[] = [];
 
   constructor(
     public brokerCount: number,
     public serverCount: number,
+    readonly curve = false,
   ) {}
 
   get portBase(): number {
     return this.#portBase;
   }
 
+  /** Their addresses, as the last `up` said. */
   get brokers(): string {
-    return Array.from({ length: this.brokerCount }, (_, index) => `tcp://127.0.0.1:${this.#portBase + index}`).join(
-      ",",
-    );
+    return this.#brokers.join(",");
+  }
+
+  /** Where the keys of its processes are. */
+  get keys(): string {
+    return join(this.folder, "keys");
   }
 
   async up(): Promise<void> {
@@ -188,8 +201,10 @@ export class Cluster {
       "--port-base",
       `${this.#portBase}`,
     ];
-    const { code, stderr } = await run(["cluster", "up", ...shape, "--data", this.folder], {});
+    if (this.curve) shape.push("--curve");
+    const { code, stdout, stderr } = await run(["cluster", "up", ...shape, "--data", this.folder, "--json"], {});
     if (code !== 0) throw new Error(`cluster up exited ${code}: ${stderr}`);
+    this.#brokers = (JSON.parse(stdout) as { brokers: string[] }).brokers;
   }
 
   /** Runs `aisle cluster …` on it; answers the exit code. */

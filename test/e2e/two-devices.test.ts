@@ -23,7 +23,7 @@ describe("two devices, one list", () => {
   /** Two devices that share a fresh list. */
   async function pair(): Promise<[Device, Device]> {
     const [ann, ben] = [device(), device()];
-    const id = await ann.newList("Groceries");
+    const id = await ann.newOpenList("Groceries");
     await ann.ok("sync");
     await ben.ok("join", id);
     return [ann, ben];

@@ -16,6 +16,7 @@ import {
   type Request,
 } from "../../src/protocol/frames.js";
 import { digestOf } from "../../src/crdt/codec.js";
+import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import {
   decodePeerMessage,
@@ -67,16 +68,20 @@ describe("frames", () => {
 
   it("carry what servers tell each other unchanged", () => {
     const list = new ShoppingList();
-    const delta = list.add({ replica: "a", id: "o1", at: 0 }, "milk", null, 2);
+    const delta = new Document(list.add({ replica: "a", id: "o1", at: 0 }, "milk", null, 2));
+    delta.access.setRole("ann", "Ann", "owner");
+    const { position } = delta;
     const listId = request.listId ?? "";
     const member = { id: "s1", status: "member", incarnation: 1, publish: "tcp://a:1" } as const;
     const sums = Array.from({ length: 16 }, (_, index) => index);
     const messages: readonly PeerMessage[] = [
       { type: "beat", table: "0123456789abcdef" },
       { type: "members", members: [member], replication: { replicas: 3, writeQuorum: 2, readQuorum: 2 } },
-      { type: "sync", tag: 1, listId, purpose: "request", seen: list.seen, delta, digest: digestOf(list) },
-      { type: "synced", tag: 2, delta: null, seen: null },
-      { type: "synced", tag: 3, delta, seen: list.seen },
+      { type: "sync", tag: 1, listId, purpose: "request", position, delta, digest: digestOf(list) },
+      { type: "synced", tag: 2, delta: null, position: null },
+      { type: "synced", tag: 3, delta, position },
+      { type: "fetch", tag: 12, listId },
+      { type: "fetched", tag: 13, document: delta },
       { type: "declined", tag: 4 },
       { type: "describe", tag: 5, listId },
       { type: "described", tag: 6, digest: null },

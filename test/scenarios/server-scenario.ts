@@ -1,15 +1,55 @@
+import type { AccessRecord } from "../../src/crdt/access-record.js";
+import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { decodeAccessReply, encodeAccessRequest, type AccessRequest } from "../../src/protocol/access-messages.js";
 import type { ListId, ServerId } from "../../src/protocol/ids.js";
 import { topicOf } from "../../src/protocol/ids.js";
+import { listIdOf } from "../../src/protocol/identity.js";
 import type { Member } from "../../src/protocol/membership.js";
-import { decodeError, decodeSyncReply, encodeSyncRequest, type SyncRequest } from "../../src/protocol/messages.js";
+import {
+  decodeError,
+  decodeSyncReply,
+  encodeSyncRequest,
+  type Founding,
+  type SyncRequest,
+} from "../../src/protocol/messages.js";
 import type { PeerMessage } from "../../src/protocol/peer-messages.js";
+import type { Caller } from "../../src/server/caller.js";
 import { serverConfig } from "../../src/server/config.js";
 import { ServerNode } from "../../src/server/node.js";
 import type { ServerEffect, ServerEvent } from "../../src/server/turn.js";
 import { author } from "../crdt/scripts.js";
 
-export const LIST = "11111111-1111-4111-8111-111111111111";
+/** Such that s2 is the first that s1 compares with, where there are three. */
+export const NONCE = "a-nonce-of-the-list-1-";
+
+/** The device that has made `LIST`, and that asks where nobody else is named. */
+export const FOUNDER = "the-device-that-made-it";
+
+export const LIST = listIdOf(FOUNDER, NONCE);
+
+/** Proof that the asking device made the list. */
+export function foundingBy(nonce: string, open = false): Founding {
+  return { nonce, by: "device", open };
+}
+
+/** What is kept of the founder's list: its items and, as `rights` leaves it, who may do what with them. */
+export function recordOf(
+  list = new ShoppingList(),
+  rights: (access: AccessRecord) => void = () => undefined,
+): Document {
+  const document = new Document(list);
+  document.access.setRole(FOUNDER, "", "owner");
+  document.access.visibility.write("private");
+  rights(document.access);
+  return document;
+}
+
+/** Whoever holds a device, and is logged in there with an account or not. */
+export function callerAt(device: string, account: string | null = null, at = 0): Caller {
+  const claims = account === null ? null : { account: `account-of-${account}`, name: account, login: "login" };
+  return { device, claims, isOperator: false, problem: null, at };
+}
 
 export function memberOf(id: ServerId): Member {
   return { id, status: "member", incarnation: 1, publish: `tcp://${id}:1` };
@@ -20,7 +60,8 @@ export class ServerScenario {
   readonly node: ServerNode;
   /** The messages behind the lines, newest last. */
   readonly published: PeerMessage[] = [];
-  #tag = 0;
+  /** What was asked, by tag less one. */
+  readonly #kinds: ("sync" | "access")[] = [];
 
   /** @param peers other members of the cluster, all of them alive */
   constructor(
@@ -60,26 +101,36 @@ export class ServerScenario {
     return this.at(now, { type: "peer", from, message });
   }
 
-  sync(request: Partial<SyncRequest>, listId = LIST, now = 0): string[] {
-    const empty = { replica: "a", basis: null, seen: new ShoppingList().seen, delta: null };
-    return this.raw(encodeSyncRequest({ ...empty, ...request }), listId, now);
+  /** A peer's answer to the newest question: it lacks nothing and, unless `delta` says otherwise, has nothing more. */
+  level(now: number, from: ServerId, delta: Document | null = null): string[] {
+    return this.peer(now, from, { type: "synced", tag: this.newestTag, delta, position: null });
   }
 
-  raw(body: Uint8Array, listId = LIST, now = 0): string[] {
-    const request = {
-      kind: "sync",
-      requestId: "r",
-      listId,
-      serverId: null,
-      timeoutMs: 1_000,
-      token: "",
-      body,
-    } as const;
-    const requests = [{ tag: ++this.#tag, ...request }];
-    return this.at(now, { type: "broker", broker: 0, message: { type: "requests", requests } });
+  /** The tag of the newest question to peers. */
+  get newestTag(): number {
+    const message = this.published.at(-1);
+    if (message?.type !== "sync") throw new Error("the newest message is not a question");
+    return message.tag;
   }
 
-  loaded(list: ShoppingList | null): string[] {
+  /** The founder shows that it is one; others, being asked to name no proof, show none. */
+  sync(request: Partial<SyncRequest>, caller = callerAt(FOUNDER), listId = LIST): string[] {
+    const founding = caller.device === FOUNDER ? foundingBy(NONCE) : null;
+    const empty = { replica: "a", basis: null, seen: new ShoppingList().seen, delta: null, founding };
+    return this.raw("sync", encodeSyncRequest({ ...empty, ...request }), caller, listId);
+  }
+
+  access(request: AccessRequest, caller = callerAt(FOUNDER)): string[] {
+    return this.raw("access", encodeAccessRequest(request), caller);
+  }
+
+  raw(kind: "sync" | "access", body: Uint8Array, caller = callerAt(FOUNDER), listId = LIST): string[] {
+    const tag = this.#kinds.push(kind);
+    const request = { tag, kind, requestId: "r", listId, serverId: null, timeoutMs: 1_000, token: "", body };
+    return this.step({ type: "request", broker: 0, request, caller });
+  }
+
+  loaded(list: Document | null): string[] {
     return this.step({ type: "loaded", listId: LIST, list });
   }
 
@@ -88,7 +139,10 @@ export class ServerScenario {
     if (effect.type === "persist") return [`persist ${effect.number}`];
     if (effect.type === "notify") return [effect.topic === topicOf(LIST) ? "notify" : "notify another"];
     if (effect.type === "to-broker" && effect.message.type === "replies") {
-      return effect.message.replies.map(({ tag, kind, body }) => `to #${tag}: ${describeReply(kind, body)}`);
+      return effect.message.replies.map(({ tag, kind, body }) => {
+        if (kind !== "reply") return `to #${tag}: ${decodeError(body).code}`;
+        return `to #${tag}: ${this.#kinds[tag - 1] === "sync" ? describeSync(body) : describeAccess(body)}`;
+      });
     }
     if (effect.type !== "publish" || !["sync", "synced", "declined"].includes(effect.message.type)) return [];
     this.published.push(effect.message);
@@ -96,12 +150,21 @@ export class ServerScenario {
   }
 }
 
-function describeReply(kind: string, body: Uint8Array): string {
-  if (kind !== "reply") return decodeError(body).code;
-  const { delta, serverSeen, stored, wanted } = decodeSyncReply(body);
+function describeSync(body: Uint8Array): string {
+  const { delta, serverSeen, ...counts } = decodeSyncReply(body);
   const items = [...(delta?.visibleItems() ?? [])].map((item) => `${item.name} ${item.needed}`).sort();
-  const copies = wanted === 1 ? "" : `, on ${stored} of ${wanted}`;
-  return `${items.join(", ") || "nothing new"}${serverSeen === null ? "" : ", and lacks some"}${copies}`;
+  const lacking = serverSeen === null ? "" : ", and lacks some";
+  return `${items.join(", ") || "nothing new"}${lacking}${describeCopies(counts)}`;
+}
+
+function describeAccess(body: Uint8Array): string {
+  const { role, visibility, members, ...counts } = decodeAccessReply(body);
+  const names = members.map((member) => `${member.name || member.id} ${member.role}`).sort();
+  return [`${role ?? "nobody"} of a list, ${visibility}`, ...names].join(", ") + describeCopies(counts);
+}
+
+function describeCopies({ stored, wanted }: { readonly stored: number; readonly wanted: number }): string {
+  return wanted === 1 ? "" : `, on ${stored} of ${wanted}`;
 }
 
 /** A list with one change by `replica`, and the delta of that change. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { author } from "../crdt/scripts.js";
-import { changed, LIST, ServerScenario } from "./server-scenario.js";
+import { listIdOf } from "../../src/protocol/identity.js";
+import { callerAt, changed, FOUNDER, foundingBy, LIST, recordOf, ServerScenario } from "./server-scenario.js";
 
 describe("a server alone", () => {
   it("acknowledges and announces a change only once it is on disk", () => {
@@ -24,7 +25,7 @@ describe("a server alone", () => {
     const reader = list.clone();
     list.add(author("a"), "eggs", null, 2);
     server.sync({ replica: "b", seen: reader.seen });
-    expect(server.loaded(list)).toEqual(["to #1: eggs 2"]);
+    expect(server.loaded(recordOf(list))).toEqual(["to #1: eggs 2"]);
     expect(server.sync({ replica: "b", seen: list.seen })).toEqual(["to #2: nothing new"]);
   });
 
@@ -40,11 +41,13 @@ describe("a server alone", () => {
     const server = new ServerScenario();
     const list = new ShoppingList();
     list.add(author("a"), "milk", null, 1);
-    expect(server.sync({ seen: list.seen })).toEqual(["to #1: nothing new, and lacks some"]);
+    expect(server.sync({ seen: list.seen })).toEqual(["persist 1"]);
+    const answered = server.step({ type: "persisted", through: 1 });
+    expect(answered).toEqual(["notify", "to #1: nothing new, and lacks some"]);
   });
 
-  it("knows no list that nobody wrote, and does not trouble the disk for it", () => {
-    expect(new ServerScenario().sync({})).toEqual(["to #1: no-such-list"]);
+  it("lets nobody into a list that nobody has made, and does not trouble the disk for it", () => {
+    expect(new ServerScenario().sync({ founding: null })).toEqual(["to #1: not-allowed"]);
   });
 
   it("refuses a change by a replica whose newest operation the sender does not know, and joins nothing", () => {
@@ -52,7 +55,7 @@ describe("a server alone", () => {
     const original = new ShoppingList();
     original.add(author("a"), "milk", null, 1);
     server.sync(changed(new ShoppingList(), "a", "beer"));
-    expect(server.loaded(original)).toEqual(["to #1: stale-basis"]);
+    expect(server.loaded(recordOf(original))).toEqual(["to #1: stale-basis"]);
     expect(server.sync({ replica: "b" })).toEqual(["to #2: milk 1"]);
   });
 
@@ -64,7 +67,7 @@ describe("a server alone", () => {
     const stored = list.clone();
     both.join(list.add(author("a"), "eggs", null, 1));
     server.sync({ delta: both, seen: list.seen });
-    expect(server.loaded(stored)).toEqual(["persist 1"]);
+    expect(server.loaded(recordOf(stored))).toEqual(["persist 1"]);
   });
 
   it("refuses everything that waited when the disk fails, and reads the list anew", () => {
@@ -73,17 +76,18 @@ describe("a server alone", () => {
     server.sync({ replica: "b" });
     const refused = server.step({ type: "persist-failed", problem: "ENOSPC" });
     expect(refused).toEqual(["to #1: storage-failed", "to #2: storage-failed"]);
-    expect(server.sync({ replica: "b" })).toEqual(["load"]);
-    expect(server.loaded(null)).toEqual(["to #3: no-such-list"]);
+    expect(server.sync({ replica: "b", founding: null })).toEqual(["load"]);
+    expect(server.loaded(null)).toEqual(["to #3: not-allowed"]);
   });
 
   it("lets lists at rest leave memory, and never one that is being written", () => {
     const server = new ServerScenario();
-    const other = "22222222-2222-4222-8222-222222222222";
+    const nonce = "the-nonce-of-another--";
+    const other = listIdOf(FOUNDER, nonce);
     const list = new ShoppingList();
     const { delta, seen } = changed(list, "a", "milk");
     server.sync({ delta, seen });
-    server.sync({ delta, seen }, other);
+    server.sync({ delta, seen, founding: foundingBy(nonce) }, callerAt(FOUNDER), other);
     expect(server.sync({ replica: "b" })).toEqual([]);
     server.step({ type: "persisted", through: 2 });
     expect(server.sync({ replica: "b" })).toEqual(["load"]);
@@ -91,6 +95,6 @@ describe("a server alone", () => {
 
   it("refuses what it cannot read with a code", () => {
     const server = new ServerScenario();
-    expect(server.raw(new Uint8Array([1]))).toEqual(["to #1: malformed"]);
+    expect(server.raw("sync", new Uint8Array([1]))).toEqual(["to #1: malformed"]);
   });
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { digestOf } from "../../src/crdt/codec.js";
+import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { GroupCommit } from "../../src/server/store/group-commit.js";
 import { JournalStore } from "../../src/server/store/journal-store.js";
@@ -50,8 +51,9 @@ for (const [name, segmentBytes] of [
 
 async function written(folder: string, items: readonly string[], segmentBytes?: number): Promise<ShoppingList> {
   const store = await open(folder, [], segmentBytes);
-  const list = (await store.read(LIST)) ?? new ShoppingList();
-  for (const item of items) await store.append([{ listId: LIST, delta: list.add(author("a"), item, null, 1_000) }]);
+  const list = (await store.read(LIST))?.list ?? new ShoppingList();
+  for (const item of items)
+    await store.append([{ listId: LIST, delta: new Document(list.add(author("a"), item, null, 1_000)) }]);
   await store.close();
   return list;
 }
@@ -67,13 +69,13 @@ describe("the journal", () => {
     appendFileSync(segment, readFileSync(segment, "utf8").slice(0, 40));
     const damages: Damage[] = [];
     const store = await open(folder, damages);
-    expect(digestOf((await store.read(LIST)) ?? new ShoppingList())).toBe(digestOf(list));
+    expect(digestOf((await store.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
     expect(damages).toHaveLength(1);
     expect(readFileSync(damages[0]?.path ?? "", "utf8")).toHaveLength(41);
-    await store.append([{ listId: LIST, delta: list.add(author("a"), "bread", null, 1_000) }]);
+    await store.append([{ listId: LIST, delta: new Document(list.add(author("a"), "bread", null, 1_000)) }]);
     await store.close();
     const again = await open(folder);
-    expect(digestOf((await again.read(LIST)) ?? new ShoppingList())).toBe(digestOf(list));
+    expect(digestOf((await again.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
     await again.close();
   });
 
@@ -91,7 +93,7 @@ describe("the journal", () => {
         writeFileSync(segment.replace(folder, copy), damaged);
         const damages: Damage[] = [];
         const store = await open(copy, damages);
-        const read = (await store.read(LIST)) ?? new ShoppingList();
+        const read = (await store.read(LIST))?.list ?? new ShoppingList();
         await store.close();
         expect(damages.length > 0 || digestOf(read) === digestOf(list)).toBe(true);
         for (const item of read.visibleItems()) expect(list.item(item.key)).toEqual(item);
@@ -111,7 +113,7 @@ describe("the journal", () => {
     expect(segments(folder)).toHaveLength(1);
     expect(readFileSync(segments(folder)[0] ?? "", "utf8")).toBe("");
     const store = await open(folder);
-    expect(digestOf((await store.read(LIST)) ?? new ShoppingList())).toBe(digestOf(list));
+    expect(digestOf((await store.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
     await store.close();
   });
 
@@ -124,7 +126,7 @@ describe("the journal", () => {
     writeFileSync(path, readFileSync(path, "utf8").slice(0, -30));
     const damages: Damage[] = [];
     const store = await open(folder, damages);
-    expect((await store.read(LIST))?.seen.isEmpty()).toBe(true);
+    expect((await store.read(LIST))?.isEmpty).toBe(true);
     expect(damages[0]?.path).toBe(join(folder, "damaged", `${LIST}.json.0`));
     await store.close();
   });
@@ -137,12 +139,12 @@ describe("the journal", () => {
     const list = new ShoppingList();
     const dropped = store.drop(LIST);
     const deltas = Array.from({ length: 30 }, (_, index) => list.add(author("b"), `item ${index}`, null, 1));
-    for (const delta of deltas) await store.append([{ listId: LIST, delta }]);
+    for (const delta of deltas) await store.append([{ listId: LIST, delta: new Document(delta) }]);
     await dropped;
     await store.close();
     const again = await open(folder);
     const there = await again.read(LIST);
-    expect(there?.seen.includesAll(list.seen)).toBe(true);
+    expect(there?.list.seen.includesAll(list.seen)).toBe(true);
     await again.close();
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { encodeListText } from "../../src/crdt/codec.js";
+import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { partitionOf } from "../../src/protocol/hash-ring.js";
 import type { Store } from "../../src/server/store/store.js";
@@ -17,8 +18,8 @@ export interface StorePlace {
 const LIST = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";
 
-function addition(list: ShoppingList, name: string): ShoppingList {
-  return list.add(author("a"), name, null, 1_000);
+function addition(list: ShoppingList, name: string): Document {
+  return new Document(list.add(author("a"), name, null, 1_000));
 }
 
 /** What every store promises; run for each backend. */
@@ -45,10 +46,10 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       const deltas = ["milk", "eggs", "bread"].map((item) => addition(list, item));
       const store = await at.open();
       for (const delta of [...deltas].reverse()) await store.append([{ listId: LIST, delta }]);
-      expect(encodeListText((await store.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+      expect(encodeListText((await store.read(LIST))?.list ?? new ShoppingList())).toBe(encodeListText(list));
       await store.close();
       const again = await at.open();
-      expect(encodeListText((await again.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+      expect(encodeListText((await again.read(LIST))?.list ?? new ShoppingList())).toBe(encodeListText(list));
       await again.close();
     });
 
@@ -57,8 +58,8 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       const list = new ShoppingList();
       await store.append([{ listId: LIST, delta: addition(list, "milk") }]);
       const mine = await store.read(LIST);
-      addition(mine ?? new ShoppingList(), "beer");
-      expect(encodeListText((await store.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+      addition(mine?.list ?? new ShoppingList(), "beer");
+      expect(encodeListText((await store.read(LIST))?.list ?? new ShoppingList())).toBe(encodeListText(list));
       await store.close();
     });
 
@@ -73,10 +74,10 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       const dropping = store.drop(LIST);
       await store.append([{ listId: LIST, delta: addition(list, "bread") }]);
       await dropping;
-      expect(encodeListText((await store.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+      expect(encodeListText((await store.read(LIST))?.list ?? new ShoppingList())).toBe(encodeListText(list));
       await store.close();
       const again = await at.open();
-      const after = [...((await again.read(LIST)) ?? new ShoppingList()).visibleItems()].map((item) => item.name);
+      const after = [...((await again.read(LIST))?.list ?? new ShoppingList()).visibleItems()].map((item) => item.name);
       expect(after).toContain("bread");
       await again.close();
     });
@@ -95,7 +96,7 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       await at.crash(store);
       const again = await at.open();
       for (const [listId, list] of lists) {
-        expect(encodeListText((await again.read(listId)) ?? new ShoppingList())).toBe(encodeListText(list));
+        expect(encodeListText((await again.read(listId))?.list ?? new ShoppingList())).toBe(encodeListText(list));
       }
       await again.close();
     });
@@ -111,7 +112,7 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
       await at.crash(store);
       const again = await at.open();
       expect(again.count()).toBe(2);
-      expect((await again.read(OTHER))?.item("eggs")).toMatchObject({ needed: 1_000 });
+      expect((await again.read(OTHER))?.list.item("eggs")).toMatchObject({ needed: 1_000 });
       await again.close();
     });
 
@@ -142,14 +143,14 @@ export function keepsTheStoreContract(name: string, newPlace: () => StorePlace):
         async (steps, repeated) => {
           const at = place();
           const list = new ShoppingList();
-          const deltas = steps.map((one) => change(list, "a", one));
+          const deltas = steps.map((one) => new Document(change(list, "a", one)));
           const store = await at.open();
-          for (const delta of [...deltas, deltas[repeated % deltas.length] ?? list].reverse()) {
+          for (const delta of [...deltas, deltas[repeated % deltas.length] ?? new Document()].reverse()) {
             await store.append([{ listId: LIST, delta }]);
           }
           await store.close();
           const again = await at.open();
-          expect(encodeListText((await again.read(LIST)) ?? new ShoppingList())).toBe(encodeListText(list));
+          expect(encodeListText((await again.read(LIST))?.list ?? new ShoppingList())).toBe(encodeListText(list));
           await again.close();
         },
       );

@@ -9,6 +9,7 @@ import {
   type Request,
 } from "../../src/protocol/frames.js";
 import { decodeError, decodeSyncReply, encodeSyncRequest } from "../../src/protocol/messages.js";
+import { deviceOf, listIdOf, writeCredentials } from "../../src/protocol/identity.js";
 import type { Network } from "./network.js";
 import type { Host, World } from "./world.js";
 
@@ -16,6 +17,25 @@ const SYNC_BUDGET_MS = 5_000;
 const BELOW_PAUSE_MS = 250;
 
 type Question = Pick<Request, "kind" | "listId" | "serverId" | "body">;
+
+/** All devices of a run are one to the cluster, with the right to found every list. */
+const SECRET = "a-household-of-devices-";
+const TOKEN = writeCredentials({ device: SECRET, account: null, operator: null });
+const nonceByList = new Map<string, string>();
+
+/** The ids of so many lists that these devices may found. */
+export function foundable(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const nonce = `nonce-of-the-list-number-${index}`;
+    const listId = listIdOf(deviceOf(SECRET), nonce);
+    nonceByList.set(listId, nonce);
+    return listId;
+  });
+}
+
+function nonceOf(listId: string): string {
+  return nonceByList.get(listId) ?? "";
+}
 
 /** A device: the production list in a file that is replaced whole, and a sync that may die at any step. */
 export class SimClient {
@@ -36,7 +56,10 @@ export class SimClient {
     readonly listIds: readonly string[],
   ) {
     host.isUp = true;
-    for (const listId of listIds) this.#save(LocalList.create(listId, host.name, this.#newId()));
+    for (const listId of listIds) {
+      const founding = { nonce: nonceOf(listId), by: "device", open: false } as const;
+      this.#save(LocalList.create(listId, host.name, this.#newId(), founding));
+    }
   }
 
   get name(): string {
@@ -148,7 +171,7 @@ export class SimClient {
           end();
           if (!takeIn(decodeClientReply(frames))) attempt();
         });
-        const request = { ...question, requestId, timeoutMs: Math.ceil(next.timeoutMs), token: "" };
+        const request = { ...question, requestId, timeoutMs: Math.ceil(next.timeoutMs), token: TOKEN };
         this.network.send(this.host, address, `${next.broker}/front`, encodeClientRequest(request));
         this.#later(next.timeoutMs, () => {
           if (isOver) return;

@@ -1,7 +1,10 @@
-import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { Document } from "../../src/crdt/document.js";
+import type { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
 import { decodePeerMessage, encodePeerMessage, introducedBy } from "../../src/protocol/peer-messages.js";
+import { deviceOf, readCredentials } from "../../src/protocol/identity.js";
+import type { Caller } from "../../src/server/caller.js";
 import { serverConfig } from "../../src/server/config.js";
 import { ServerNode } from "../../src/server/node.js";
 import type { ServerEffect, ServerEvent } from "../../src/server/turn.js";
@@ -11,7 +14,7 @@ import { SimDriver, type Host, type World } from "./world.js";
 interface Append {
   readonly number: number;
   readonly listId: string;
-  readonly delta: ShoppingList;
+  readonly delta: Document;
 }
 
 export interface DiskFaults {
@@ -37,11 +40,11 @@ function endpointOf(name: string): string {
 /** A server's process and its disk, which keeps what was flushed and, at a crash, perhaps more. */
 export class SimServer {
   /** What is on disk: the join of the deltas that got there. */
-  readonly #disk = new Map<string, ShoppingList>();
+  readonly #disk = new Map<string, Document>();
   /** What a wrong variant has where a disk should be. */
-  readonly #memory = new Map<string, ShoppingList>();
+  readonly #memory = new Map<string, Document>();
   /** What was let go of in this run. */
-  readonly #dropped = new Map<string, ShoppingList>();
+  readonly #dropped = new Map<string, Document>();
   #members: readonly Member[] = [];
   #waiting: Append[] = [];
   #inFlight: Append[] = [];
@@ -140,6 +143,11 @@ export class SimServer {
 
   /** The list as it is on disk, or null. Not to be changed. */
   onDisk(listId: string): ShoppingList | null {
+    return this.#disk.get(listId)?.list ?? null;
+  }
+
+  /** The same with all that belongs to it. */
+  documentOnDisk(listId: string): Document | null {
     return this.#disk.get(listId) ?? null;
   }
 
@@ -160,9 +168,7 @@ export class SimServer {
       case "open-broker": {
         const address = `${name}/${++this.#socketNumber}`;
         this.#sockets.set(effect.broker, address);
-        network.open(host, address, (_from, frames) =>
-          driver.post({ type: "broker", broker: effect.broker, message: decodeBrokerMessage(frames) }),
-        );
+        network.open(host, address, (_from, frames) => this.#onBroker(effect.broker, frames, driver));
         break;
       }
       case "close-broker":
@@ -194,6 +200,9 @@ export class SimServer {
         });
         break;
       }
+      case "work":
+        this.#later(1, () => driver.post({ type: "worked", job: effect.job, result: null }));
+        break;
       case "persist":
         this.#append(effect, driver);
         break;
@@ -214,6 +223,14 @@ export class SimServer {
         this.crash();
         break;
     }
+  }
+
+  #onBroker(broker: number, frames: readonly Uint8Array[], driver: SimDriver<ServerEvent, ServerEffect>): void {
+    const message = decodeBrokerMessage(frames);
+    if (message.type !== "requests") driver.post({ type: "broker", broker, message });
+    else
+      for (const request of message.requests)
+        driver.post({ type: "request", broker, request, caller: callerOf(request.token) });
   }
 
   /** Lets go of a list, in such a way that a crash may bring it back. */
@@ -264,7 +281,7 @@ export class SimServer {
     for (const { listId, delta } of appends) {
       const isHint = this.#node !== null && !this.#node.owns(listId);
       const place = isHint && this.variant.keepsHintsInMemory === true ? this.#memory : this.#disk;
-      const list = place.get(listId) ?? new ShoppingList();
+      const list = place.get(listId) ?? new Document();
       list.join(delta);
       place.set(listId, list);
     }
@@ -299,4 +316,16 @@ export class SimServer {
       if (this.#inFlight.length === 0) this.#flush(driver);
     });
   }
+}
+
+/** Credentials are what they say: signatures are not what is played here. */
+function callerOf(token: string): Caller {
+  const { device } = readCredentials(token);
+  return {
+    device: device === null ? null : deviceOf(device),
+    claims: null,
+    isOperator: true,
+    problem: null,
+    at: 0,
+  };
 }

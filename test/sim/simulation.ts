@@ -6,16 +6,12 @@ import { Placement } from "../../src/protocol/placement.js";
 import { Ledger } from "./ledger.js";
 import { CALM, Network } from "./network.js";
 import { SimBroker } from "./sim-broker.js";
-import { SimClient } from "./sim-client.js";
+import { foundable, SimClient } from "./sim-client.js";
 import { SimServer, SOUND_DISK } from "./sim-server.js";
 import { withVariant, type Variant } from "./variants.js";
 import { Host, World } from "./world.js";
 
-const LISTS = [
-  "11111111-1111-4111-8111-111111111111",
-  "22222222-2222-4222-8222-222222222222",
-  "33333333-3333-4333-8333-333333333333",
-] as const;
+const LISTS = foundable(3);
 const ITEMS = ["milk", "eggs", "bread"] as const;
 
 /** How long things go wrong, and how long a cluster in which everything works again may take to be one. */

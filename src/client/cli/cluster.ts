@@ -30,6 +30,7 @@ export function registerCluster(program: Command, act: Act, scriptPath: string):
     .option("--servers <count>", "how many servers", "3")
     .option("--port-base <port>", "the first broker's port; all others are within 99 of it", "5555")
     .addOption(dataOption())
+    .option("--curve", "encrypt everything between its processes and to its clients, and have an operator's key")
     .option("--foreground", "stay, and stop everything on Ctrl-C")
     .description("start what of the cluster is dead or new; returns when all answer")
     .action(act(async (context, _words, flags) => await up(at(context, flags), flags)));
@@ -57,7 +58,12 @@ export function registerCluster(program: Command, act: Act, scriptPath: string):
 
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
   const count = (name: string): number => Number(textFlag(flags, name));
-  const shape: ClusterShape = { brokers: count("brokers"), servers: count("servers"), portBase: count("portBase") };
+  const shape: ClusterShape = {
+    brokers: count("brokers"),
+    servers: count("servers"),
+    portBase: count("portBase"),
+    curve: flags.curve === true,
+  };
   checkShape(shape);
   const { started, removed, down } = await cluster.start(shape);
   for (const name of down) say(`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
@@ -68,10 +74,12 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
     if (flags.foreground === true) await cluster.stop();
     throw error;
   }
-  const brokers = cluster.frontends(shape);
+  const brokers = await cluster.frontends(shape);
   const what = started.length === 0 ? "everything was running already" : `started ${started.join(", ")}`;
-  const text = `${what}; brokers at ${brokers.join(" and ")}`;
-  if (flags.foreground !== true) return { value: { started, brokers }, text };
+  const operatorKey = shape.curve ? join(cluster.keysFolder, "operator.key") : null;
+  const keyed = operatorKey === null ? "" : `; the operator's key is ${operatorKey}`;
+  const text = `${what}; brokers at ${brokers.join(" and ")}${keyed}`;
+  if (flags.foreground !== true) return { value: { started, brokers, operatorKey }, text };
   say(`${text}; Ctrl-C stops them`);
   await untilAskedToStop();
   return { value: { stopped: await cluster.stop() }, text: "stopped" };
@@ -85,7 +93,7 @@ async function untilAllAnswer(
   started: readonly string[],
 ): Promise<void> {
   const deadline = monotonicMs() + UP_BUDGET_MS;
-  for (const endpoint of cluster.frontends(shape)) {
+  for (const endpoint of await cluster.frontends(shape)) {
     while (!(await seesAll(endpoint, shape.servers - removed, started))) {
       const [dead] = await cluster.dead(shape);
       if (dead !== undefined) {

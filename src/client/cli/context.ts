@@ -1,13 +1,16 @@
 import { foldedNameOf, foldName, unitOf } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
-import { isEndpoint, type ListId } from "../../protocol/ids.js";
+import { readAddress } from "../../protocol/address.js";
+import { writeCredentials } from "../../protocol/identity.js";
+import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { DataFolder, defaultDataFolder } from "../data-folder.js";
-import { AisleError, notFound, usageError, type ExitCode } from "../errors.js";
+import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
+import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
 import { normaliseUnit } from "../quantity.js";
 import { PLAIN, type Style } from "../render.js";
-import type { Session } from "../session.js";
+import type { Authentication, Session } from "../session.js";
 import type { Synchronizer } from "../synchronizer.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
@@ -28,6 +31,7 @@ export interface GlobalOptions {
   readonly verbose?: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
+  readonly operatorKey?: string;
 }
 
 /** What a command has to say: a value for programs, and the same for people. */
@@ -168,7 +172,14 @@ export class Context {
   /** Loaded on demand: most commands never talk to the network. */
   async session(): Promise<Session> {
     const [{ Session }, { broker }] = await Promise.all([import("../session.js"), this.workspace.folder.syncTimes()]);
-    return new Session(await this.brokers(), broker);
+    return new Session(await this.brokers(), await this.authentication(), broker);
+  }
+
+  /** Says with each request which device asks, and who is logged in on it. */
+  async authentication(): Promise<Authentication> {
+    const { device, login } = await this.workspace.credentials();
+    const text = writeCredentials({ device, account: login?.token ?? null, operator: null });
+    return () => text;
   }
 
   async synchronizer(): Promise<Synchronizer> {
@@ -186,9 +197,16 @@ export class Context {
     const deadline = monotonicMs() + budgetMs;
     const synchronizer = await this.synchronizer();
     try {
-      for (const id of changed) await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
+      for (const id of changed) {
+        const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
+        if (refusal !== null) say(`aisle: ${errorLine(refused(refusal))}`);
+      }
       await synchronizer.remember(true);
     } catch (error) {
+      if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
+        say(`aisle: not sent: ${errorLine(error)}`);
+        return;
+      }
       // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
       if (this.options.verbose === true)
         say(`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
@@ -204,21 +222,22 @@ export function say(text: string): void {
 
 export function checkedEndpoints(endpoints: readonly string[]): readonly string[] {
   for (const endpoint of endpoints) {
-    if (isEndpoint(endpoint)) continue;
+    if (readAddress(endpoint) !== null) continue;
     throw usageError(
       `"${displayable(endpoint.slice(0, 80))}" is no broker address`,
-      "an address looks like tcp://127.0.0.1:5555",
+      "an address looks like tcp://127.0.0.1:5555, with #KEY after it where the cluster has keys",
     );
   }
   return endpoints;
 }
 
-/** `250ms`, `5s`, `2m`; a plain number is milliseconds. */
+/** `250ms`, `5s`, `2m`, `12h`, `7d`; a plain number is milliseconds. */
 export function parseDuration(text: string): number {
-  const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m)?$/.exec(text);
-  const scale = { ms: 1, s: 1_000, m: 60_000 }[match?.[2] ?? "ms"];
-  if (match === null || scale === undefined)
-    throw usageError(`"${displayable(text.slice(0, 80))}" is no duration`, "write it as 250ms, 5s or 2m");
+  const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)?$/.exec(text);
+  const scales = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000, w: 7 * 24 * 3_600_000 };
+  const scale = scales[(match?.[2] ?? "ms") as keyof typeof scales];
+  if (match === null)
+    throw usageError(`"${displayable(text.slice(0, 80))}" is no duration`, "write it as 250ms, 5s, 2m, 12h or 7d");
   return Number(match[1]) * scale;
 }
 

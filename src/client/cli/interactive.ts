@@ -2,7 +2,6 @@ import inquirer from "inquirer";
 import type { Item } from "../../crdt/shopping-list.js";
 import { joinLoneNumbers, parseEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
-import { randomListId } from "../../runtime/rng.js";
 import { renderItem, renderList } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, nameOf, sortedItems } from "../views.js";
@@ -106,7 +105,7 @@ async function makeList(context: Context): Promise<string> {
   const { name } = await inquirer.prompt<{ name: string }>([
     { type: "input", name: "name", message: "What shall the list be called?", default: "Groceries" },
   ]);
-  const { id } = await context.workspace.create(randomListId());
+  const { id } = await context.workspace.found();
   await context.workspace.change(id, () => [{ type: "rename", name: acceptText("list", name) }]);
   return id;
 }

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { digestOf } from "../../crdt/codec.js";
 import { foldName } from "../../crdt/item-key.js";
-import { randomListId } from "../../runtime/rng.js";
 import { AisleError, EXIT } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { renderList, renderLists } from "../render.js";
@@ -92,7 +91,7 @@ async function makeList(context: Context, rawName: string): Promise<CommandResul
     const message = `there is a list called ${displayable(nameOf(taken))} already`;
     throw new AisleError(EXIT.refused, "name-taken", message, `choose another name, or: aisle use ${taken.id}`);
   }
-  const { id } = await context.workspace.create(randomListId());
+  const { id } = await context.workspace.found();
   const list = await context.workspace.change(id, () => [{ type: "rename", name }]);
   await context.workspace.changeSettings({ current: id });
   return await summary(context, list, "made");

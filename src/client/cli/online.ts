@@ -1,14 +1,15 @@
 import type { Command } from "commander";
-import { isListId, type ListId } from "../../protocol/ids.js";
+import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
-import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import { AisleError, EXIT } from "../errors.js";
 import type { LocalList, Stored } from "../local-list.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
-import { manyWords, word, type Act } from "./command.js";
+import { adoptLists } from "./adoption.js";
+import { renewLogin } from "./accounts.js";
+import { manyWords, type Act } from "./command.js";
 import { checkedEndpoints, type CommandResult, type Context } from "./context.js";
-import { summary } from "./lists.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
@@ -33,23 +34,6 @@ export function registerOnline(program: Command, act: Act): void {
     );
 
   program
-    .command("join")
-    .argument("<list-id>", "the id that its owner sees in `aisle lists`")
-    .description("share a list that somebody else made")
-    .action(act(async (context, words) => await join(context, word(words, 0).toLowerCase())));
-
-  program
-    .command("open")
-    .argument("<list>")
-    .description("let whoever knows the list's id edit it")
-    .action(
-      act(
-        async (context, words) =>
-          await summary(context, await context.theList(word(words, 0)), "open to whoever knows its id:"),
-      ),
-    );
-
-  program
     .command("sync")
     .option("--plan", "only say what would travel")
     .description("send and fetch everything")
@@ -65,42 +49,6 @@ export function registerOnline(program: Command, act: Act): void {
     .action(act(status));
 }
 
-async function join(context: Context, id: string): Promise<CommandResult> {
-  if (!isListId(id))
-    throw usageError(
-      `"${displayable(id.slice(0, 80))}" is no list id`,
-      "ask for the id that `aisle lists` shows its owner",
-    );
-  const wasKnown = (await context.workspace.list(id)) !== null;
-  await context.workspace.create(id);
-  await context.workspace.commit();
-  if (context.options.offline !== true && context.options.dryRun !== true) {
-    try {
-      await fetchJoined(context, id);
-    } catch (error) {
-      if (!wasKnown) await forgetUnseen(context, id);
-      throw error;
-    }
-  }
-  await context.workspace.changeSettings({ current: id });
-  const list = await context.workspace.create(id);
-  return await summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
-}
-
-/** A list that was never had is not kept: nobody should think that it is there. */
-async function forgetUnseen(context: Context, id: ListId): Promise<void> {
-  const list = await context.workspace.create(id);
-  if (list.isUnfetched) await context.workspace.forget(id);
-  await context.workspace.commit();
-}
-
-async function fetchJoined(context: Context, id: string): Promise<void> {
-  const { refusal } = await (await context.synchronizer()).synchronize(id, SYNC_BUDGET_MS);
-  if (refusal?.code === "no-such-list") {
-    throw notFound("no list has this id", "check the id, and let its owner run `aisle sync` first");
-  }
-}
-
 async function sync(context: Context): Promise<CommandResult> {
   // In a batch, what came before is part of what is sent.
   await context.workspace.commit();
@@ -111,6 +59,10 @@ async function sync(context: Context): Promise<CommandResult> {
     lists.map(({ id }) => id),
   );
   await synchronizer.remember(failed === null);
+  if (failed === null) {
+    await renewLogin(context);
+    await adoptLists(context, await context.lists(true));
+  }
   if (failed !== null && done.length === 0) throw failed;
   const sum = (part: "pushed" | "fetched" | "pending"): number =>
     done.reduce((total, result) => total + result[part], 0);
@@ -164,12 +116,9 @@ async function syncAll(
 function failureOf(results: readonly ListSync[]): AisleError | null {
   const refused = results.find(({ refusal }) => refusal !== null)?.refusal ?? null;
   if (refused !== null) {
-    return new AisleError(
-      EXIT.notAllowed,
-      refused.code,
-      `the cluster refused: ${displayable(refused.message)}`,
-      "see `aisle status`",
-    );
+    const hint = "your changes are kept aside: see `aisle status`";
+    const message = `the cluster refused: ${displayable(refused.message)}`;
+    return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }
   const isBelow = results.some(
     ({ pending, stored }) => pending > 0 || (stored !== null && stored.servers < stored.wanted),
@@ -216,10 +165,11 @@ async function status(context: Context): Promise<CommandResult> {
   const below = lists.flatMap(({ id, stored }) =>
     stored === null || stored.servers >= stored.wanted ? [] : [{ id, ...stored }],
   );
+  const login = await context.workspace.folder.login();
   const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
   const { path: dataDir } = context.workspace.folder;
   const text = [
-    `account   none (lists are open to whoever knows their id)`,
+    `account   ${login === null ? "none: log in with `aisle login NAME`" : displayable(login.name)}`,
     `folder    ${dataDir}`,
     ...brokers.map(
       ({ endpoint, reachable }) =>
@@ -233,7 +183,10 @@ async function status(context: Context): Promise<CommandResult> {
     ...rejected.map((entry) => `refused   ${entry.intent.type}: ${displayable(entry.message)}`),
     `last sync ${lastSync ?? "never"}`,
   ].join("\n");
-  return { value: { account: null, dataDir, brokers, pending, rejected, stored: storedOf(lists), lastSync }, text };
+  return {
+    value: { account: login?.name ?? null, dataDir, brokers, pending, rejected, stored: storedOf(lists), lastSync },
+    text,
+  };
 }
 
 /** On how many servers each list was when the cluster last answered. */

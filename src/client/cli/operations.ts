@@ -5,6 +5,7 @@ import { HashRing, partitionOf, PARTITIONS } from "../../protocol/hash-ring.js";
 import { isListId, isServerId, type ListId, type ServerId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import { writeCredentials } from "../../protocol/identity.js";
 import { Operator, type Survey } from "../operator.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
@@ -18,6 +19,7 @@ const SILENCE_BUDGET_MS = 30_000;
 
 /** Commands that look at a cluster wherever it runs, and change who belongs to it. */
 export function registerOperations(cluster: Command, act: Act): void {
+  cluster.option("--operator-key <file>", "proof of being the operator (AISLE_OPERATOR_KEY_FILE)");
   cluster.command("status").description("the brokers and servers, as the brokers see them").action(act(status));
   cluster.command("ring").description("which servers keep which partitions").action(act(ring));
   cluster
@@ -43,8 +45,16 @@ export function registerOperations(cluster: Command, act: Act): void {
     .action(act(async (context, words) => await remove(context, serverId(word(words, 0)))));
 }
 
+/** Whoever asks, and as the operator where the operator's key is named. */
 async function operatorOf(context: Context): Promise<Operator> {
-  return new Operator(await context.brokers());
+  const path = context.options.operatorKey ?? context.environment.AISLE_OPERATOR_KEY_FILE ?? "";
+  const { device, login } = await context.workspace.credentials();
+  if (path === "") return new Operator(await context.brokers(), await context.authentication());
+  const { OperatorKey } = await import("../operator-key.js");
+  const key = await OperatorKey.read(path);
+  return new Operator(await context.brokers(), async (requestId) =>
+    writeCredentials({ device, account: login?.token ?? null, operator: await key.prove(requestId) }),
+  );
 }
 
 function serverId(text: string): ServerId {

@@ -1,16 +1,18 @@
 import { Command, Option } from "commander";
+import { registerAccounts } from "./accounts.js";
 import { registerBatch } from "./batch.js";
 import { registerCluster } from "./cluster.js";
 import type { Act } from "./command.js";
 import { registerItems } from "./items.js";
 import { registerLists } from "./lists.js";
 import { registerOnline } from "./online.js";
+import { registerSharing } from "./sharing.js";
 import { registerVerify } from "./verify.js";
 import { registerTransfer } from "./transfer.js";
 import { registerWatch } from "./watch.js";
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such list or item, 4 not allowed, 5 the cluster is needed and cannot be
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such list or item, 4 not allowed or not logged in, 5 the cluster is needed and cannot be
 reached, 6 refused because of the state of things, 130 interrupted.`;
 
 /** The whole command line, with every command's action made by \`act\`. */
@@ -40,6 +42,8 @@ export function buildProgram(act: Act, scriptPath: string): Command {
   registerItems(program, act);
   registerTransfer(program, act);
   registerOnline(program, act);
+  registerAccounts(program, act);
+  registerSharing(program, act);
   registerVerify(program, act);
   registerWatch(program, act);
   registerBatch(program, act, (batchAct) => quietly(buildProgram(batchAct, scriptPath), true));

@@ -34,7 +34,7 @@ export function registerVerify(program: Command, act: Act): void {
 async function verify(context: Context, reference: string | undefined): Promise<CommandResult> {
   await context.workspace.commit();
   const lists = reference === undefined ? await context.lists(true) : [await context.theList(reference)];
-  const operator = new Operator(await context.brokers());
+  const operator = new Operator(await context.brokers(), await context.authentication());
   const value: Verification[] = [];
   for (const { id } of lists) value.push(await verifyOne(context, operator, id));
   const lines = value.map(({ name, pending, servers, wanted, verified }) => {

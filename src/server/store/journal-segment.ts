@@ -1,12 +1,12 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
-import { decodeList, encodeList } from "../../crdt/codec.js";
+import { decodeDocument, encodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
 import { checksumOf } from "../../runtime/durable-file.js";
 import type { ListDelta } from "./store.js";
 
 /** One line of a journal: a checksum, a space, and the batch as JSON. */
 export function encodeLine(batch: readonly ListDelta[]): string {
-  const json = JSON.stringify(batch.map(({ listId, delta }) => [listId, encodeList(delta)]));
+  const json = JSON.stringify(batch.map(({ listId, delta }) => [listId, encodeDocument(delta)]));
   return `${checksumOf(json)} ${json}\n`;
 }
 
@@ -19,7 +19,7 @@ export function decodeLine(line: string): readonly ListDelta[] | null {
   try {
     return (JSON.parse(json) as [string, unknown][]).map(([listId, delta]) => {
       if (!isListId(listId)) throw new Error("malformed list id");
-      return { listId, delta: decodeList(delta) };
+      return { listId, delta: decodeDocument(delta) };
     });
   } catch {
     return null;

@@ -1,6 +1,6 @@
 import { appendFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ShoppingList } from "../../crdt/shopping-list.js";
+import { Document } from "../../crdt/document.js";
 import { partitionOf } from "../../protocol/hash-ring.js";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
@@ -24,7 +24,7 @@ interface Append {
   readonly reject: (error: StoreError) => void;
 }
 
-type Tail = Map<ListId, ShoppingList>;
+type Tail = Map<ListId, Document>;
 
 /** Segments that take no more appends, and what they hold until it is in snapshots. */
 interface Closed {
@@ -86,15 +86,15 @@ export class JournalStore implements Store {
     });
   }
 
-  async read(listId: ListId): Promise<ShoppingList | null> {
+  async read(listId: ListId): Promise<Document | null> {
     await this.#removing.get(listId);
     return this.#lists.has(listId) ? await this.#read(listId) : null;
   }
 
-  async #read(listId: ListId): Promise<ShoppingList> {
+  async #read(listId: ListId): Promise<Document> {
     // Taken before the snapshot is read: what is compacted meanwhile is either in that snapshot or still in these.
     const tails = [...this.#closed.map((closed) => closed.tail), this.#tail];
-    const list = (await this.snapshots.read(listId)) ?? new ShoppingList();
+    const list = (await this.snapshots.read(listId)) ?? new Document();
     for (const tail of tails) {
       const delta = tail.get(listId);
       if (delta !== undefined) list.join(delta);

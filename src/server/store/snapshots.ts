@@ -1,8 +1,9 @@
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Low } from "lowdb";
-import { decodeList, encodeList, MalformedStateError } from "../../crdt/codec.js";
-import type { ShoppingList } from "../../crdt/shopping-list.js";
+import { MalformedStateError } from "../../crdt/codec.js";
+import { decodeDocument, encodeDocument } from "../../crdt/document.js";
+import type { Document } from "../../crdt/document.js";
 import { PARTITIONS, partitionOf } from "../../protocol/hash-ring.js";
 import { isListId, type ListId } from "../../protocol/ids.js";
 import { DamagedFileError, DurableJsonFile, isErrno, makeFolder } from "../../runtime/durable-file.js";
@@ -18,21 +19,21 @@ export class Snapshots {
     readonly onDamage: (damage: Damage) => void,
   ) {}
 
-  async write(listId: ListId, list: ShoppingList): Promise<void> {
+  async write(listId: ListId, list: Document): Promise<void> {
     const folder = this.#folderOf(partitionOf(listId));
     if (!this.#madeFolders.has(folder)) {
       await makeFolder(folder);
       this.#madeFolders.add(folder);
     }
-    await new Low<unknown>(this.#fileOf(listId), encodeList(list)).write();
+    await new Low<unknown>(this.#fileOf(listId), encodeDocument(list)).write();
   }
 
   /** Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
-  async read(listId: ListId): Promise<ShoppingList | null> {
+  async read(listId: ListId): Promise<Document | null> {
     const db = new Low<unknown>(this.#fileOf(listId), null);
     try {
       await db.read();
-      return db.data === null ? null : decodeList(db.data);
+      return db.data === null ? null : decodeDocument(db.data);
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
       await this.#setAside(listId, error.message);

@@ -1,10 +1,10 @@
-import type { ShoppingList } from "../../crdt/shopping-list.js";
+import type { Document } from "../../crdt/document.js";
 import type { ListId } from "../../protocol/ids.js";
 
 /** A change to one list, as a store keeps it. */
 export interface ListDelta {
   readonly listId: ListId;
-  readonly delta: ShoppingList;
+  readonly delta: Document;
 }
 
 /** Something that was set aside because it was not what had been written. */
@@ -24,7 +24,7 @@ export interface Store {
   append(batch: readonly ListDelta[]): Promise<void>;
 
   /** The join of all that was appended for the list, or null where there is nothing. The caller may keep and change it. */
-  read(listId: ListId): Promise<ShoppingList | null>;
+  read(listId: ListId): Promise<Document | null>;
 
   /** Lets go of the list. The next start may bring back all or part of it, which does no harm to a join. */
   drop(listId: ListId): Promise<void>;

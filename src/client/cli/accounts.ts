@@ -1,0 +1,267 @@
+import { hostname } from "node:os";
+import { type Command, Option } from "commander";
+import { ACCOUNT_LIMITS } from "../../crdt/account-record.js";
+import {
+  decodeAccountReply,
+  encodeAccountRequest,
+  type AccountReply,
+  type AccountRequest,
+} from "../../protocol/account-messages.js";
+import { accountDocumentOf, hashOfSecret, isAccountName, isSecret } from "../../protocol/identity.js";
+import { wallClockMs } from "../../runtime/clock.js";
+import { randomAccountId, randomId, randomSecret } from "../../runtime/rng.js";
+import { AisleError, EXIT, refused, usageError } from "../errors.js";
+import type { LoginFile } from "../data-folder.js";
+import { RefusedError } from "../session.js";
+import { displayable } from "../text.js";
+import { adoptLists } from "./adoption.js";
+import { optionalWord, word, type Act } from "./command.js";
+import { confirm } from "./confirm.js";
+import { say, type CommandResult, type Context } from "./context.js";
+import { readSecrets } from "./password.js";
+
+/** Hashing a password takes a server some tenths of a second, and others may be before us. */
+const ACCOUNT_BUDGET_MS = 20_000;
+const ACCOUNT_PATIENCE_MS = 10_000;
+/** Telling the cluster of a logout is worth this much waiting. */
+const LOGOUT_BUDGET_MS = 2_000;
+
+/** Commands about who one is. */
+export function registerAccounts(program: Command, act: Act): void {
+  registerEntrances(program, act);
+
+  program.command("logout").description("log out on this device; the lists stay on it").action(act(logout));
+
+  program
+    .command("whoami")
+    .description("the account that is logged in on this device")
+    .action(
+      act(async (context) => {
+        const { name, account, login, expires } = await currentLogin(context);
+        const value = { name, id: account, device: login, expires: new Date(expires).toISOString() };
+        return { value, text: displayable(name) };
+      }),
+    );
+
+  program
+    .command("devices")
+    .argument("[revoke]", "`revoke` to end a login")
+    .argument("[id]", "the login to end")
+    .description("where the account is logged in; `devices revoke ID` ends a login at once")
+    .action(act(async (context, words) => await devices(context, optionalWord(words, 0), optionalWord(words, 1))));
+}
+
+/** Commands that ask for a password. */
+function registerEntrances(program: Command, act: Act): void {
+  const secretly = (command: Command): Command =>
+    command
+      .addOption(new Option("--password-stdin", "read it from what is piped in, one a line"))
+      .addOption(new Option("--password-file <file>", "read it from a file, one a line"));
+
+  secretly(program.command("register").argument("<name>", "letters, digits, dots and hyphens"))
+    .description("make an account, log in, and get recovery codes")
+    .action(
+      act(async (context, words, flags) => {
+        const name = accountName(word(words, 0));
+        const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: true });
+        return await register(context, name, password);
+      }),
+    );
+
+  secretly(program.command("login").argument("<name>"))
+    .description("log in on this device; lists made here before become the account's")
+    .action(
+      act(async (context, words, flags) => {
+        const name = accountName(word(words, 0));
+        const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: false });
+        return await enter(context, { do: "login", name, password, login: freshLogin() }, "logged in as");
+      }),
+    );
+
+  secretly(program.command("recover").argument("<name>"))
+    .description("log in with a recovery code and choose a new password (the code first, then the password)")
+    .action(
+      act(async (context, words, flags) => {
+        const name = accountName(word(words, 0));
+        const wanted = [
+          { label: "recovery code", isNew: false },
+          { label: "new password", isNew: true },
+        ];
+        const [code = "", password = ""] = await readSecrets(context, flags, ...wanted);
+        if (!isSecret(code.trim())) throw usageError("that is no recovery code", "it has 22 letters, digits, - and _");
+        return await enter(
+          context,
+          { do: "recover", name, code: code.trim(), password, login: freshLogin() },
+          "logged in as",
+        );
+      }),
+    );
+
+  secretly(program.command("password"))
+    .description("change the password (the old one first, then the new); all other devices have to log in again")
+    .action(
+      act(async (context, _words, flags) => {
+        const { name } = await currentLogin(context);
+        const wanted = [
+          { label: "old password", isNew: false },
+          { label: "new password", isNew: true },
+        ];
+        const [password = "", next = ""] = await readSecrets(context, flags, ...wanted);
+        await ask(context, name, { do: "change-password", password, next });
+        return { value: { account: name }, text: "the password is changed; other devices have to log in again" };
+      }),
+    );
+}
+
+function accountName(text: string): string {
+  const name = text.normalize("NFKC");
+  if (isAccountName(name)) return name;
+  throw usageError(
+    `"${displayable(text.slice(0, 80))}" is no name for an account`,
+    "up to 32 letters, digits, dots, hyphens and underscores",
+  );
+}
+
+function freshLogin(): { readonly id: string; readonly label: string } {
+  return { id: randomId(), label: hostname().slice(0, ACCOUNT_LIMITS.labelLength) };
+}
+
+/** @throws AisleError where nobody is logged in, or not any more */
+export async function currentLogin(context: Context): Promise<LoginFile> {
+  const login = await context.workspace.folder.login();
+  const hint = "log in with `aisle login NAME`, or make an account with `aisle register NAME`";
+  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in", hint);
+  if (login.expires > wallClockMs()) return login;
+  throw new AisleError(EXIT.notAllowed, "unauthenticated", `the login of ${login.name} has expired`, hint);
+}
+
+async function ask(
+  context: Context,
+  name: string,
+  request: AccountRequest,
+  budgetMs = ACCOUNT_BUDGET_MS,
+): Promise<AccountReply> {
+  if (context.options.offline === true)
+    throw new AisleError(EXIT.unreachable, "offline", "this needs the cluster", "try it without --offline");
+  const listId = accountDocumentOf(name);
+  const body = encodeAccountRequest(request);
+  try {
+    const session = await context.session();
+    const question = { kind: "account", listId, body, patienceMs: ACCOUNT_PATIENCE_MS } as const;
+    return (await session.request(question, decodeAccountReply, budgetMs)).value;
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    const { body: problem } = error;
+    const isWrong = problem.code === "unauthenticated" && "password" in request;
+    if (isWrong) throw new AisleError(EXIT.notAllowed, problem.code, problem.message, "forgotten? see `aisle recover`");
+    throw refused(problem);
+  }
+}
+
+async function register(context: Context, name: string, password: string): Promise<CommandResult> {
+  const codes = Array.from({ length: ACCOUNT_LIMITS.recoveryCodes }, randomSecret);
+  const request: AccountRequest = {
+    do: "register",
+    name,
+    id: randomAccountId(),
+    password,
+    recoveryCodes: codes.map(hashOfSecret),
+    login: freshLogin(),
+  };
+  const { value, text } = await enter(context, request, "registered and logged in as");
+  const told = [
+    "recovery codes, each good once should you forget the password; write them down now:",
+    ...codes.map((code) => `  ${code}`),
+  ];
+  return { value: { ...(value as object), recoveryCodes: codes }, text: [text, ...told].join("\n") };
+}
+
+/** What logs in: keeps the token, and makes the lists of this device the account's. */
+async function enter(
+  context: Context,
+  request: Extract<AccountRequest, { readonly name: string }>,
+  what: string,
+): Promise<CommandResult> {
+  await requireLoggedOut(context, request.name);
+  // In a batch, what came before was somebody else's doing.
+  await context.workspace.commit();
+  const { account, token, login } = await ask(context, request.name, request);
+  if (token === null) throw new AisleError(EXIT.failed, "internal", "the cluster logged you in and gave no token");
+  await context.workspace.saveLogin({
+    name: account.name,
+    account: account.id,
+    login,
+    token: token.text,
+    expires: token.expires,
+    since: wallClockMs(),
+  });
+  // Lists that the cluster has never heard of become the account's when they are first sent.
+  const unsent = (await context.lists(true)).filter((list) => list.isOfDevice && list.isUnfounded).length;
+  const adopted = unsent + (await adoptLists(context, await context.lists(true)));
+  const lists =
+    adopted === 0
+      ? ""
+      : `; ${adopted} ${adopted === 1 ? "list" : "lists"} made on this device before ${adopted === 1 ? "is" : "are"} yours now`;
+  return {
+    value: { account: account.name, id: account.id, device: login, adopted },
+    text: `${what} ${displayable(account.name)}${lists}`,
+  };
+}
+
+async function requireLoggedOut(context: Context, name: string): Promise<void> {
+  const login = await context.workspace.folder.login();
+  if (login === null || login.name === name) return;
+  throw new AisleError(
+    EXIT.refused,
+    "logged-in",
+    `${displayable(login.name)} is logged in on this device`,
+    "run `aisle logout` first",
+  );
+}
+
+async function logout(context: Context): Promise<CommandResult> {
+  const login = await context.workspace.folder.login();
+  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in");
+  try {
+    await ask(context, login.name, { do: "revoke", login: login.login }, LOGOUT_BUDGET_MS);
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+    const isEnded = error.exitCode === EXIT.notAllowed;
+    if (!isEnded)
+      say("aisle: the cluster could not be told; end the login from another device with `aisle devices revoke`");
+  }
+  await context.workspace.saveLogin(null);
+  return { value: { account: null }, text: `${displayable(login.name)} is logged out on this device` };
+}
+
+async function devices(context: Context, verb: string | undefined, id: string | undefined): Promise<CommandResult> {
+  const current = await currentLogin(context);
+  if (verb !== undefined && (verb !== "revoke" || id === undefined))
+    throw usageError("it is `aisle devices`, or `aisle devices revoke ID`");
+  if (id !== undefined) {
+    await confirm(context, `end the login ${id}?`);
+    if (!/^[0-9A-Za-z_-]{8,36}$/.test(id)) throw usageError("that is no login's id", "see them with `aisle devices`");
+  }
+  const request: AccountRequest =
+    id === undefined || context.options.dryRun === true ? { do: "logins" } : { do: "revoke", login: id };
+  const { logins, login } = await ask(context, current.name, request);
+  const value = logins.map((one) => ({ ...one, at: new Date(one.at).toISOString(), current: one.id === login }));
+  const lines = value.map(
+    (one) => `${one.id}  ${displayable(one.label)}  since ${one.at.slice(0, 10)}${one.current ? "  (this one)" : ""}`,
+  );
+  return { value, text: lines.join("\n") };
+}
+
+/** A token that is half used up is exchanged for a new one, in passing; should it fail, there is time. */
+export async function renewLogin(context: Context): Promise<void> {
+  const login = await context.workspace.folder.login();
+  const now = wallClockMs();
+  if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires) return;
+  try {
+    const { token } = await ask(context, login.name, { do: "renew" }, LOGOUT_BUDGET_MS);
+    if (token !== null)
+      await context.workspace.saveLogin({ ...login, token: token.text, expires: token.expires, since: now });
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+  }
+}

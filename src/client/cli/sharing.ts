@@ -1,0 +1,281 @@
+import { type Command, Option } from "commander";
+import { ACCESS_LIMITS, ROLES, type Role } from "../../crdt/access-record.js";
+import {
+  decodeAccessReply,
+  encodeAccessRequest,
+  type AccessReply,
+  type AccessRequest,
+} from "../../protocol/access-messages.js";
+import { isListId, type ListId } from "../../protocol/ids.js";
+import { hashOfSecret, invitationText, readInvitation } from "../../protocol/identity.js";
+import { wallClockMs } from "../../runtime/clock.js";
+import { randomSecret } from "../../runtime/rng.js";
+import { AisleError, EXIT, refused, usageError } from "../errors.js";
+import type { LocalList } from "../local-list.js";
+import { RefusedError } from "../session.js";
+import { displayable } from "../text.js";
+import { nameOf } from "../views.js";
+import { adoptLists } from "./adoption.js";
+import { currentLogin } from "./accounts.js";
+import { textFlag, word, type Act, type Flags } from "./command.js";
+import { confirm } from "./confirm.js";
+import { parseDuration, type CommandResult, type Context } from "./context.js";
+import { summary } from "./lists.js";
+
+const ACCESS_BUDGET_MS = 5_000;
+
+/** Commands about who may do what with a list. */
+export function registerSharing(program: Command, act: Act): void {
+  program
+    .command("share")
+    .argument("<list>")
+    .addOption(new Option("--role <role>", "what it lets people do").choices(["editor", "viewer"]).default("editor"))
+    .option("--expires <duration>", "how long it is good", "7d")
+    .option("--uses <n>", "how many people it lets in", "1")
+    .description("make an invitation to send to somebody")
+    .action(act(async (context, words, flags) => await share(context, word(words, 0), flags)));
+
+  program
+    .command("join")
+    .argument("<invitation>", "an invitation, or the id of an open list")
+    .description("come to a list that somebody else made")
+    .action(act(async (context, words) => await join(context, word(words, 0))));
+
+  program
+    .command("members")
+    .argument("<list>")
+    .option("--invitations", "the invitations that are still good, instead")
+    .description("who shares a list, and what they may do")
+    .action(act(async (context, words, flags) => await members(context, word(words, 0), flags)));
+
+  program
+    .command("role")
+    .argument("<list>")
+    .argument("<name>", "a member's name or id")
+    .argument("<role>", "owner, editor or viewer")
+    .description("change what a member may do")
+    .action(
+      act(async (context, words) => {
+        const role = roleCalled(word(words, 2));
+        const list = await context.theList(word(words, 0));
+        return await changeMember(context, list, word(words, 1), role, `is ${role} of`);
+      }),
+    );
+
+  program
+    .command("revoke")
+    .argument("<list>")
+    .argument("<who>", "a member, or an invitation")
+    .description("put a member out, or take an invitation back")
+    .action(act(async (context, words) => await revoke(context, word(words, 0), word(words, 1))));
+
+  program
+    .command("transfer")
+    .argument("<list>")
+    .argument("<name>", "a member's name or id")
+    .description("make a member the owner in your place; you stay as editor")
+    .action(act(async (context, words) => await transfer(context, word(words, 0), word(words, 1))));
+
+  program
+    .command("leave")
+    .argument("<list>")
+    .description("give up a list that somebody shared with you, and forget it here")
+    .action(act(async (context, words) => await leave(context, word(words, 0))));
+
+  for (const visibility of ["open", "private"] as const) {
+    const description =
+      visibility === "open" ? "let whoever knows the list's id edit it" : "let only members read and edit the list";
+    program
+      .command(visibility)
+      .argument("<list>")
+      .description(description)
+      .action(act(async (context, words) => await setVisibility(context, word(words, 0), visibility)));
+  }
+}
+
+function roleCalled(text: string): Role {
+  const role = ROLES.find((one) => one === text.toLowerCase());
+  if (role !== undefined) return role;
+  throw usageError(`"${displayable(text.slice(0, 40))}" is no role`, `a role is ${ROLES.join(", ")}`);
+}
+
+/** Asks the cluster about a list's members, once it knows the list. */
+async function ask(context: Context, listId: ListId, request: AccessRequest): Promise<AccessReply> {
+  if (context.options.offline === true)
+    throw new AisleError(EXIT.unreachable, "offline", "this needs the cluster", "try it without --offline");
+  await context.workspace.commit();
+  const list = await context.workspace.list(listId);
+  if (list?.isUnfounded === true) {
+    const { refusal } = await (await context.synchronizer()).synchronize(listId, ACCESS_BUDGET_MS);
+    if (refusal !== null) throw refused(refusal);
+  }
+  const known = await context.workspace.list(listId);
+  if (known !== null) await adoptLists(context, [known]);
+  try {
+    const question = { kind: "access", listId, body: encodeAccessRequest(request) } as const;
+    const { value } = await (await context.session()).request(question, decodeAccessReply, ACCESS_BUDGET_MS);
+    if (list !== null && value.role !== null) {
+      const standing = { role: value.role, open: value.visibility === "open" };
+      await context.workspace.note(listId, (noted) => noted.stand(standing));
+    }
+    if (value.stored < value.wanted && request.do !== "members") {
+      const message = `only ${value.stored} of ${value.wanted} servers know of it yet`;
+      throw new AisleError(EXIT.unreachable, "not-stored", message, "run it again when more of them answer");
+    }
+    return value;
+  } catch (error) {
+    if (error instanceof RefusedError) throw refused(error.body);
+    throw error;
+  }
+}
+
+async function share(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
+  await currentLogin(context);
+  const list = await context.theList(reference);
+  const role = textFlag(flags, "role") === "viewer" ? "viewer" : "editor";
+  const uses = Number(textFlag(flags, "uses"));
+  if (!Number.isInteger(uses) || uses < 1 || uses > ACCESS_LIMITS.uses)
+    throw usageError(`an invitation lets in 1 to ${ACCESS_LIMITS.uses} people`);
+  const lasts = parseDuration(textFlag(flags, "expires") ?? "7d");
+  const expires = wallClockMs() + Math.round(lasts);
+  if (lasts <= 0 || lasts > 366 * 24 * 3_600_000) throw usageError("an invitation is good for up to a year");
+  const secret = randomSecret();
+  const value = { list: list.id, role, expires: new Date(expires).toISOString(), uses };
+  if (context.options.dryRun === true)
+    return { value, text: `would make an invitation to ${displayable(nameOf(list))}` };
+  await ask(context, list.id, { do: "invite", hash: hashOfSecret(secret), role, expires, uses });
+  const invitation = invitationText(list.id, secret);
+  return { value: { invitation, ...value }, text: invitation };
+}
+
+async function join(context: Context, text: string): Promise<CommandResult> {
+  const invitation = readInvitation(text);
+  const id = invitation?.listId ?? text.toLowerCase();
+  if (!isListId(id)) {
+    const hint = "ask for the invitation that `aisle share` prints, or for the id of an open list";
+    throw usageError(`"${displayable(text.slice(0, 80))}" is neither an invitation nor a list's id`, hint);
+  }
+  if (invitation !== null) await currentLogin(context);
+  const isOnline = context.options.offline !== true && context.options.dryRun !== true;
+  if (invitation !== null && isOnline) await ask(context, id, { do: "join", secret: invitation.secret });
+  if (invitation !== null && !isOnline)
+    throw new AisleError(EXIT.unreachable, "offline", "an invitation needs the cluster", "try it without --offline");
+  const wasKnown = (await context.workspace.list(id)) !== null;
+  await context.workspace.create(id);
+  await context.workspace.commit();
+  if (isOnline) {
+    try {
+      const { refusal } = await (await context.synchronizer()).synchronize(id, ACCESS_BUDGET_MS);
+      if (refusal !== null) throw refused(refusal);
+    } catch (error) {
+      if (!wasKnown) await forgetUnseen(context, id);
+      throw error;
+    }
+  }
+  await context.workspace.changeSettings({ current: id });
+  const list = await context.workspace.create(id);
+  return await summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
+}
+
+/** A list that was never had is not kept: nobody should think that it is there. */
+async function forgetUnseen(context: Context, id: ListId): Promise<void> {
+  const list = await context.workspace.create(id);
+  if (list.isUnfetched) await context.workspace.forget(id);
+  await context.workspace.commit();
+}
+
+async function members(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
+  const list = await context.theList(reference);
+  const reply = await ask(context, list.id, { do: "members" });
+  if (flags.invitations === true) return { value: invitationsOf(reply), text: invitationLines(reply) };
+  const value = reply.members.map(({ id, name, role }) => ({ name: name === "" ? null : name, role, id }));
+  const heading = reply.visibility === "open" ? ["open: whoever knows its id may edit it"] : [];
+  const lines = value.map(
+    ({ name, role, id }) =>
+      `${role.padEnd(6)}  ${name === null ? `a device without an account (${id})` : displayable(name)}`,
+  );
+  return { value, text: [...heading, ...lines].join("\n") };
+}
+
+function invitationsOf({ invitations }: AccessReply): unknown[] {
+  return invitations.map(({ hash, role, expires, uses, used }) => ({
+    id: hash.slice(0, 12),
+    role,
+    expires: new Date(expires).toISOString(),
+    uses,
+    used,
+  }));
+}
+
+function invitationLines({ invitations }: AccessReply): string {
+  if (invitations.length === 0) return "no invitation is good any more";
+  return invitations
+    .map(
+      ({ hash, role, expires, uses, used }) =>
+        `${hash.slice(0, 12)}  ${role}, ${used} of ${uses} used, until ${new Date(expires).toISOString().slice(0, 16)}`,
+    )
+    .join("\n");
+}
+
+async function revoke(context: Context, reference: string, who: string): Promise<CommandResult> {
+  const list = await context.theList(reference);
+  const name = displayable(nameOf(list));
+  const invitation = readInvitation(who);
+  if (invitation !== null && invitation.listId !== list.id) throw usageError(`that is no invitation to ${name}`);
+  const hash = invitation === null ? (/^[0-9a-f]{12}$/.exec(who)?.[0] ?? null) : hashOfSecret(invitation.secret);
+  if (hash === null) return await changeMember(context, list, who, null, "is put out of");
+  await confirm(context, `take the invitation to ${name} back?`);
+  const value = { list: list.id, invitation: hash.slice(0, 12), revoked: true };
+  if (context.options.dryRun === true) return { value, text: "would take the invitation back" };
+  await ask(context, list.id, { do: "revoke-invitation", hash });
+  return { value, text: `the invitation to ${name} is taken back` };
+}
+
+async function changeMember(
+  context: Context,
+  list: LocalList,
+  member: string,
+  role: Role | null,
+  what: string,
+): Promise<CommandResult> {
+  const [name, who] = [displayable(nameOf(list)), displayable(member.slice(0, ACCESS_LIMITS.nameLength))];
+  if (member === "" || member.length > ACCESS_LIMITS.nameLength) throw usageError("that is no member's name");
+  if (role === null) await confirm(context, `put ${who} out of ${name}?`);
+  const value = { list: list.id, name: member, role };
+  if (context.options.dryRun === true) return { value, text: `would say that ${who} ${what} ${name}` };
+  await ask(context, list.id, { do: "set-role", member: member.normalize("NFKC"), role });
+  return { value, text: `${who} ${what} ${name}` };
+}
+
+async function transfer(context: Context, reference: string, member: string): Promise<CommandResult> {
+  const { account } = await currentLogin(context);
+  const list = await context.theList(reference);
+  await confirm(context, `make ${displayable(member)} the owner of ${displayable(nameOf(list))} in your place?`);
+  const result = await changeMember(context, list, member, "owner", "owns");
+  if (context.options.dryRun !== true) await ask(context, list.id, { do: "set-role", member: account, role: "editor" });
+  return result;
+}
+
+async function leave(context: Context, reference: string): Promise<CommandResult> {
+  const list = await context.theList(reference);
+  const name = displayable(nameOf(list));
+  await confirm(context, `leave ${name}, and forget it on this device?`);
+  const value = { list: list.id, left: true };
+  if (context.options.dryRun === true) return { value, text: `would leave ${name}` };
+  await ask(context, list.id, { do: "leave" });
+  await context.workspace.forget(list.id);
+  return { value, text: `left ${name}; it is forgotten here` };
+}
+
+async function setVisibility(
+  context: Context,
+  reference: string,
+  visibility: "open" | "private",
+): Promise<CommandResult> {
+  const list = await context.theList(reference);
+  const what = visibility === "open" ? "open to whoever knows its id:" : "private to its members:";
+  // The cluster has not heard of it yet: it will be so from the start.
+  if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
+  else if (context.options.dryRun !== true) await ask(context, list.id, { do: "set-visibility", visibility });
+  return await summary(context, list, what);
+}

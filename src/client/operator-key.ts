@@ -1,0 +1,24 @@
+import { importJWK, SignJWT } from "jose";
+import { KeyFileError, readOperatorKey } from "../runtime/key-files.js";
+import { AisleError, EXIT } from "./errors.js";
+
+/** The key of whoever runs the cluster. */
+export class OperatorKey {
+  private constructor(readonly key: Awaited<ReturnType<typeof importJWK>>) {}
+
+  /** @throws AisleError where the file is missing, damaged, or open to others */
+  static async read(path: string): Promise<OperatorKey> {
+    try {
+      return new OperatorKey(await importJWK(await readOperatorKey(path), "EdDSA"));
+    } catch (error) {
+      const message = error instanceof KeyFileError ? error.message : `${path} is no operator's key`;
+      throw new AisleError(EXIT.failed, "bad-key", message, "`aisle cluster up --curve` makes one");
+    }
+  }
+
+  /** Proof for one request, good for a minute. */
+  async prove(requestId: string): Promise<string> {
+    const proof = new SignJWT().setProtectedHeader({ alg: "EdDSA" }).setAudience("operator").setJti(requestId);
+    return await proof.setExpirationTime("1m").sign(this.key);
+  }
+}

@@ -1,0 +1,111 @@
+import { errors, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import * as v from "valibot";
+import { deviceOf, isAccountName, readCredentials } from "../protocol/identity.js";
+import { wallClockMs } from "../runtime/clock.js";
+import type { TokenKeys } from "../runtime/key-files.js";
+import type { Caller, Claims } from "./caller.js";
+
+/** A token is good for so long; whoever comes back in that time gets a new one. */
+export const TOKEN_LIFETIME_MS = 30 * 24 * 3_600_000;
+
+const ISSUER = "aisle";
+const [ACCOUNT, OPERATOR] = ["account", "operator"] as const;
+
+/** Verified tokens that are remembered, so that each is computed once. */
+const MOST_REMEMBERED = 10_000;
+
+const id = v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/));
+const ClaimsSchema = v.object({ sub: id, name: v.pipe(v.string(), v.check(isAccountName)), login: id });
+
+/** Signs tokens, and finds out what a request's credentials are worth. Tokens are JWTs (RFC 7519). */
+export class CredentialChecker {
+  readonly #secretById: ReadonlyMap<string, Uint8Array>;
+  readonly #signing: { readonly id: string; readonly secret: Uint8Array };
+  readonly #claimsByToken = new Map<string, { readonly claims: Claims; readonly expires: number }>();
+  #operatorKey: Promise<CryptoKey | Uint8Array> | null;
+
+  constructor({ keys }: TokenKeys, operator: JWK | null) {
+    const secrets = keys.map(({ id: key, secret }) => [key, Buffer.from(secret, "base64url")] as const);
+    const [first] = secrets;
+    if (first === undefined) throw new RangeError("there is no key to sign tokens with");
+    this.#secretById = new Map(secrets);
+    this.#signing = { id: first[0], secret: first[1] };
+    this.#operatorKey = operator === null ? null : importJWK(operator, "EdDSA");
+  }
+
+  async sign({ account, name, login }: Claims): Promise<{ readonly token: string; readonly expires: number }> {
+    const expires = Math.floor((wallClockMs() + TOKEN_LIFETIME_MS) / 1_000);
+    const token = await new SignJWT({ name, login })
+      .setProtectedHeader({ alg: "HS256", kid: this.#signing.id })
+      .setIssuer(ISSUER)
+      .setAudience(ACCOUNT)
+      .setSubject(account)
+      .setIssuedAt()
+      .setExpirationTime(expires)
+      .sign(this.#signing.secret);
+    return { token, expires: expires * 1_000 };
+  }
+
+  /** @param requestId what the operator's proof has to be for */
+  async check(text: string, requestId: string): Promise<Caller> {
+    const credentials = readCredentials(text);
+    const at = wallClockMs();
+    const device = credentials.device === null ? null : deviceOf(credentials.device);
+    const [account, isOperator] = await Promise.all([
+      credentials.account === null ? { claims: null, problem: null } : this.#account(credentials.account, at),
+      credentials.operator === null ? false : this.#isOperator(credentials.operator, requestId),
+    ]);
+    const isFalse = credentials.operator !== null && !isOperator;
+    return { device, isOperator, at, ...account, ...(isFalse ? { problem: "this is not the operator's key" } : {}) };
+  }
+
+  async #account(token: string, now: number): Promise<Pick<Caller, "claims" | "problem">> {
+    const known = this.#claimsByToken.get(token);
+    if (known !== undefined && now < known.expires) return { claims: known.claims, problem: null };
+    try {
+      const { payload } = await jwtVerify(token, ({ kid }) => this.#secret(kid), {
+        algorithms: ["HS256"],
+        issuer: ISSUER,
+        audience: ACCOUNT,
+        requiredClaims: ["exp", "sub"],
+      });
+      const claims = claimsOf(payload);
+      if (this.#claimsByToken.size >= MOST_REMEMBERED) this.#claimsByToken.clear();
+      this.#claimsByToken.set(token, { claims, expires: (payload.exp ?? 0) * 1_000 });
+      return { claims, problem: null };
+    } catch (error) {
+      const isExpired = error instanceof errors.JWTExpired;
+      return {
+        claims: null,
+        problem: isExpired ? "the login has expired: log in again" : "the token is not good here",
+      };
+    }
+  }
+
+  #secret(keyId: string | undefined): Uint8Array {
+    const secret = this.#secretById.get(keyId ?? "");
+    if (secret === undefined) throw new errors.JWSSignatureVerificationFailed();
+    return secret;
+  }
+
+  /** The operator signs each request by its id, and only for a moment. */
+  async #isOperator(token: string, requestId: string): Promise<boolean> {
+    if (this.#operatorKey === null) return false;
+    try {
+      const { payload } = await jwtVerify(token, await this.#operatorKey, {
+        algorithms: ["EdDSA"],
+        audience: OPERATOR,
+        requiredClaims: ["exp"],
+        clockTolerance: 60,
+      });
+      return payload.jti === requestId;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function claimsOf(payload: JWTPayload): Claims {
+  const { sub, name, login } = v.parse(ClaimsSchema, payload);
+  return { account: sub, name, login };
+}

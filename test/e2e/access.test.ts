@@ -1,0 +1,198 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { SignJWT } from "jose";
+import type { LoginFile } from "../../src/client/data-folder.js";
+import { DurableJsonFile } from "../../src/runtime/durable-file.js";
+import { KeyFolder, type TokenKeys } from "../../src/runtime/key-files.js";
+import { Cluster, Device, temporaryFolder } from "./harness.js";
+
+const PEOPLE = ["stranger", "viewer", "editor", "owner", "revoked", "expired", "forged", "foreign"] as const;
+
+type Person = (typeof PEOPLE)[number];
+
+const cluster = new Cluster(1, 3, true);
+const devices = new Map<Person, Device>();
+let listId = "";
+
+function deviceOf(person: Person): Device {
+  const known = devices.get(person);
+  if (known !== undefined) return known;
+  const made = new Device(cluster.brokers);
+  devices.set(person, made);
+  return made;
+}
+
+async function registered(person: Person): Promise<void> {
+  const { code, stderr } = await deviceOf(person).pipe(
+    `password of ${person}\n`,
+    "register",
+    person,
+    "--password-stdin",
+  );
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** The editor's token as somebody else would make it: signed with other keys, or good until a moment ago. */
+async function tokenLike(login: LoginFile, { keys: [key] }: TokenKeys, lifetimeSeconds: number): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000);
+  return await new SignJWT({ name: login.name, login: login.login })
+    .setProtectedHeader({ alg: "HS256", kid: key?.id ?? "" })
+    .setIssuer("aisle")
+    .setAudience("account")
+    .setSubject(login.account)
+    .setIssuedAt(now - 100)
+    .setExpirationTime(now + lifetimeSeconds)
+    .sign(Buffer.from(key?.secret ?? "", "base64url"));
+}
+
+/** A device that has the list as the editor has it, and says that it is the editor's with a token of its own making. */
+async function impostor(person: Person, keys: TokenKeys, lifetimeSeconds: number): Promise<void> {
+  const file = new DurableJsonFile<{ login: LoginFile }>(join(deviceOf("editor").folder, "account.json"));
+  const login = (await file.read())?.login;
+  if (login === undefined) throw new Error("the editor is logged in");
+  const token = await tokenLike(login, keys, lifetimeSeconds);
+  await new DurableJsonFile(join(deviceOf(person).folder, "account.json")).write({ login: { ...login, token } });
+}
+
+/** Gives the device a copy of the list, as a person may have who was let in once. */
+function handList(person: Person): void {
+  const from = join(deviceOf("editor").folder, "lists");
+  const to = join(deviceOf(person).folder, "lists");
+  mkdirSync(to, { recursive: true });
+  copyFileSync(join(from, `${listId}.json`), join(to, `${listId}.json`));
+}
+
+beforeAll(async () => {
+  await cluster.up();
+  for (const person of ["stranger", "viewer", "editor", "owner", "revoked"] as const) await registered(person);
+  const owner = deviceOf("owner");
+  listId = await owner.newList("Groceries");
+  await owner.ok("add", "surprise cake");
+  for (const person of ["viewer", "editor", "revoked"] as const) {
+    const role = person === "viewer" ? "viewer" : "editor";
+    const { invitation } = await owner.json<{ invitation: string }>("share", listId, "--role", role);
+    await deviceOf(person).ok("join", invitation);
+  }
+  await owner.ok("revoke", listId, "revoked");
+  const [own, other] = [await new KeyFolder(cluster.keys).tokenKeys(), new KeyFolder(temporaryFolder())];
+  const forged: TokenKeys = { keys: own.keys.map(({ id }) => ({ id, secret: "A".repeat(43) })) };
+  await impostor("expired", own, -1);
+  await impostor("forged", forged, 3_600);
+  await impostor("foreign", await other.tokenKeys(), 3_600);
+  for (const person of ["stranger", "expired", "forged", "foreign"] as const) handList(person);
+}, 120_000);
+
+afterAll(async () => {
+  for (const device of devices.values()) device.remove();
+  await cluster.remove();
+});
+
+/** A command line, `ID` being the list's, and its exit code for each of `PEOPLE` in order. */
+type Row = readonly [line: string, ...codes: readonly number[]];
+
+const ROWS: readonly Row[] = [
+  //                              stranger viewer editor owner revoked expired forged foreign
+  ["show ID", 0, 0, 0, 0, 0, 0, 0, 0],
+  ["sync", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["join ID", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["verify ID", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["members ID", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["members ID --invitations", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["share ID", 4, 4, 4, 0, 4, 4, 4, 4],
+  ["role ID editor editor", 4, 4, 4, 0, 4, 4, 4, 4],
+  ["role ID nobody editor", 4, 4, 4, 6, 4, 4, 4, 4],
+  ["revoke ID nobody", 4, 4, 4, 6, 4, 4, 4, 4],
+  ["revoke ID 0123456789ab", 4, 4, 4, 6, 4, 4, 4, 4],
+  ["transfer ID nobody", 4, 4, 4, 6, 4, 4, 4, 4],
+  ["open ID", 4, 4, 4, 0, 4, 4, 4, 4],
+  ["private ID", 4, 4, 4, 0, 4, 4, 4, 4],
+  ["leave ID --dry-run", 0, 0, 0, 0, 0, 0, 0, 0],
+  ["cluster where ID", 4, 0, 0, 0, 4, 4, 4, 4],
+  ["cluster status", 0, 0, 0, 0, 0, 0, 0, 0],
+  ["cluster repair", 4, 4, 4, 4, 4, 4, 4, 4],
+  ["cluster leave server-3 --yes", 4, 4, 4, 4, 4, 4, 4, 4],
+  ["devices", 0, 0, 0, 0, 0, 4, 4, 4],
+  ["status", 0, 0, 0, 0, 0, 0, 0, 0],
+];
+
+/** The same for changes, which are made here first: the exit code is that of the \`sync\` after, or of the change itself. */
+const CHANGES: readonly Row[] = [
+  ["add milk", 4, 4, 0, 0, 4, 4, 4, 4],
+  ["rename ID Food", 4, 4, 0, 0, 4, 4, 4, 4],
+  ["delete ID --yes", 4, 4, 4, 0, 4, 4, 4, 4],
+];
+
+async function codeOf(person: Person, line: string): Promise<number> {
+  const words = line.split(" ").map((word) => (word === "ID" ? listId : word));
+  const { code, stderr } = await deviceOf(person).run(...words);
+  expect(stderr).not.toContain("surprise cake");
+  return code;
+}
+
+describe("what each person may do with somebody's list", () => {
+  it.each(ROWS)("%s", async (line, ...expected) => {
+    const codes: Partial<Record<Person, number>> = {};
+    // One after the other where it changes something.
+    for (const person of PEOPLE) codes[person] = await codeOf(person, line);
+    expect(codes).toEqual(Object.fromEntries(PEOPLE.map((person, index) => [person, expected[index]])));
+  });
+
+  it.each(CHANGES)("%s, and sync", async (line, ...expected) => {
+    const digest = async (): Promise<string> => await deviceOf("owner").ok("show", listId, "--digest");
+    for (const [index, person] of PEOPLE.entries()) {
+      await deviceOf("owner").ok("sync");
+      const before = await digest();
+      const made = await codeOf(person, line.replace("add", "add --list ID"));
+      const code = made === 0 ? await codeOf(person, "sync") : made;
+      expect([person, code]).toEqual([person, expected[index]]);
+      await deviceOf("owner").ok("sync");
+      // Who may not change it has not changed it.
+      if (code !== 0) expect(await digest()).toBe(before);
+    }
+  });
+});
+
+describe("a person who is not let in", () => {
+  it("gets the same words for a list that is somebody's and for one that is not there", async () => {
+    const nowhere = "00000000-0000-4000-8000-000000000000";
+    const [there, not] = [await deviceOf("stranger").run("members", listId), new Device(cluster.brokers)];
+    const [private_, absent] = [await not.run("join", listId), await not.run("join", nowhere)];
+    expect([private_.code, private_.stderr]).toEqual([absent.code, absent.stderr]);
+    expect(there.code).toBe(4);
+    not.remove();
+  });
+
+  it("gets the same words for a wrong password and for a name that nobody has", async () => {
+    const device = new Device(cluster.brokers);
+    const wrong = await device.pipe("not the password\n", "login", "owner", "--password-stdin");
+    const absent = await device.pipe("not the password\n", "login", "nobody-at-all", "--password-stdin");
+    expect([wrong.code, wrong.stderr]).toEqual([absent.code, absent.stderr]);
+    device.remove();
+  });
+
+  it("finds no password, token or secret in what the cluster keeps on its disks and in its logs", () => {
+    const logs = ["broker-1", "server-1", "server-2", "server-3"].map((name) => cluster.log(name)).join("");
+    const folder = join(cluster.folder, "server-1", "journal");
+    const journal = readFileSync(join(folder, "00000001.jsonl"), "utf8");
+    const { token } = (
+      JSON.parse(readFileSync(join(deviceOf("owner").folder, "account.json"), "utf8")) as { data: { login: LoginFile } }
+    ).data.login;
+    const { secret } = (
+      JSON.parse(readFileSync(join(deviceOf("owner").folder, "identity.json"), "utf8")) as { data: { secret: string } }
+    ).data;
+    for (const text of [logs, journal])
+      for (const secretText of ["password of owner", token, secret]) expect(text).not.toContain(secretText);
+  });
+});
+
+describe("the operator", () => {
+  it("changes the cluster with the key, whose file has to be private", async () => {
+    const key = join(cluster.keys, "operator.key");
+    const owner = deviceOf("owner");
+    expect((await owner.run("cluster", "repair", "--operator-key", key)).code).toBe(0);
+    const loose = join(temporaryFolder(), "operator.key");
+    writeFileSync(loose, readFileSync(key), { mode: 0o644 });
+    expect((await owner.run("cluster", "repair", "--operator-key", loose)).code).toBe(1);
+  });
+});

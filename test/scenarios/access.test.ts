@@ -1,0 +1,263 @@
+import { describe, expect, it } from "@jest/globals";
+import { Document } from "../../src/crdt/document.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import type { ServerId } from "../../src/protocol/ids.js";
+import { topicOfPartition } from "../../src/protocol/peer-messages.js";
+import { partitionOf } from "../../src/protocol/hash-ring.js";
+import { hashOfSecret } from "../../src/protocol/identity.js";
+import type { SyncRequest } from "../../src/protocol/messages.js";
+import { author } from "../crdt/scripts.js";
+import { callerAt, changed, FOUNDER, foundingBy, LIST, NONCE, recordOf, ServerScenario } from "./server-scenario.js";
+
+const partition = topicOfPartition(partitionOf(LIST));
+const tick = { type: "tick" } as const;
+
+const MEMBER = "the-device-of-a-member";
+const [member, stranger] = [callerAt(MEMBER), callerAt("the-device-of-a-stranger")];
+
+function milk(): ShoppingList {
+  const list = new ShoppingList();
+  list.add(author("a"), "milk", null, 1);
+  return list;
+}
+
+/** A server with this on its disk and in memory. */
+function keeping(document: Document, peers: readonly ServerId[] = ["s2", "s3"]): ServerScenario {
+  const server = new ServerScenario([LIST], peers);
+  server.peer(0, "s2", { type: "describe", tag: 1, listId: LIST });
+  server.loaded(document);
+  return server;
+}
+
+const editor = (): Document => recordOf(milk(), (access) => access.setRole(MEMBER, "", "editor"));
+const viewer = (): Document => recordOf(milk(), (access) => access.setRole(MEMBER, "", "viewer"));
+
+/** The member's rights were taken after they had been given. */
+function revoked(): Document {
+  const document = editor();
+  document.access.setRole(MEMBER, "", null);
+  return document;
+}
+
+/** What a reader and a writer of a replica of their own ask, the writer having read the list. */
+const READ: Partial<SyncRequest> = { replica: "b" };
+const change = (): Partial<SyncRequest> => ({ replica: "b", ...changed(milk(), "b", "eggs") });
+
+describe("a stranger", () => {
+  it("is refused for good once two copies agree", () => {
+    const server = keeping(recordOf(milk()));
+    expect(server.sync(READ, stranger)).toEqual(["sync to/s2/"]);
+    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+    expect(server.sync(change(), stranger)).toEqual(["sync to/s2/"]);
+    expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
+    server.access({ do: "members" }, stranger);
+    expect(server.level(30, "s2")).toEqual(["to #3: not-allowed"]);
+  });
+
+  it("is turned away as unavailable while no other server answers, which might know better", () => {
+    const server = keeping(recordOf(milk()));
+    server.sync(READ, stranger);
+    server.sync(change(), stranger);
+    server.access({ do: "members" }, stranger);
+    // A change is judged early, to leave time for storing it; a read may wait as long as its answer may.
+    server.at(150, tick);
+    expect(server.at(200, tick)).toEqual(["to #2: unavailable", "to #3: unavailable"]);
+    expect(server.at(700, tick)).toEqual(["to #1: unavailable"]);
+  });
+
+  it("gets no further with the founder's proof, nor for a list that is not there", () => {
+    const server = new ServerScenario([], ["s2", "s3"]);
+    server.sync({ ...change(), founding: foundingBy(NONCE) }, stranger);
+    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+  });
+
+  it("edits an open list without learning who shares it", () => {
+    const server = keeping(recordOf(milk(), (access) => access.visibility.write("open")));
+    server.sync(change(), stranger);
+    expect(server.level(10, "s2")).toEqual(["persist 1", `sync ${partition}`]);
+    server.level(20, "s2");
+    expect(server.at(30, { type: "persisted", through: 1 })).toEqual(["notify", "to #1: nothing new, on 2 of 2"]);
+    server.access({ do: "members" }, stranger);
+    server.level(40, "s2");
+    expect(server.level(50, "s2")).toEqual(["to #2: editor of a list, open, on 2 of 2"]);
+  });
+});
+
+describe("a member", () => {
+  it("who is a viewer may read and not write", () => {
+    const server = keeping(viewer());
+    server.sync(READ, member);
+    expect(server.level(10, "s2")).toEqual(["to #1: milk 1, on 2 of 2"]);
+    server.sync(change(), member);
+    expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
+    server.sync(change(), member);
+    server.at(120, tick);
+    // Another server may know that the viewer has become an editor.
+    expect(server.at(220, tick)).toEqual(["to #3: unavailable"]);
+  });
+
+  it("may write where the coordinator learns of it by the read alone", () => {
+    const server = keeping(recordOf(milk()));
+    server.sync(change(), member);
+    const lines = server.level(10, "s2", editor());
+    expect(lines).toEqual(["notify", "persist 1", "persist 2", `sync ${partition}`]);
+  });
+
+  it("who is an editor may neither delete the list nor let others in", () => {
+    const server = keeping(editor());
+    const list = milk();
+    server.sync({ ...READ, delta: list.setDeleted(author("b"), true), seen: list.seen }, member);
+    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+    server.access({ do: "set-visibility", visibility: "open" }, member);
+    expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
+  });
+
+  it("who was put out is refused", () => {
+    const server = keeping(revoked());
+    server.sync(READ, member);
+    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+    server.sync(change(), member);
+    expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
+  });
+
+  it("who was put out is refused by a server that hears of it from the other copy alone", () => {
+    for (const request of [READ, change()]) {
+      const server = keeping(editor());
+      expect(server.sync(request, member)).toEqual(["sync to/s2/"]);
+      expect(server.level(10, "s2", revoked())).toEqual(["notify", "persist 1", "to #1: not-allowed"]);
+      const taken = server.at(20, { type: "persisted", through: 1 });
+      expect(taken).toEqual([]);
+    }
+  });
+});
+
+describe("a server with items and no record of whose they are", () => {
+  it("serves and takes nothing, not even the founder's, until the record comes", () => {
+    const server = keeping(new Document(milk()));
+    server.sync(READ);
+    server.sync(change());
+    server.sync(change(), member);
+    server.at(150, tick);
+    expect(server.at(200, tick)).toEqual(["to #2: unavailable", "to #3: unavailable"]);
+    expect(server.at(700, tick)).toEqual(["to #1: unavailable"]);
+    server.sync(READ, member);
+    expect(server.level(710, "s2", new Document(undefined, editor().access))).toEqual(["notify", "persist 1"]);
+    expect(server.at(720, { type: "persisted", through: 1 })).toEqual(["to #4: milk 1, on 2 of 2"]);
+    server.sync(change(), member);
+    expect(server.level(730, "s2")).toEqual(["persist 2", `sync ${partition}`]);
+  });
+
+  it("lets the founder begin anew only once a second copy has no record either", () => {
+    const server = keeping(new Document(milk()));
+    server.sync(READ, stranger);
+    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+    server.sync(READ);
+    expect(server.level(20, "s2")).toEqual(["persist 1", `sync ${partition}`]);
+  });
+});
+
+const SECRET = "the-secret-of-an-invitation";
+const OTHER = "the-secret-of-another-one";
+const [ann, ben, cleo] = [
+  callerAt(FOUNDER, "ann"),
+  callerAt("device-of-ben", "ben"),
+  callerAt("device-of-cleo", "cleo"),
+];
+
+/** Lets the disk take what there is for it, and gives the answer without its number. */
+function answer(server: ServerScenario, lines: readonly string[]): string {
+  const persist = lines.find((line) => line.startsWith("persist "));
+  const through = Number(persist?.slice("persist ".length));
+  const all = persist === undefined ? lines : [...lines, ...server.step({ type: "persisted", through })];
+  const answers = all.filter((line) => line.startsWith("to #"));
+  return answers.map((line) => line.replace(/^to #\d+: /, "")).join();
+}
+
+/** A server alone, so that each answer is certain, with a list of Ann's and an invitation to it. */
+function inviting(uses: number): ServerScenario {
+  const server = new ServerScenario();
+  expect(answer(server, server.sync(READ, ann))).toBe("nothing new");
+  expect(answer(server, server.access({ do: "adopt" }, ann))).toBe("owner of a list, private, ann owner");
+  expect(answer(server, invite(server, SECRET, uses))).toBe("owner of a list, private, ann owner");
+  return server;
+}
+
+function invite(server: ServerScenario, secret: string, uses: number): string[] {
+  return server.access({ do: "invite", hash: hashOfSecret(secret), role: "editor", expires: 1_000, uses }, ann);
+}
+
+function join(server: ServerScenario, caller = ben, secret = SECRET): string {
+  return answer(server, server.access({ do: "join", secret }, caller));
+}
+
+describe("an invitation", () => {
+  it("lets an account in once, and gives whoever repeats it the first answer without writing again", () => {
+    const server = inviting(1);
+    const first = join(server);
+    expect(first).toBe("editor of a list, private, ann owner, ben editor");
+    expect(server.access({ do: "join", secret: SECRET }, ben)).toEqual([`to #5: ${first}`]);
+    expect(answer(server, server.sync(change(), ben))).toBe("nothing new, and lacks some");
+  });
+
+  it("that is used up lets nobody else in", () => {
+    const server = inviting(1);
+    join(server);
+    expect(join(server, cleo)).toBe("refused");
+    expect(answer(server, server.sync(READ, cleo))).toBe("not-allowed");
+  });
+
+  it("does not bring back who was put out or has left; a new one does", () => {
+    const server = inviting(5);
+    join(server);
+    join(server, cleo);
+    answer(server, server.access({ do: "set-role", member: "ben", role: null }, ann));
+    answer(server, server.access({ do: "leave" }, cleo));
+    expect([join(server), join(server, cleo)]).toEqual(["refused", "refused"]);
+    expect(answer(server, server.sync(READ, ben))).toBe("not-allowed");
+    answer(server, invite(server, OTHER, 1));
+    expect(join(server, ben, OTHER)).toBe("editor of a list, private, ann owner, ben editor");
+  });
+
+  it("lets nobody in who was put out before they had used it", () => {
+    const server = inviting(5);
+    answer(server, invite(server, OTHER, 1));
+    join(server);
+    answer(server, server.access({ do: "set-role", member: "ben", role: null }, ann));
+    expect(join(server, ben, OTHER)).toBe("refused");
+  });
+
+  it("is refused from the moment it expires, and once it was taken back", () => {
+    const server = inviting(5);
+    expect(join(server, callerAt("device-of-ben", "ben", 1_000))).toBe("refused");
+    expect(join(server, callerAt("device-of-ben", "ben", 999))).toBe(
+      "editor of a list, private, ann owner, ben editor",
+    );
+    answer(server, server.access({ do: "revoke-invitation", hash: hashOfSecret(SECRET).slice(0, 8) }, ann));
+    expect(join(server, cleo)).toBe("refused");
+  });
+
+  it("is for accounts alone, and tells nothing to whoever does not have its secret", () => {
+    const server = inviting(5);
+    expect(join(server, stranger)).toBe("unauthenticated");
+    expect(join(server, ben, OTHER)).toBe("not-allowed");
+  });
+
+  it("takes nothing away from an owner who uses it", () => {
+    const server = inviting(1);
+    expect(join(server, ann)).toBe("owner of a list, private, ann owner");
+    expect(join(server, ben)).toBe("editor of a list, private, ann owner, ben editor");
+  });
+});
+
+describe("an owner", () => {
+  it("cannot be the last to leave, nor step down as such", () => {
+    const server = inviting(1);
+    join(server);
+    expect(answer(server, server.access({ do: "leave" }, ann))).toBe("refused");
+    expect(answer(server, server.access({ do: "set-role", member: "ann", role: "editor" }, ann))).toBe("refused");
+    answer(server, server.access({ do: "set-role", member: "ben", role: "owner" }, ann));
+    expect(answer(server, server.access({ do: "leave" }, ann))).toBe("nobody of a list, private");
+    expect(answer(server, server.access({ do: "leave" }, ben))).toBe("refused");
+    expect(answer(server, server.sync(READ, ann))).toBe("not-allowed");
+  });
+});
