@@ -7,17 +7,22 @@ import {
   encodeUpdate,
   salvageRequestId,
   type Frame,
+  type Reply,
 } from "../protocol/frames.js";
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
 import { asBack, asFront } from "../runtime/curve.js";
 import type { CurveKeys } from "../runtime/key-files.js";
+import { MemoryGuard, type MemoryLimits } from "../runtime/memory-guard.js";
 import type { Logger } from "../runtime/logger.js";
 import { randomId, randomTag } from "../runtime/rng.js";
-import { bindPublisher, bindRouter } from "../runtime/zeromq.js";
+import { bindPublisher, bindRouter, type PublisherSocket, type RouterSocket } from "../runtime/zeromq.js";
 import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
+
+/** What waits for its last frame, and what malloc keeps of it, may take so much. */
+const MEMORY: MemoryLimits = { suspiciousBytes: 200 * 2 ** 20, mostBytes: 400 * 2 ** 20 };
 
 /** Null where it talks in clear text. */
 export interface BrokerKeys {
@@ -25,8 +30,15 @@ export interface BrokerKeys {
   readonly back: CurveKeys;
 }
 
+/** Only a new process will do. */
+export class HopelessError extends Error {
+  override readonly name = "HopelessError";
+}
+
 export interface RunningBroker {
   stop(): Promise<void>;
+  /** Rejects when the broker cannot go on. */
+  readonly failed: Promise<never>;
 }
 
 /** Binds the broker's three sockets and runs the router between them. @throws where an endpoint cannot be bound */
@@ -35,66 +47,104 @@ export async function startBroker(
   keys: BrokerKeys | null,
   logger: Logger,
 ): Promise<RunningBroker> {
-  const router = new Router(config, randomId(), randomTag());
-  const onError = (error: unknown): void => logger.warn({ event: "message-refused", problem: String(error) });
-  const driver = new Driver<BrokerEvent, BrokerEffect>(router, perform, { type: "tick" }, onError);
+  const broker = new Broker(config, logger);
+  await broker.bind(keys);
+  return broker;
+}
 
-  const front = asFront(keys?.front ?? null);
-  const updates = await bindPublisher(config.updates, front, (topic) => {
-    if (isTopic(topic)) driver.post({ type: "subscribed", topic });
-  });
-  // REQ puts an empty frame between the routing id and the message; so does whoever speaks to this socket rightly.
-  const frontend = await bindRouter(config.frontend, front, (client, [delimiter, ...frames]) => {
+interface Sockets {
+  readonly updates: PublisherSocket;
+  readonly frontend: RouterSocket;
+  readonly backend: RouterSocket;
+}
+
+class Broker implements RunningBroker {
+  readonly #driver: Driver<BrokerEvent, BrokerEffect>;
+  #sockets: Sockets | null = null;
+  #guard: MemoryGuard | null = null;
+  readonly failed: Promise<never>;
+  #fail: (error: Error) => void = () => undefined;
+
+  constructor(
+    readonly config: BrokerConfig,
+    readonly logger: Logger,
+  ) {
+    const router = new Router(config, randomId(), randomTag());
+    const onError = (error: unknown): void => this.#refused(error);
+    this.#driver = new Driver(router, (effect) => this.#perform(effect), { type: "tick" }, onError);
+    this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
+  }
+
+  async bind(keys: BrokerKeys | null): Promise<void> {
+    const { config, logger } = this;
+    const [front, back] = [asFront(keys?.front ?? null), asBack(keys?.back ?? null)];
+    const updates = await bindPublisher(config.updates, front, (topic) => {
+      if (isTopic(topic)) this.#driver.post({ type: "subscribed", topic });
+    });
+    const frontend = await bindRouter(config.frontend, front, (client, frames) => this.#onClient(client, frames));
+    // The back comes last: its messages lead to effects on the other two.
+    const backend = await bindRouter(config.backend, back, (connection, frames) => this.#onServer(connection, frames));
+    this.#sockets = { updates, frontend, backend };
+    const guarded = Object.entries({ frontend, updates, backend }).map(([name, socket]) => ({
+      name,
+      cutOff: () => socket.cutOff(),
+    }));
+    const hopeless = "somebody filled its memory, which the system does not take back: start it again";
+    this.#guard = new MemoryGuard(guarded, MEMORY, logger, () => this.#fail(new HopelessError(hopeless)));
+    this.#driver.post({ type: "tick" });
+    logger.info({ event: "broker-started", ...config });
+  }
+
+  async stop(): Promise<void> {
+    this.#driver.stop();
+    this.#guard?.stop();
+    await Promise.all(
+      Object.values(this.#sockets ?? {}).map((socket: RouterSocket | PublisherSocket) => socket.close()),
+    );
+    this.logger.info({ event: "broker-stopped" });
+  }
+
+  /** REQ puts an empty frame between the routing id and the message; so does whoever speaks to this socket rightly. */
+  #onClient(client: string, [delimiter, ...frames]: readonly Frame[]): void {
     if (delimiter?.byteLength !== 0) return;
     try {
-      driver.post({ type: "request", client, request: decodeClientRequest(frames) });
+      this.#driver.post({ type: "request", client, request: decodeClientRequest(frames) });
     } catch (error) {
-      refuse(client, frames, error);
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#answer(client, salvageRequestId(frames), errorReply({ code: error.code, message: error.message }));
     }
-  });
-  // The back comes last: its messages lead to effects on the other two.
-  const backend = await bindRouter(config.backend, asBack(keys?.back ?? null), (connection, frames) => {
+  }
+
+  #onServer(connection: string, frames: readonly Frame[]): void {
     try {
-      driver.post({ type: "server-message", connection, message: decodeServerMessage(frames) });
+      this.#driver.post({ type: "server-message", connection, message: decodeServerMessage(frames) });
     } catch (error) {
-      onError(error);
+      this.#refused(error);
     }
-  });
-
-  function refuse(client: string, frames: readonly Frame[], error: unknown): void {
-    if (!(error instanceof ProtocolError)) throw error;
-    const reply = errorReply({ code: error.code, message: error.message });
-    answer(client, salvageRequestId(frames), reply);
   }
 
-  function answer(client: string, requestId: string, reply: ReturnType<typeof errorReply>): void {
-    frontend.send(client, [new Uint8Array(0), ...encodeClientReply(requestId, reply)]);
+  #refused(error: unknown): void {
+    this.logger.warn({ event: "message-refused", problem: String(error) });
   }
 
-  function perform(effect: BrokerEffect): void {
+  #answer(client: string, requestId: string, reply: Reply): void {
+    this.#sockets?.frontend.send(client, [new Uint8Array(0), ...encodeClientReply(requestId, reply)]);
+  }
+
+  #perform(effect: BrokerEffect): void {
     switch (effect.type) {
       case "reply":
-        answer(effect.client, effect.requestId, effect.reply);
+        this.#answer(effect.client, effect.requestId, effect.reply);
         break;
       case "send":
-        backend.send(effect.connection, encodeBrokerMessage(effect.message));
+        this.#sockets?.backend.send(effect.connection, encodeBrokerMessage(effect.message));
         break;
       case "publish":
-        updates.publish(encodeUpdate(effect.update));
+        this.#sockets?.updates.publish(encodeUpdate(effect.update));
         break;
       case "log":
-        logger.info({ event: effect.event, ...effect.facts });
+        this.logger.info({ event: effect.event, ...effect.facts });
         break;
     }
   }
-
-  driver.post({ type: "tick" });
-  logger.info({ event: "broker-started", ...config, epoch: router.epoch });
-  return {
-    async stop() {
-      driver.stop();
-      await Promise.all([frontend.close(), backend.close(), updates.close()]);
-      logger.info({ event: "broker-stopped" });
-    },
-  };
 }

@@ -19,6 +19,7 @@ const LIMITS = {
   attemptTimeoutMs: 1_000,
   mostPending: 10_000,
   mostPendingOfOne: 64,
+
   mostPendingBytes: 128 * 1024 * 1024,
 } as const;
 

@@ -7,6 +7,7 @@ interface Flags {
   readonly keys?: string;
   readonly curve?: boolean;
   readonly insecure?: boolean;
+  readonly pidFile?: string;
 }
 
 /** `aisle broker`: runs until SIGTERM or SIGINT. */
@@ -21,23 +22,32 @@ export function brokerCommand(
     .option("--curve", "encrypt everything, and let only the cluster's own processes in at the back")
     .option("--keys <folder>", "the cluster's keys (default: aisle/keys in the XDG configuration folder)")
     .option("--insecure", "talk in clear text on a network all the same")
-    .action(async ({ frontend, backend, updates, keys, curve, insecure }: Flags) => {
-      const [{ brokerConfig }, { startBroker }, { openLogger }, { openKeys, requirePrivacy, startDoorkeeper }] =
+    .option("--pid-file <file>", "where the process's number is kept: with it, the broker can start itself again")
+    .action(async ({ frontend, backend, updates, keys, curve, insecure, pidFile }: Flags) => {
+      const [{ brokerConfig }, { HopelessError, startBroker }, { openLogger }, { handOverTo }, serviceKeys] =
         await Promise.all([
           import("./config.js"),
           import("./broker.js"),
           import("../runtime/logger.js"),
+          import("../runtime/successor.js"),
           import("../runtime/service-keys.js"),
         ]);
+      const { openKeys, requirePrivacy, startDoorkeeper } = serviceKeys;
       await untilStopped(async () => {
         const config = brokerConfig({ frontend, backend, updates });
         requirePrivacy([frontend, backend, updates], curve === true, insecure === true);
         const logger = openLogger({ role: "broker" });
-        if (curve !== true) return await startBroker(config, null, logger);
-        const folder = await openKeys(keys, process.env, process.cwd());
-        await startDoorkeeper(folder);
-        const pairs = { front: await folder.curveKeys("front"), back: await folder.curveKeys("back") };
-        return await startBroker(config, pairs, logger);
+        const folder = curve === true ? await openKeys(keys, process.env, process.cwd()) : null;
+        if (folder !== null) await startDoorkeeper(folder);
+        const pairs =
+          folder === null ? null : { front: await folder.curveKeys("front"), back: await folder.curveKeys("back") };
+        const broker = await startBroker(config, pairs, logger);
+        if (pidFile === undefined) return broker;
+        const failed = broker.failed.catch(async (error: unknown) => {
+          if (error instanceof HopelessError) await handOverTo(pidFile);
+          throw error;
+        });
+        return { stop: () => broker.stop(), failed };
       });
     });
 }

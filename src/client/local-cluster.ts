@@ -7,6 +7,7 @@ import { MembersSchema } from "../protocol/membership.js";
 import { DurableJsonFile, isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
 import { writeAddress } from "../protocol/address.js";
 import { KeyFolder } from "../runtime/key-files.js";
+import { MALLOC_SETTINGS } from "../runtime/memory-guard.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
 
@@ -222,7 +223,18 @@ export class LocalCluster {
     const keys = ["--keys", this.keysFolder, ...(curve ? ["--curve"] : [])];
     const words =
       part.role === "broker"
-        ? ["broker", "--frontend", frontend, "--backend", backend, "--updates", updates, ...keys]
+        ? [
+            "broker",
+            "--frontend",
+            frontend,
+            "--backend",
+            backend,
+            "--updates",
+            updates,
+            ...keys,
+            "--pid-file",
+            this.#pidPath(part),
+          ]
         : [
             "server",
             "--id",
@@ -239,6 +251,7 @@ export class LocalCluster {
     const log = await open(this.#logPath(nameOf(part)), "a", 0o600);
     const child = spawn(process.execPath, [this.program, ...words], {
       detached: true,
+      env: { ...MALLOC_SETTINGS, ...process.env },
       stdio: ["ignore", "ignore", log.fd],
     });
     child.unref();

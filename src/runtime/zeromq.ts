@@ -3,6 +3,7 @@ import { BOUNDS } from "../protocol/bounds.js";
 import type { Address } from "../protocol/address.js";
 import type { Frame } from "../protocol/frames.js";
 import { toFront, type Security } from "./curve.js";
+import { monotonicMs } from "./clock.js";
 import { randomId } from "./rng.js";
 
 /**
@@ -74,9 +75,87 @@ async function receiveAll(socket: Receivable, onMessage: (frames: Frame[]) => vo
   }
 }
 
+/** A socket that peers connect to; it can be taken away from all of them and be there again. */
+class BoundSocket<S extends Router | XPublisher> {
+  #socket: S;
+  #queue: SendQueue;
+  #isClosed = false;
+
+  private constructor(
+    readonly endpoint: string,
+    readonly make: () => S,
+    readonly onMessage: (frames: Frame[]) => void,
+  ) {
+    this.#socket = make();
+    this.#queue = new SendQueue(this.#socket);
+  }
+
+  static async bind<S extends Router | XPublisher>(
+    endpoint: string,
+    make: () => S,
+    onMessage: (frames: Frame[]) => void,
+  ): Promise<BoundSocket<S>> {
+    const bound = new BoundSocket(endpoint, make, onMessage);
+    await bound.#socket.bind(endpoint);
+    void receiveAll(bound.#socket, onMessage);
+    return bound;
+  }
+
+  send(frames: Frame[]): void {
+    this.#queue.push(frames);
+  }
+
+  /** Drops all connections, with what came over them and is not whole yet, and listens again. */
+  async cutOff(): Promise<void> {
+    const old = this.#socket;
+    await old.unbind(this.endpoint).catch(() => undefined);
+    old.close();
+    // What a new socket needs would lie behind what the old one is about to free, and keep malloc from giving that back.
+    await fallen(RELEASE_MS);
+    for (let attempt = 1; !this.#isClosed; attempt++) {
+      const fresh = this.make();
+      try {
+        await fresh.bind(this.endpoint);
+        this.#socket = fresh;
+        this.#queue = new SendQueue(fresh);
+        void receiveAll(fresh, this.onMessage);
+        return;
+      } catch (error) {
+        fresh.close();
+        // The old one lets go of the port in its own thread.
+        if (attempt >= MOST_REBINDS) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REBIND_PAUSE_MS));
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#queue.flushed();
+    this.#socket.close();
+  }
+}
+
+/** Waits until memory has fallen and falls no more, or the time is up. */
+async function fallen(mostMs: number): Promise<void> {
+  const end = monotonicMs() + mostMs;
+  const first = process.memoryUsage.rss();
+  for (let before = Infinity; monotonicMs() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, REBIND_PAUSE_MS));
+    const now = process.memoryUsage.rss();
+    if (now >= before && now < first / 2) return;
+    before = now;
+  }
+}
+
+const RELEASE_MS = 300;
+const MOST_REBINDS = 200;
+const REBIND_PAUSE_MS = 10;
+
 export interface RouterSocket {
   /** Dropped where the peer is gone. */
   send(peer: string, frames: readonly Frame[]): void;
+  cutOff(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -86,21 +165,16 @@ export async function bindRouter(
   security: Security,
   onMessage: (peer: string, frames: Frame[]) => void,
 ): Promise<RouterSocket> {
-  const socket = new Router({
-    ...COMMON,
-    ...security,
-    sendHighWaterMark: HIGH_WATER_MARK,
-    receiveHighWaterMark: HIGH_WATER_MARK,
-  });
-  await socket.bind(endpoint);
-  const queue = new SendQueue(socket);
-  void receiveAll(socket, ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames));
+  const marks = { sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK };
+  const bound = await BoundSocket.bind(
+    endpoint,
+    () => new Router({ ...COMMON, ...security, ...marks }),
+    ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames),
+  );
   return {
-    send: (peer, frames) => queue.push([Buffer.from(peer, "latin1"), ...frames]),
-    async close() {
-      await queue.flushed();
-      socket.close();
-    },
+    send: (peer, frames) => bound.send([Buffer.from(peer, "latin1"), ...frames]),
+    cutOff: () => bound.cutOff(),
+    close: () => bound.close(),
   };
 }
 
@@ -137,6 +211,7 @@ export function connectDealer(
 
 export interface PublisherSocket {
   publish(frames: readonly Frame[]): void;
+  cutOff(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -146,19 +221,18 @@ export async function bindPublisher(
   security: Security,
   onSubscribe: (topic: string) => void,
 ): Promise<PublisherSocket> {
-  const socket = new XPublisher({ ...COMMON, ...security, sendHighWaterMark: HIGH_WATER_MARK });
-  socket.verbosity = "allSubs";
-  await socket.bind(endpoint);
-  const queue = new SendQueue(socket);
-  void receiveAll(socket, ([message]) => {
+  const make = (): XPublisher => {
+    const socket = new XPublisher({ ...COMMON, ...security, sendHighWaterMark: HIGH_WATER_MARK });
+    socket.verbosity = "allSubs";
+    return socket;
+  };
+  const bound = await BoundSocket.bind(endpoint, make, ([message]) => {
     if (message?.[0] === 1) onSubscribe(Buffer.from(message.subarray(1)).toString("latin1"));
   });
   return {
-    publish: (frames) => queue.push([...frames]),
-    async close() {
-      await queue.flushed();
-      socket.close();
-    },
+    publish: (frames) => bound.send([...frames]),
+    cutOff: () => bound.cutOff(),
+    close: () => bound.close(),
   };
 }
 
