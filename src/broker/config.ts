@@ -20,7 +20,7 @@ const LIMITS = {
   mostPending: 10_000,
   mostPendingOfOne: 64,
 
-  mostPendingBytes: 128 * 1024 * 1024,
+  mostPendingBytes: 64 * 1024 * 1024,
 } as const;
 
 /** @throws RangeError naming the first relation that does not hold */

@@ -120,6 +120,7 @@ function readRequest(frames: readonly Frame[]): Request {
   if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
   if (!isRequestId(requestId ?? "")) throw new ProtocolError("malformed", "malformed request id");
   const timeoutMs = readNatural(timeout, MAX_TIMEOUT_MS);
+  if (timeoutMs === 0) throw new ProtocolError("malformed", "nobody can answer in no time");
   return { kind, requestId: requestId ?? "", ...readSubject(kind, subject ?? ""), timeoutMs, token: token ?? "", body };
 }
 

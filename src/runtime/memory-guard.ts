@@ -17,7 +17,7 @@ export interface MemoryLimits {
 const LOOK_EVERY_MS = 25;
 
 /** How much more than after the last cut makes another one, where memory was not given back. */
-const STEP_BYTES = 32 * 1024 * 1024;
+const STEP_BYTES = 24 * 1024 * 1024;
 
 /** Two cuts so close to each other mean that the first was of the wrong socket. */
 const SOON_MS = 150;

@@ -6,13 +6,16 @@ import { toFront, type Security } from "./curve.js";
 import { monotonicMs } from "./clock.js";
 import { randomId } from "./rng.js";
 
+/** What CURVE adds to a frame. */
+const ENVELOPE_BYTES = 64;
+
 /**
  * Options of every socket: nothing waits on close, no frame is larger than a body may be, and a connection whose other end
  * was cut off is given up, with what was queued for it.
  */
 const COMMON = {
   linger: 0,
-  maxMessageSize: BOUNDS.frameBytes,
+  maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES,
   heartbeatInterval: 2_000,
   heartbeatTimeout: 6_000,
 } as const;
@@ -148,7 +151,7 @@ async function fallen(mostMs: number): Promise<void> {
   }
 }
 
-const RELEASE_MS = 300;
+const RELEASE_MS = 150;
 const MOST_REBINDS = 200;
 const REBIND_PAUSE_MS = 10;
 

@@ -1,10 +1,15 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { Dealer, Request, Subscriber } from "zeromq";
+import { Dealer, Request, Subscriber, XPublisher } from "zeromq";
+import { introductionOf } from "../../src/protocol/peer-messages.js";
 import { Cluster, Device } from "../e2e/harness.js";
+import { mutated, randomFrom, samples } from "../protocol/mutations.js";
 
-const MESSAGES = 10_000;
+const MESSAGES = process.env.AISLE_LONG === undefined ? 10_000 : 350_000;
+
+const MOST_RESIDENT_MB = 450;
 
 /** The frames that mean something to somebody, among random ones. */
 const WORDS = [
@@ -92,6 +97,51 @@ describe("junk on every port", () => {
     socket.close();
     for (const pid of pids) expect(() => process.kill(pid, 0)).not.toThrow();
   });
+
+  const residentMb = (name: string): number =>
+    Number(/VmRSS:\s+([0-9]+)/.exec(readFileSync(`/proc/${cluster.pid(name)}/status`, "utf8"))?.[1] ?? 0) / 1_024;
+
+  it.each([
+    ["requests at the frontend, and so at servers", 0, 0, [Buffer.alloc(0)]],
+    ["a server's answers at the backend", 20, 7, []],
+  ])(
+    "%s, tampered with, leave broker and servers serving, and small",
+    async (_what, offset, sample, before) => {
+      const socket = new Dealer({ linger: 0, sendTimeout: 20_000 });
+      socket.connect(`tcp://127.0.0.1:${cluster.portBase + offset}`);
+      const [, frames] = samples()[sample] ?? ["", [], null];
+      const random = randomFrom(MESSAGES + offset);
+      for (let index = 0; index < MESSAGES; index++) {
+        await socket.send([...before, ...mutated(frames, random).map((frame) => Buffer.from(frame))]);
+        if (index % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await stillServes();
+      socket.close();
+      for (const name of ["broker-1", "server-1", "server-2"]) expect(residentMb(name)).toBeLessThan(MOST_RESIDENT_MB);
+    },
+    300_000,
+  );
+
+  it("what a false peer publishes, tampered with, leaves servers serving, and small", async () => {
+    const [peer, port] = [new XPublisher({ linger: 0 }), cluster.portBase + 99];
+    await peer.bind(`tcp://127.0.0.1:${port}`);
+    // Subscribing to its introduction is how a peer makes itself known.
+    const member = { id: "false", status: "joining", incarnation: 1, publish: `tcp://127.0.0.1:${port}` } as const;
+    const listener = new Subscriber({ linger: 0 });
+    listener.connect(`tcp://127.0.0.1:${cluster.portBase + 60}`);
+    listener.subscribe(introductionOf(member));
+    await peer.receive();
+    const random = randomFrom(MESSAGES);
+    for (let index = 0; index < MESSAGES; index++) {
+      const [, frames] = samples()[5 + (index % 2)] ?? ["", [], null];
+      const [, ...rest] = mutated(frames, random).map((frame) => Buffer.from(frame));
+      await peer.send(["to/server-1/", ...rest]);
+      if (index % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await stillServes();
+    for (const socket of [peer, listener]) socket.close();
+    expect(residentMb("server-1")).toBeLessThan(MOST_RESIDENT_MB);
+  }, 300_000);
 
   it("subscriptions to anything at all leave the feed working", async () => {
     const socket = new Subscriber({ linger: 0 });
