@@ -15,6 +15,8 @@ export interface PendingRequest {
   attemptEndsAt: Millis;
   /** The last refusal of a server that could not, for the client if no other can. */
   declined: Reply | null;
+  /** How many servers fell silent while they had it. */
+  lost: number;
   /** When the client has stopped waiting. */
   readonly clientGoneAt: Millis;
 }
@@ -57,6 +59,7 @@ export class PendingRequests {
       tried: new Set(),
       server: "",
       declined: null,
+      lost: 0,
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);

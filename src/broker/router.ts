@@ -34,6 +34,9 @@ export type BrokerEffect =
   | { readonly type: "publish"; readonly update: Update }
   | { readonly type: "log"; readonly event: string; readonly facts: Readonly<Record<string, string | number>> };
 
+/** Servers that a request may have been with when they fell silent. */
+const MOST_LOST = 2;
+
 /**
  * The broker's decisions: which server gets a request, when to try the next, who is alive, what watchers are told. It
  * holds nothing that the servers' announcements do not bring back after a restart.
@@ -255,7 +258,14 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #lose(now: Millis, server: LiveServer, event: string): void {
     this.#queue.remove(server);
     this.#log(event, { server: server.id, servers: this.#queue.size });
-    for (const pending of this.#pending.of(server.id)) this.#retry(now, pending);
+    for (const pending of this.#pending.of(server.id)) {
+      // Should it be the request that servers fall silent over, it does not get all of them.
+      if (++pending.lost < MOST_LOST) this.#retry(now, pending);
+      else {
+        this.#pending.drop(pending);
+        this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
+      }
+    }
   }
 
   #status(): StatusReply {

@@ -50,6 +50,7 @@ const VERSIONS_DIFFER =
 const REFUSALS: Partial<Record<ErrorCode, readonly [ExitCode, string]>> = {
   unauthenticated: [EXIT.notAllowed, "log in with `aisle login NAME`; your changes wait here"],
   "not-allowed": [EXIT.notAllowed, "ask an owner of the list for an invitation; `aisle whoami` shows who you are"],
+  "read-only": [EXIT.notAllowed, "ask an owner of the list to make you an editor"],
   "name-taken": [EXIT.refused, "choose another name, or log in with `aisle login NAME`"],
   refused: [EXIT.refused, "see `aisle help`"],
   "slow-down": [EXIT.refused, "nothing was lost; wait a little"],

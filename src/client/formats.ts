@@ -4,7 +4,7 @@ import { AisleError, usageError } from "./errors.js";
 import { literalEntry, parseEntry, type ItemEntry } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
 import { formatAmount, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
-import { acceptText, displayable } from "./text.js";
+import { acceptText, displayable, jsonText } from "./text.js";
 import { isDone, itemView, listView, nameOf, sortedItems } from "./views.js";
 
 export const EXPORT_FORMATS = ["md", "txt", "csv", "json"] as const;
@@ -25,7 +25,7 @@ export function exportList(list: LocalList, format: ExportFormat): string {
   const items = sortedItems(list.shown);
   switch (format) {
     case "json":
-      return JSON.stringify(listView(list), null, 2);
+      return jsonText(listView(list), 2);
     case "csv":
       return [COLUMNS.join(","), ...items.map((item) => csvRow(item))].join("\n");
     case "txt":

@@ -314,6 +314,8 @@ export class LocalList {
       return { type: "again" };
     }
     if (this.#clashed && error.code === "no-such-list") return this.#onWholeState(new ShoppingList());
+    // That says who asked, and nothing of the changes: somebody else may log in, or be let in again.
+    if (error.code === "not-allowed") return { type: "rejected", changes: 0, error };
     const refused = this.#outbox.filter((entry) => request.delta?.seen.has(entry) === true);
     if (refused.length === 0) return { type: "rejected", changes: 0, error };
     this.#reject(refused, error);

@@ -4,6 +4,7 @@ import { Context, say, type CommandResult, type GlobalOptions } from "./cli/cont
 import { asAisleError, errorJson, errorLine } from "./cli/failures.js";
 import { buildProgram, quietly } from "./cli/program.js";
 import { EXIT, usageError, type ExitCode } from "./errors.js";
+import { jsonText } from "./text.js";
 
 /** Everything has been said; only the exit code is left. */
 class SilentExit extends Error {
@@ -52,10 +53,9 @@ async function showOrInteract(context: Context, [unknown]: readonly unknown[]): 
 function tell({ options }: Context, { value, text }: CommandResult): void {
   if (options.ndjson === true) {
     if (value === undefined) return;
-    for (const one of Array.isArray(value) ? (value as unknown[]) : [value])
-      process.stdout.write(`${JSON.stringify(one)}\n`);
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) process.stdout.write(`${jsonText(one)}\n`);
   } else if (options.json === true) {
-    if (value !== undefined) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (value !== undefined) process.stdout.write(`${jsonText(value)}\n`);
   } else if (text !== "") process.stdout.write(`${text}\n`);
 }
 
@@ -70,7 +70,7 @@ export async function runProgram(program: Command, words: readonly string[]): Pr
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
     const failure = asAisleError(error);
     const { json, ndjson, verbose } = program.opts<GlobalOptions>();
-    if (json === true || ndjson === true) say(JSON.stringify(errorJson(failure)));
+    if (json === true || ndjson === true) say(jsonText(errorJson(failure)));
     else say(`aisle: ${errorLine(failure)}`);
     if (verbose === true && error instanceof Error) say(error.stack ?? "");
     return failure.exitCode;

@@ -1,4 +1,5 @@
 import { usageError } from "./errors.js";
+import { displayable } from "./text.js";
 
 /** An amount as the list keeps it: integer thousandths of a base unit, and the unit's name, null for things counted. */
 export interface Quantity {
@@ -109,7 +110,7 @@ export function formatAmount(thousandths: number, unit: string | null): string {
   if (unit === null) return `${amount}`;
   if (unit === "g" && amount >= 1_000) return `${amount / 1_000} kg`;
   if (unit === "ml" && amount >= 1_000) return `${amount / 1_000} l`;
-  return `${amount} ${unit}`;
+  return `${amount} ${displayable(unit)}`;
 }
 
 function quoted(text: string): string {

@@ -48,6 +48,7 @@ const OF_THE_CHANGES: ReadonlySet<ErrorCode> = new Set([
   "no-such-list",
   "stale-basis",
   "not-allowed",
+  "read-only",
 ]);
 
 function countDots(delta: ShoppingList | null): number {

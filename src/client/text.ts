@@ -9,6 +9,9 @@ export type TextKind = keyof typeof TEXT_LIMITS;
 const HARMFUL =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u{ad}\u{180e}\u{200b}-\u{200d}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e0fff}]/gu;
 
+/** The same but for line feeds, which JSON writes between its parts and never within text. */
+const HARMFUL_IN_JSON = new RegExp(`(?!\\n)${HARMFUL.source}`, "gu");
+
 /**
  * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families). Anywhere else they only hide.
  */
@@ -47,6 +50,20 @@ export function displayable(text: string): string {
   return text.replace(HARMFUL, (character: string, offset: number) =>
     kept.has(offset) ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
+}
+
+/**
+ * A value as JSON in which such characters stand as \\u escapes: the same value for a program, harmless for a terminal.
+ * @param indent blanks before what is within something, by level
+ */
+export function jsonText(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(HARMFUL_IN_JSON, (character) =>
+    Array.from({ length: character.length }, (_, at) => escapeOf(character.charCodeAt(at))).join(""),
+  );
+}
+
+function escapeOf(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
 }
 
 function tooLong(kind: TextKind): Error {

@@ -102,6 +102,8 @@ export class Watcher {
     this.#socket = null;
     try {
       const { value: status, broker } = await this.session.status(LOOKUP_BUDGET_MS);
+      // A socket opened after the end would keep the program alive for ever.
+      if (this.#stopped) return;
       const topics = [HEARTBEAT_TOPIC, topicOf(this.listId)];
       const { endpoint, key } = readAddress(broker) ?? { endpoint: broker, key: null };
       const feed = feedEndpoint(endpoint, status.updates);

@@ -96,7 +96,11 @@ export class AccessRecord implements Lattice<AccessRecord> {
     this.members.set(principal, member);
     member.standing.write(role ?? "none");
     if (role !== null) return;
-    for (const invitation of this.invitations.values()) invitation.barred.add(principal);
+    for (const invitation of this.invitations.values()) {
+      invitation.barred.add(principal);
+      // Whoever came by it knows it, and could come back under another name.
+      if (invitation.usedBy.has(principal)) invitation.isRevoked = true;
+    }
   }
 
   /** Without effect where the invitation is known: its terms do not change. */

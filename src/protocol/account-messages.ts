@@ -10,15 +10,16 @@ const name = v.pipe(v.string(), v.maxLength(64), v.check(isAccountName, "not a n
 const password = v.pipe(v.string(), v.minLength(1), v.maxLength(PASSWORD_LIMITS.longest));
 const newPassword = v.pipe(password, v.minLength(PASSWORD_LIMITS.shortest));
 const id = v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{8,36}$/));
-const login = v.strictObject({ id, label: v.pipe(v.string(), v.maxLength(ACCOUNT_LIMITS.labelLength)) });
+const wellFormed = v.check((text: string) => text.isWellFormed(), "not well-formed text");
+const login = v.strictObject({ id, label: v.pipe(v.string(), v.maxLength(ACCOUNT_LIMITS.labelLength), wellFormed) });
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 const AccountRequestSchema = v.variant("do", [
-  /** The ids are the asker's choice, so that asking again makes nothing new. */
+  /** Nonce and login's id are the asker's choice, so that asking again makes nothing new; see `accountOf`. */
   v.strictObject({
     do: v.literal("register"),
     name,
-    id,
+    nonce: v.pipe(v.string(), v.check(isSecret, "not a nonce")),
     password: newPassword,
     recoveryCodes: v.pipe(v.array(hash), v.maxLength(ACCOUNT_LIMITS.recoveryCodes)),
     login,

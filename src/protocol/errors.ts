@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   unauthenticated: "request",
   /** There is nothing of this id that the asker may see, or what is asked is not the asker's to do. */
   "not-allowed": "request",
+  /** The asker may read the list, and not make this change. */
+  "read-only": "request",
   "name-taken": "request",
   /** Too many attempts, or too much asked at a time: later it may do. */
   "slow-down": "request",

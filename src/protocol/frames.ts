@@ -118,6 +118,8 @@ function readRequest(frames: readonly Frame[]): Request {
   const body = frames[REQUEST_FRAMES - 1];
   if (body === undefined) throw new ProtocolError("malformed", "the message has too few frames");
   if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
+  if (kind !== "sync" && body.byteLength > BOUNDS.smallBodyBytes)
+    throw new ProtocolError("too-large", `the body of a ${kind} request may have ${BOUNDS.smallBodyBytes} bytes`);
   if (!isRequestId(requestId ?? "")) throw new ProtocolError("malformed", "malformed request id");
   const timeoutMs = readNatural(timeout, MAX_TIMEOUT_MS);
   if (timeoutMs === 0) throw new ProtocolError("malformed", "nobody can answer in no time");

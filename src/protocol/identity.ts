@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { parse, stringify } from "uuid";
 import type { PrincipalId } from "../crdt/access-record.js";
 import { foldName } from "../crdt/item-key.js";
-import { isListId, type ListId } from "./ids.js";
+import type { ListId } from "./ids.js";
 
 /** 128 random bits or more as base64url: what only its holder can know. */
 export type Secret = string;
@@ -30,7 +31,7 @@ export function accountDocumentOf(name: string): ListId {
 
 /** Whether a document's id is that of a name's accounts, and not that of a list. */
 export function isAccountDocument(id: ListId): boolean {
-  return id[14] === ACCOUNTS;
+  return id[14] === `${ACCOUNTS}`;
 }
 
 /**
@@ -43,29 +44,39 @@ export function listIdOf(founder: PrincipalId, nonce: Secret): ListId {
 
 /** What a device is called that holds this secret, whether or not anybody is logged in there. */
 export function deviceOf(secret: Secret): PrincipalId {
-  return createHash("sha256").update("aisle device\0").update(secret).digest("base64url").slice(0, 22);
+  return principalFrom("aisle device", secret, "_d");
 }
 
-/** The version digit of a UUID tells what it names: a list's id looks random, as it is to all but its founder. */
-const [LISTS, ACCOUNTS] = ["4", "8"] as const;
+/**
+ * What an account is called that somebody registered under this name with a nonce of theirs. An id that is made from both can
+ * be had under no other name: nobody registers as somebody who is there already.
+ */
+export function accountOf(name: string, nonce: Secret): PrincipalId {
+  return principalFrom("aisle account id", `${foldName(name)}\0${nonce}`, "_a");
+}
 
-/** A UUID of this version, whose other bits are a hash's. */
-function idFrom(domain: string, text: string, version: string): ListId {
+/** Begins as no account's name does, so that an id is never taken for a name, nor a name for an id. */
+function principalFrom(domain: string, text: string, kind: string): PrincipalId {
+  const hash = createHash("sha256").update(`${domain}\0`).update(text).digest("base64url");
+  return kind + hash.slice(0, 22);
+}
+
+/** The version of a UUID tells what it names: a list's id looks random, as it is to all but its founder. */
+const [LISTS, ACCOUNTS] = [4, 8] as const;
+
+/** A UUID of this version (RFC 9562), whose other bits are a hash's. */
+function idFrom(domain: string, text: string, version: number): ListId {
   const bytes = createHash("sha256").update(`${domain}\0`).update(text).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const uuid = uuidOf(bytes);
-  return `${uuid.slice(0, 14)}${version}${uuid.slice(15)}`;
-}
-
-function uuidOf(bytes: Buffer): ListId {
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return stringify(bytes);
 }
 
 const INVITATION = /^inv-([0-9A-Za-z_-]{43})$/;
 
 /** The text that a person sends to another: the list's id and the secret. */
 export function invitationText(listId: ListId, secret: Secret): string {
-  const bytes = Buffer.concat([Buffer.from(listId.replaceAll("-", ""), "hex"), Buffer.from(secret, "base64url")]);
+  const bytes = Buffer.concat([parse(listId), Buffer.from(secret, "base64url")]);
   return `inv-${bytes.toString("base64url")}`;
 }
 
@@ -74,8 +85,12 @@ export function readInvitation(text: string): { readonly listId: ListId; readonl
   const encoded = INVITATION.exec(text.trim())?.[1];
   if (encoded === undefined) return null;
   const bytes = Buffer.from(encoded, "base64url");
-  const listId = uuidOf(bytes.subarray(0, 16));
-  return isListId(listId) ? { listId, secret: bytes.subarray(16).toString("base64url") } : null;
+  try {
+    return { listId: stringify(bytes), secret: bytes.subarray(16).toString("base64url") };
+  } catch {
+    // The bits are no UUID's.
+    return null;
+  }
 }
 
 /**

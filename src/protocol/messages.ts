@@ -19,7 +19,7 @@ export type NewestOperation = v.InferOutput<typeof NewestOperationSchema>;
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 /** A part that the list's own decoder reads; the schema only says that it is there. */
-export const encodedState = v.array(v.unknown());
+export const encodedState = v.custom<readonly unknown[]>(Array.isArray, "not an array");
 
 const FoundingSchema = v.strictObject({
   nonce: v.pipe(v.string(), v.check(isSecret, "not a nonce")),

@@ -101,6 +101,8 @@ async function readJson<T>(path: string, isSecret: boolean): Promise<T | null> {
   } catch (error) {
     if (isErrno(error, "ENOENT")) return null;
     if (error instanceof KeyFileError) throw error;
+    // What the parser says would show what is in it.
+    if (error instanceof SyntaxError) throw new KeyFileError(`${path} cannot be used: it is damaged`);
     throw new KeyFileError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

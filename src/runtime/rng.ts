@@ -1,5 +1,4 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { v4 } from "uuid";
 
 /** 64 random bits as 11 characters of base64url: names replicas, operations, requests and connections. */
 export function randomId(): string {
@@ -9,11 +8,6 @@ export function randomId(): string {
 /** 128 random bits as 22 characters of base64url: what only its holder can know. */
 export function randomSecret(): string {
   return randomBytes(16).toString("base64url");
-}
-
-/** A random UUID: names an account, for good. */
-export function randomAccountId(): string {
-  return v4();
 }
 
 /** Where the numbers of one run's questions begin: so far from those of any other run that none is used twice. */

@@ -72,6 +72,8 @@ async function receiveAll(socket: Receivable, onMessage: (frames: Frame[]) => vo
     try {
       frames = await socket.receive();
     } catch {
+      // It may throw at once, as long as it is being unbound: others have to get a turn to end that.
+      await new Promise((resolve) => setImmediate(resolve));
       continue;
     }
     onMessage(frames);

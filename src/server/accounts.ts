@@ -5,7 +5,7 @@ import { decodeAccountRequest, type AccountRequest } from "../protocol/account-m
 import { ProtocolError } from "../protocol/errors.js";
 import { bodyFrame, type Request } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
-import { accountDocumentOf, hashOfSecret } from "../protocol/identity.js";
+import { accountDocumentOf, accountOf, hashOfSecret } from "../protocol/identity.js";
 import { needsLogin } from "./access.js";
 import { decline, refusing, storageFailed, type Answer } from "./answers.js";
 import { Attempts } from "./attempts.js";
@@ -76,7 +76,7 @@ export class Accounts {
     accounts.join(record);
     switch (request.do) {
       case "register":
-        this.#register(the, request, accounts);
+        this.#register(the, request, accounts, copies);
         break;
       case "login":
         this.#login(the, request, accounts, copies);
@@ -99,26 +99,28 @@ export class Accounts {
     }
   }
 
-  #register(the: Case, request: Do<"register">, { accounts }: AccountRecord): void {
-    const known = accounts.get(request.id);
+  #register(the: Case, request: Do<"register">, { accounts }: AccountRecord, copies: Copies): void {
+    const id = accountOf(request.name, request.nonce);
+    const known = accounts.get(id);
+    if (known !== undefined) {
+      // Asked again, by whoever has the nonce and the password: the first answer is given again.
+      const own = new Map([[id, known]]);
+      this.#withPassword(the, request.password, own, copies, (found) => this.#admit(the, found, request.login));
+      return;
+    }
     const guard: Guard = (now) => {
-      if (now.size === 0 || now.has(request.id)) return;
+      if (now.size === 0 || now.has(id)) return;
       throw new ProtocolError("name-taken", "somebody has this name already");
     };
     guard(accounts);
-    const hash = known?.password.get() ?? { cost: COST };
-    this.jobs.derive(request.password, hash, (derived) =>
+    this.jobs.derive(request.password, { cost: COST }, (derived) =>
       this.#safely(the, () => {
         if (derived === null) throw new ProtocolError("internal", "the password could not be hashed");
-        const account = known ?? new Account();
-        // The same id again is the same registration again; under another password it is somebody else's.
-        if (known !== undefined && !isSame(known.password.get(), derived)) throw wrong();
-        if (known === undefined) {
-          account.name = request.name;
-          account.password.write(derived);
-          for (const code of request.recoveryCodes) account.recoveryCodes.set(code, new RecoveryCode());
-        }
-        this.#admit(the, { id: request.id, account }, request.login, guard);
+        const account = new Account();
+        account.name = request.name;
+        account.password.write(derived);
+        for (const code of request.recoveryCodes) account.recoveryCodes.set(code, new RecoveryCode());
+        this.#admit(the, { id, account }, request.login, guard);
       }),
     );
   }

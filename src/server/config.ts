@@ -17,6 +17,8 @@ export interface ServerConfig extends HeartbeatTimes, LinkTimes, Replication, Qu
   readonly dataDir: string;
   /** Whether the cluster has an operator's key, without which nobody may change it. */
   readonly hasOperator: boolean;
+  /** How long a server that comes back with lists may look for others to compare them with before it serves. */
+  readonly compareFirstMs: number;
   /** How many lists stay in memory while nobody uses them. */
   readonly residentLists: number;
 }
@@ -35,6 +37,7 @@ const DEFAULTS = {
   answerAfterMs: 700,
   endAfterMs: 1_500,
   antiEntropyIntervalMs: 5_000,
+  compareFirstMs: 3_000,
   residentLists: 1_000,
   peers: [],
   hasOperator: false,

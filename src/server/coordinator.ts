@@ -172,17 +172,18 @@ function certainly<T>({ isCertain }: Copies, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const isFinal = isCertain || !(error instanceof ProtocolError) || error.code !== "not-allowed";
+    const isAboutRights = error instanceof ProtocolError && ["not-allowed", "read-only"].includes(error.code);
+    const isFinal = isCertain || !isAboutRights;
     throw isFinal ? error : tooFew();
   }
 }
 
 function requireMayWrite(access: AccessRecord, role: Role, list: ShoppingList, delta: ShoppingList | null): void {
   if (delta === null) return;
-  if (role === "viewer") throw new ProtocolError("not-allowed", "viewers of the list may not change it");
+  if (role === "viewer") throw new ProtocolError("read-only", "viewers of the list may not change it");
   // Deleting is for owners, and where nobody in particular is, for everybody.
   if (role === "owner" || access.isOpen || !isWritten(delta.deleted, list.deleted)) return;
-  throw new ProtocolError("not-allowed", "only an owner of the list may delete it or bring it back");
+  throw new ProtocolError("read-only", "only an owner of the list may delete it or bring it back");
 }
 
 /** Whether joining `given` would leave another value, or the same one harder to replace. */

@@ -71,6 +71,10 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #links: BrokerLinks;
   readonly #requests: RequestHandler;
   readonly #tenure: Tenure;
+  readonly #isBack: boolean;
+  /** Peers that this run has compared everything with. */
+  readonly #level = new Set<ServerId>();
+  #startedAt: Millis = 0;
   #now: Millis = 0;
   #nextTag: number;
   #effects: ServerEffect[] = [];
@@ -83,6 +87,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#nextTag = beginnings.firstTag;
     const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
     this.#replica = new Replica(this, config.residentLists, beginnings.lists, (listId) => this.#onChange(listId));
+    const others = beginnings.members.filter(({ id, status }) => id !== config.id && status !== "removed");
+    this.#isBack = this.#replica.lists().size > 0 && others.length > 0;
     for (const listId of this.#replica.lists()) this.#tree.invalidate(listId);
     this.#roster = new Roster(this, config.advertised, config, config.peers.length, beginnings.members, (moved) =>
       this.#onTable(moved),
@@ -121,6 +127,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       coordinator: new Coordinator(this, this.#replica, this.#quorums, authority, config),
       accounts: new Accounts(this, this.#replica, this.#quorums, this.#jobs, config),
       hasOperator: config.hasOperator,
+      isReady: () => this.#isReady(),
       replication: config,
     });
   }
@@ -162,6 +169,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   /** Begins; called once, before any `step`. */
   start(now: Millis): readonly ServerEffect[] {
     this.#now = now;
+    this.#startedAt = now;
     this.emit({ type: "save-members", members: this.#roster.members() });
     this.#peers.start();
     this.#links.start();
@@ -319,7 +327,17 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       });
       return;
     }
+    this.#level.add(peer);
     this.#tenure.onLevelWith(peer);
+  }
+
+  /**
+   * Whether requests are answered yet. Who comes back may have missed who was put out of a list meanwhile, so it first compares
+   * all it has with as many others as make it certain; where there is nobody to compare with, it does not wait for ever.
+   */
+  #isReady(): boolean {
+    const isLevel = this.#level.size >= this.config.readQuorum - 1;
+    return !this.#isBack || isLevel || this.#now - this.#startedAt >= this.config.compareFirstMs;
   }
 
   #health(): ServerHealth {

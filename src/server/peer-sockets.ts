@@ -64,11 +64,6 @@ export class PeerSockets {
     }
   }
 
-  /** Lets all subscribers go, who come back. */
-  async cutOff(): Promise<void> {
-    await this.#publisher?.cutOff();
-  }
-
   async close(): Promise<void> {
     for (const subscriber of this.#subscribers.values()) subscriber.close();
     await this.#publisher?.close();

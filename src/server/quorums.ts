@@ -1,7 +1,8 @@
-import type { Document } from "../crdt/document.js";
+import { decodeDocument, Document, encodeDocument } from "../crdt/document.js";
 import type { Replication } from "../protocol/cluster-messages.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
+import { orMalformed } from "../protocol/messages.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Exchanges } from "./exchanges.js";
 import { Quorum, type QuorumMove, type QuorumTimes } from "./quorum.js";
@@ -26,6 +27,11 @@ export interface Copies {
 /** What it throws is logged and goes no further: whoever asks for an answer takes care of that (see `refusing`). */
 export type Then = (document: Document, copies: Copies) => void;
 export type Failed = (problem: string) => void;
+
+/** A record that others, or the next start, could not read would stop more than itself. @throws ProtocolError */
+function requireReadable({ access, accounts }: Document): void {
+  orMalformed(() => decodeDocument(encodeDocument(new Document(undefined, access, accounts))));
+}
 
 interface Coordination {
   readonly listId: ListId;
@@ -73,6 +79,7 @@ export class Quorums {
 
   /** Joins `delta` in and calls `then` once it is on disk on W servers, or on as many as can be had in time. */
   store(listId: ListId, delta: Document, then: Then, failed: Failed): void {
+    requireReadable(delta);
     const begin = (document: Document): void => {
       if (!document.includes(delta)) {
         this.replica.join(listId, document, delta);

@@ -1,6 +1,6 @@
 import { decodeRemoval, type Copy, type Inspection, type Replication } from "../protocol/cluster-messages.js";
 import { ProtocolError } from "../protocol/errors.js";
-import { bodyFrame, type Request } from "../protocol/frames.js";
+import { bodyFrame, REQUEST_SUBJECTS, type Request } from "../protocol/frames.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { AntiEntropy } from "./anti-entropy.js";
@@ -27,6 +27,8 @@ export interface Parts {
   readonly accounts: Accounts;
   /** Whether there is an operator's key, so that only its holder may look into servers and change the cluster. */
   readonly hasOperator: boolean;
+  /** Whether this server knows what it has to know to judge anybody's request. */
+  readonly isReady: () => boolean;
   readonly replication: Replication;
 }
 
@@ -50,6 +52,8 @@ export class RequestHandler {
   /** The answer where it can be given at once, else null; then it comes later. */
   #answerTo(request: Request, caller: Caller, answer: Answer): unknown {
     const listId = request.listId ?? "";
+    if (REQUEST_SUBJECTS[request.kind] === "list" && !this.parts.isReady())
+      throw new ProtocolError("unavailable", "the server has just come back, and compares what it has with the others");
     switch (request.kind) {
       case "sync":
         this.parts.coordinator.onSync(request, caller, answer);

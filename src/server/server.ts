@@ -9,7 +9,6 @@ import { Driver } from "../runtime/driver.js";
 import { DamagedFileError, DurableJsonFile } from "../runtime/durable-file.js";
 import type { CurveKeys, TokenKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
-import { MemoryGuard, type MemoryLimits } from "../runtime/memory-guard.js";
 import { randomTag } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
 import { CredentialChecker } from "./credential-checker.js";
@@ -20,9 +19,6 @@ import { JournalStore } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
 import { Passwords } from "./passwords.js";
 import type { ServerEffect, ServerEvent, Work, WorkResult } from "./turn.js";
-
-/** Two passwords being hashed take 256 MB of it, and a thread each. */
-const MEMORY: MemoryLimits = { suspiciousBytes: 420 * 2 ** 20, mostBytes: 430 * 2 ** 20 };
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 
@@ -112,7 +108,6 @@ class Server implements RunningServer {
 
   readonly #credentials: CredentialChecker;
   readonly #passwords = new Passwords();
-  readonly #guard: MemoryGuard;
 
   constructor(
     config: ServerConfig,
@@ -142,8 +137,6 @@ class Server implements RunningServer {
       },
       onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
     });
-    const publisher = { name: "publish", cutOff: () => sockets.cutOff() };
-    this.#guard = new MemoryGuard([publisher], MEMORY, logger, () => undefined);
     this.#driver.start((now) => node.start(now));
   }
 
@@ -176,7 +169,6 @@ class Server implements RunningServer {
   async stop(): Promise<void> {
     // First what is being written, whose answers still go out; then goodbye.
     this.#isStopping = true;
-    this.#guard.stop();
     await this.store.close();
     await this.#saved;
     for (const connection of this.#connections) connection.send({ type: "goodbye" });

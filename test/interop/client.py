@@ -69,7 +69,7 @@ def list_id(founder, nonce):
 
 
 def device_id(secret):
-    return base64url(hashlib.sha256(f"aisle device\0{secret}".encode()).digest())[:22]
+    return "_d" + base64url(hashlib.sha256(f"aisle device\0{secret}".encode()).digest())[:22]
 
 
 def secret_hash(secret):
@@ -185,7 +185,7 @@ class Client:
         self.account, self.token = answer["account"], answer["token"]["text"]
 
     def register(self, name, password):
-        self._log_in("register", name, id=new_id(), password=password, recoveryCodes=[])
+        self._log_in("register", name, nonce=new_secret(), password=password, recoveryCodes=[])
 
     def login(self, name, password):
         self._log_in("login", name, password=password)

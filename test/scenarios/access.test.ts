@@ -89,7 +89,7 @@ describe("a member", () => {
     server.sync(READ, member);
     expect(server.level(10, "s2")).toEqual(["to #1: milk 1, on 2 of 2"]);
     server.sync(change(), member);
-    expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
+    expect(server.level(20, "s2")).toEqual(["to #2: read-only"]);
     server.sync(change(), member);
     server.at(120, tick);
     // Another server may know that the viewer has become an editor.
@@ -107,7 +107,7 @@ describe("a member", () => {
     const server = keeping(editor());
     const list = milk();
     server.sync({ ...READ, delta: list.setDeleted(author("b"), true), seen: list.seen }, member);
-    expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
+    expect(server.level(10, "s2")).toEqual(["to #1: read-only"]);
     server.access({ do: "set-visibility", visibility: "open" }, member);
     expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
   });

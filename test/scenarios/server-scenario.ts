@@ -75,6 +75,7 @@ export class ServerScenario {
       publish: "tcp://s1:1",
       dataDir: "d",
       residentLists: 1,
+      compareFirstMs: 0,
       replicas,
       writeQuorum: quorum,
       readQuorum: quorum,

@@ -9,7 +9,7 @@ import {
 } from "../../protocol/account-messages.js";
 import { accountDocumentOf, hashOfSecret, isAccountName, isSecret } from "../../protocol/identity.js";
 import { wallClockMs } from "../../runtime/clock.js";
-import { randomAccountId, randomId, randomSecret } from "../../runtime/rng.js";
+import { randomId, randomSecret } from "../../runtime/rng.js";
 import { AisleError, EXIT, refused, usageError } from "../errors.js";
 import type { LoginFile } from "../data-folder.js";
 import { RefusedError } from "../session.js";
@@ -163,7 +163,7 @@ async function register(context: Context, name: string, password: string): Promi
   const request: AccountRequest = {
     do: "register",
     name,
-    id: randomAccountId(),
+    nonce: randomSecret(),
     password,
     recoveryCodes: codes.map(hashOfSecret),
     login: freshLogin(),

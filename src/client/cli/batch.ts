@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import type { Command } from "commander";
 import { AisleError, EXIT, usageError } from "../errors.js";
 import { actWith, word, type Act, type Parsed } from "./command.js";
+import { jsonText } from "../text.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { asAisleError, errorJson, errorLine } from "./failures.js";
 import { shellWords } from "./shell-words.js";
@@ -123,7 +124,7 @@ class Batch {
       error === null
         ? { line, exit: EXIT.done, result: result?.value }
         : { line, exit: error.exitCode, ...(errorJson(error) as object) };
-    if (ndjson === true) process.stdout.write(`${JSON.stringify(told)}\n`);
+    if (ndjson === true) process.stdout.write(`${jsonText(told)}\n`);
     else if (json === true) this.#values.push(told);
     else if (error === null && result?.text !== "") process.stdout.write(`${result?.text ?? ""}\n`);
     if (error !== null) say(`aisle: line ${line}: ${errorLine(error)}`);

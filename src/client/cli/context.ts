@@ -177,9 +177,12 @@ export class Context {
 
   /** Says with each request which device asks, and who is logged in on it. */
   async authentication(): Promise<Authentication> {
-    const { device, login } = await this.workspace.credentials();
-    const text = writeCredentials({ device, account: login?.token ?? null, operator: null });
-    return () => text;
+    // Known from now on; who is logged in may change while this runs.
+    await this.workspace.credentials();
+    return async () => {
+      const { device, login } = await this.workspace.credentials();
+      return writeCredentials({ device, account: login?.token ?? null, operator: null });
+    };
   }
 
   async synchronizer(): Promise<Synchronizer> {

@@ -116,7 +116,10 @@ async function syncAll(
 function failureOf(results: readonly ListSync[]): AisleError | null {
   const refused = results.find(({ refusal }) => refusal !== null)?.refusal ?? null;
   if (refused !== null) {
-    const hint = "your changes are kept aside: see `aisle status`";
+    const isWaiting = refused.code === "not-allowed";
+    const hint = isWaiting
+      ? "your changes wait here; `aisle whoami` shows who you are, and an owner can let you in"
+      : "your changes are kept aside: see `aisle status`";
     const message = `the cluster refused: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }

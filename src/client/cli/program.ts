@@ -3,6 +3,7 @@ import { registerAccounts } from "./accounts.js";
 import { registerBatch } from "./batch.js";
 import { registerCluster } from "./cluster.js";
 import type { Act } from "./command.js";
+import { registerHistory } from "./history.js";
 import { registerItems } from "./items.js";
 import { registerLists } from "./lists.js";
 import { registerOnline } from "./online.js";
@@ -41,6 +42,7 @@ export function buildProgram(act: Act, scriptPath: string): Command {
   registerLists(program, act);
   registerItems(program, act);
   registerTransfer(program, act);
+  registerHistory(program, act);
   registerOnline(program, act);
   registerAccounts(program, act);
   registerSharing(program, act);

@@ -4,7 +4,7 @@ import type { Item } from "../../crdt/shopping-list.js";
 import { untilAskedToStop } from "../../runtime/signals.js";
 import type { LocalList } from "../local-list.js";
 import { renderItem, renderList, type Style } from "../render.js";
-import { displayable } from "../text.js";
+import { displayable, jsonText } from "../text.js";
 import { itemView, listView, sortedItems, type ItemView } from "../views.js";
 import { optionalWord, type Act } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
@@ -83,7 +83,7 @@ class EventLines {
   }
 
   #print(event: WatchEvent): void {
-    process.stdout.write(`${JSON.stringify(event)}\n`);
+    process.stdout.write(`${jsonText(event)}\n`);
   }
 }
 
