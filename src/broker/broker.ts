@@ -22,7 +22,7 @@ import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
 
 /** What waits for its last frame, and what malloc keeps of it, may take so much. */
-const MEMORY: MemoryLimits = { suspiciousBytes: 160 * 2 ** 20, mostBytes: 320 * 2 ** 20 };
+const MEMORY: MemoryLimits = { suspiciousBytes: 160 * 2 ** 20, mostBytes: 256 * 2 ** 20 };
 
 /** Null where it talks in clear text. */
 export interface BrokerKeys {
@@ -88,6 +88,7 @@ class Broker implements RunningBroker {
     const guarded = Object.entries({ frontend, updates, backend }).map(([name, socket]) => ({
       name,
       cutOff: () => socket.cutOff(),
+      listenAgain: () => socket.listenAgain(),
     }));
     const hopeless = "somebody filled its memory, which the system does not take back: start it again";
     this.#guard = new MemoryGuard(guarded, MEMORY, logger, () => this.#fail(new HopelessError(hopeless)));

@@ -19,7 +19,6 @@ const LIMITS = {
   attemptTimeoutMs: 1_000,
   mostPending: 10_000,
   mostPendingOfOne: 64,
-
   mostPendingBytes: 64 * 1024 * 1024,
 } as const;
 

@@ -1,10 +1,11 @@
 import { monotonicMs } from "./clock.js";
 import type { Logger } from "./logger.js";
 
-/** Something that can let go of all its peers and what they have sent, and be there again at once. */
+/** Something that can let go of all its peers and of what they have sent, and be there again. */
 export interface Cuttable {
   readonly name: string;
   cutOff(): Promise<void>;
+  listenAgain(): Promise<void>;
 }
 
 export interface MemoryLimits {
@@ -13,26 +14,28 @@ export interface MemoryLimits {
   readonly mostBytes: number;
 }
 
-/** At some hundred megabytes a second, which is what one peer can send, this is a few megabytes. */
-const LOOK_EVERY_MS = 25;
+/** At a gigabyte a second, which is what one peer on the same machine can send, this is ten megabytes. */
+const LOOK_EVERY_MS = 10;
 
 /** How much more than after the last cut makes another one, where memory was not given back. */
-const STEP_BYTES = 24 * 1024 * 1024;
+const STEP_BYTES = 24 * 2 ** 20;
 
-/** Two cuts so close to each other mean that the first was of the wrong socket. */
-const SOON_MS = 150;
+/** What malloc gives back comes in one piece, some time after the socket was closed. */
+const RELEASE_MS = 150;
+
+/** No noise of the program itself. */
+const GROWTH_BYTES = 8 * 2 ** 20;
 
 /**
  * Cuts off who fills this process's memory. ZeroMQ hands on a message when its last frame has come and keeps the frames until
  * then, without a limit and out of sight: all that shows of a peer that never ends its message is memory. Closing the socket
- * frees it; whoever meant well connects again by itself. Where malloc does not give it back to the system, in spite of
- * `MALLOC_SETTINGS`, a bit more is allowed each time, up to `mostBytes`; beyond that only a new process helps.
+ * frees it, and the guilty socket is the one without which memory stops growing; whoever meant well connects again by itself.
+ * Where malloc does not give it back to the system, in spite of `MALLOC_SETTINGS`, a bit more is allowed each time, up to
+ * `mostBytes`; beyond that only a new process helps.
  */
 export class MemoryGuard {
   readonly #timer: NodeJS.Timeout;
   #floor = 0;
-  #lastCutAt = -Infinity;
-  #next = 0;
   #isCutting = false;
 
   /** @param sockets in the order of suspicion */
@@ -52,23 +55,49 @@ export class MemoryGuard {
 
   async #look(): Promise<void> {
     const { suspiciousBytes, mostBytes } = this.limits;
-    if (this.#isCutting || residentBytes() <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
+    const bytes = residentBytes();
+    if (this.#isCutting || bytes <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
+    if (bytes > mostBytes) {
+      this.stop();
+      this.onHopeless();
+      return;
+    }
     this.#isCutting = true;
-    const isSoon = monotonicMs() - this.#lastCutAt < SOON_MS;
-    this.#next = isSoon ? (this.#next + 1) % this.sockets.length : 0;
     try {
-      const bytes = residentBytes();
-      await this.sockets[this.#next]?.cutOff();
-      const facts = { socket: this.sockets[this.#next]?.name, bytes, left: residentBytes() };
-      this.logger.warn({ event: "peers-cut-off", ...facts });
+      const cut = await this.#cut();
+      this.#floor = residentBytes();
+      this.logger.warn({ event: "peers-cut-off", sockets: cut, bytes, left: this.#floor });
     } catch (error) {
       this.logger.error({ event: "cut-off-failed", problem: String(error) });
     }
-    this.#floor = residentBytes();
-    this.#lastCutAt = monotonicMs();
     this.#isCutting = false;
-    if (this.#floor > mostBytes) this.onHopeless();
   }
+
+  /** Takes away sockets until memory grows no more, then brings them back. */
+  async #cut(): Promise<readonly string[]> {
+    const away: Cuttable[] = [];
+    for (const socket of this.sockets) {
+      away.push(socket);
+      await socket.cutOff();
+      if (!(await stillGrows())) break;
+    }
+    for (const socket of away) await socket.listenAgain();
+    return away.map(({ name }) => name);
+  }
+}
+
+/** Waits until memory has fallen, grows on, or the time is up. What is new while the old is being freed would keep it from falling. */
+async function stillGrows(): Promise<boolean> {
+  const end = monotonicMs() + RELEASE_MS;
+  const first = residentBytes();
+  for (let [before, lowest] = [Infinity, first]; monotonicMs() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    const now = residentBytes();
+    if (now > lowest + GROWTH_BYTES) return true;
+    if (now >= before && now < first / 2) return false;
+    [before, lowest] = [now, Math.min(lowest, now)];
+  }
+  return false;
 }
 
 function residentBytes(): number {

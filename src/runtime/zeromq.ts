@@ -3,7 +3,6 @@ import { BOUNDS } from "../protocol/bounds.js";
 import type { Address } from "../protocol/address.js";
 import type { Frame } from "../protocol/frames.js";
 import { toFront, type Security } from "./curve.js";
-import { monotonicMs } from "./clock.js";
 import { randomId } from "./rng.js";
 
 /** What CURVE adds to a frame. */
@@ -110,13 +109,15 @@ class BoundSocket<S extends Router | XPublisher> {
     this.#queue.push(frames);
   }
 
-  /** Drops all connections, with what came over them and is not whole yet, and listens again. */
+  /** Drops all connections, with what came over them and is not whole yet. */
   async cutOff(): Promise<void> {
     const old = this.#socket;
     await old.unbind(this.endpoint).catch(() => undefined);
     old.close();
-    // What a new socket needs would lie behind what the old one is about to free, and keep malloc from giving that back.
-    await fallen(RELEASE_MS);
+  }
+
+  /** After a cut: for peers that connect anew. */
+  async listenAgain(): Promise<void> {
     for (let attempt = 1; !this.#isClosed; attempt++) {
       const fresh = this.make();
       try {
@@ -141,19 +142,6 @@ class BoundSocket<S extends Router | XPublisher> {
   }
 }
 
-/** Waits until memory has fallen and falls no more, or the time is up. */
-async function fallen(mostMs: number): Promise<void> {
-  const end = monotonicMs() + mostMs;
-  const first = process.memoryUsage.rss();
-  for (let before = Infinity; monotonicMs() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, REBIND_PAUSE_MS));
-    const now = process.memoryUsage.rss();
-    if (now >= before && now < first / 2) return;
-    before = now;
-  }
-}
-
-const RELEASE_MS = 150;
 const MOST_REBINDS = 200;
 const REBIND_PAUSE_MS = 10;
 
@@ -161,6 +149,7 @@ export interface RouterSocket {
   /** Dropped where the peer is gone. */
   send(peer: string, frames: readonly Frame[]): void;
   cutOff(): Promise<void>;
+  listenAgain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -179,6 +168,7 @@ export async function bindRouter(
   return {
     send: (peer, frames) => bound.send([Buffer.from(peer, "latin1"), ...frames]),
     cutOff: () => bound.cutOff(),
+    listenAgain: () => bound.listenAgain(),
     close: () => bound.close(),
   };
 }
@@ -217,6 +207,7 @@ export function connectDealer(
 export interface PublisherSocket {
   publish(frames: readonly Frame[]): void;
   cutOff(): Promise<void>;
+  listenAgain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -237,6 +228,7 @@ export async function bindPublisher(
   return {
     publish: (frames) => bound.send([...frames]),
     cutOff: () => bound.cutOff(),
+    listenAgain: () => bound.listenAgain(),
     close: () => bound.close(),
   };
 }
