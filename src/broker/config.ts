@@ -11,7 +11,7 @@ export interface BrokerConfig extends HeartbeatTimes {
   /** Requests under way, and their bodies' bytes, beyond which further ones are turned away. */
   readonly mostPending: number;
   readonly mostPendingBytes: number;
-  /** Requests of one connection under way, so that nobody takes up the others' room. */
+  /** Requests of one connection under way, so that nobody takes up the others' room; one that hashes a password counts for 16. */
   readonly mostPendingOfOne: number;
 }
 

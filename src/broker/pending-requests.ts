@@ -21,10 +21,17 @@ export interface PendingRequest {
   readonly clientGoneAt: Millis;
 }
 
+/** Hashing a password takes so much longer than anything else that few may wait for it at a time. */
+const ACCOUNT_WEIGHT = 16;
+
+function weightOf({ kind }: Request): number {
+  return kind === "account" ? ACCOUNT_WEIGHT : 1;
+}
+
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
-  readonly #countByClient = new Map<string, number>();
+  readonly #loadByClient = new Map<string, number>();
   #nextTag: number;
   #bytes = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
@@ -44,9 +51,13 @@ export class PendingRequests {
     return this.#bytes;
   }
 
-  /** How many requests a connection has under way. */
-  countOf(client: string): number {
-    return this.#countByClient.get(client) ?? 0;
+  /** What a connection would have under way with this request, which counts for more where it takes longer. */
+  loadWith(client: string, request: Request): number {
+    return this.#loadOf(client) + weightOf(request);
+  }
+
+  #loadOf(client: string): number {
+    return this.#loadByClient.get(client) ?? 0;
   }
 
   /** Registers a request; it is nowhere until it is assigned. */
@@ -63,7 +74,7 @@ export class PendingRequests {
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);
-    this.#countByClient.set(client, this.countOf(client) + 1);
+    this.#loadByClient.set(client, this.loadWith(client, request));
     this.#bytes += request.body.byteLength;
     return opened;
   }
@@ -77,9 +88,9 @@ export class PendingRequests {
   drop(pending: PendingRequest): void {
     if (!this.#byTag.delete(pending.tag)) return;
     this.#bytes -= pending.request.body.byteLength;
-    const left = this.countOf(pending.client) - 1;
-    if (left > 0) this.#countByClient.set(pending.client, left);
-    else this.#countByClient.delete(pending.client);
+    const left = this.#loadOf(pending.client) - weightOf(pending.request);
+    if (left > 0) this.#loadByClient.set(pending.client, left);
+    else this.#loadByClient.delete(pending.client);
   }
 
   /** Gives the request to a server until `endsAt`. */

@@ -106,13 +106,9 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#reply(client, request, { kind: "reply", body: bodyFrame(this.#status()) });
       return;
     }
-    if (this.#pending.countOf(client) >= this.config.mostPendingOfOne) {
-      this.#refuse(
-        client,
-        request,
-        "slow-down",
-        `a connection may have ${this.config.mostPendingOfOne} requests waiting`,
-      );
+    const { mostPendingOfOne } = this.config;
+    if (this.#pending.loadWith(client, request) > mostPendingOfOne) {
+      this.#refuse(client, request, "slow-down", `a connection may have ${mostPendingOfOne} requests waiting`);
       return;
     }
     const isFull = this.#pending.size >= this.config.mostPending;
@@ -255,12 +251,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   /** What was asked of a server that is gone is asked of the next one at once. */
-  #lose(now: Millis, server: LiveServer, event: string): void {
+  #lose(now: Millis, server: LiveServer, event: "server-left" | "server-expired"): void {
     this.#queue.remove(server);
     this.#log(event, { server: server.id, servers: this.#queue.size });
     for (const pending of this.#pending.of(server.id)) {
       // Should it be the request that servers fall silent over, it does not get all of them.
-      if (++pending.lost < MOST_LOST) this.#retry(now, pending);
+      if (event === "server-expired") pending.lost++;
+      if (pending.lost < MOST_LOST) this.#retry(now, pending);
       else {
         this.#pending.drop(pending);
         this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");

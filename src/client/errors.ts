@@ -53,6 +53,7 @@ const REFUSALS: Partial<Record<ErrorCode, readonly [ExitCode, string]>> = {
   "read-only": [EXIT.notAllowed, "ask an owner of the list to make you an editor"],
   "name-taken": [EXIT.refused, "choose another name, or log in with `aisle login NAME`"],
   refused: [EXIT.refused, "see `aisle help`"],
+  "stale-basis": [EXIT.refused, "look with `aisle members` and try again"],
   "slow-down": [EXIT.refused, "nothing was lost; wait a little"],
   "too-large": [EXIT.refused, "make it smaller"],
   "no-such-list": [EXIT.notFound, "check the id"],

@@ -84,6 +84,11 @@ export class AccessRecord implements Lattice<AccessRecord> {
     return this.visibility.get() === "open";
   }
 
+  /** How often roles or the visibility were changed: grows with each change, and never falls by a join. */
+  get version(): number {
+    return [...this.members.values()].reduce((sum, { standing }) => sum + standing.steps, this.visibility.steps);
+  }
+
   /** Null for strangers and for those who have left or were thrown out. */
   roleOf(principal: PrincipalId): Role | null {
     const standing = this.members.get(principal)?.standing.get() ?? null;

@@ -23,9 +23,9 @@ const AccessRequestSchema = v.variant("do", [
   v.strictObject({ do: v.literal("revoke-invitation"), hash }),
   v.strictObject({ do: v.literal("join"), secret: v.pipe(v.string(), v.check(isSecret, "not a secret")) }),
   /** Gives a member, named by name or id, another role, or none. */
-  v.strictObject({ do: v.literal("set-role"), member: memberName, role: v.nullable(role) }),
+  v.strictObject({ do: v.literal("set-role"), member: memberName, role: v.nullable(role), version: count }),
   v.strictObject({ do: v.literal("leave") }),
-  v.strictObject({ do: v.literal("set-visibility"), visibility: v.picklist(["open", "private"]) }),
+  v.strictObject({ do: v.literal("set-visibility"), visibility: v.picklist(["open", "private"]), version: count }),
   /** Hands what the asking device may do, as a device, to the account that is logged in there. */
   v.strictObject({ do: v.literal("adopt") }),
 ]);
@@ -37,6 +37,8 @@ const AccessReplySchema = v.strictObject({
   /** The asker's role after it. */
   role: v.nullable(role),
   visibility: v.picklist(["open", "private"]),
+  /** What a request that changes roles or visibility has to name, so that a late copy of an older one changes nothing. */
+  version: count,
   members: v.array(v.strictObject({ id: v.string(), name: v.string(), role })),
   /** For owners; expired, revoked and used up ones are left out. */
   invitations: v.array(v.strictObject({ hash: v.string(), role, expires: count, uses: count, used: count })),

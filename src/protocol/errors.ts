@@ -8,7 +8,7 @@ export const ERROR_CODES = {
   "too-large": "request",
   "unknown-kind": "request",
   "no-such-list": "request",
-  /** The sender's replica id has operations here that the sender may not know: see `SyncRequest.basis`. */
+  /** Something happened since that the sender may not know: see `SyncRequest.basis` and `AccessReply.version`. */
   "stale-basis": "request",
   /** What is asked cannot be done as things stand. */
   refused: "request",

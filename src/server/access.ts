@@ -81,6 +81,10 @@ export function changed(access: AccessRecord, request: AccessRequest, asker: Ask
       break;
   }
   requireRoom(next);
+  // What is so already may be asked again: the answer to the first time was lost.
+  const isNews = next.version !== access.version;
+  if (isNews && "version" in request && request.version !== access.version)
+    throw new ProtocolError("stale-basis", "somebody has changed the list's members meanwhile");
   return next;
 }
 
@@ -190,6 +194,7 @@ export function describe(
   return {
     role,
     visibility: access.isOpen ? "open" : "private",
+    version: access.version,
     // Whoever came by the id alone sees what is on the list, not who shares it.
     members: isMember ? members : [],
     invitations: role === "owner" ? invitations : [],

@@ -7,7 +7,7 @@ import { bodyFrame, type Request } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import { accountDocumentOf, accountOf, hashOfSecret } from "../protocol/identity.js";
 import { needsLogin } from "./access.js";
-import { decline, refusing, storageFailed, type Answer } from "./answers.js";
+import { decline, refusing, storageFailed, tooFew, type Answer } from "./answers.js";
 import { Attempts } from "./attempts.js";
 import type { Caller } from "./caller.js";
 import type { Jobs } from "./jobs.js";
@@ -274,7 +274,9 @@ export class Accounts {
     const store = ({ accounts }: Document): void =>
       refusing(answer, this.turn, () => {
         guard(accounts.accounts);
-        this.quorums.store(documentId, new Document(undefined, undefined, record), then, failed);
+        // Logging in should work where it can; ending a login, or a password, has to hold.
+        const kind = token === null ? "strict-write" : "write";
+        this.quorums.store(documentId, new Document(undefined, undefined, record), kind, then, failed);
       });
     this.replica.use(documentId, store, failed);
   }
@@ -287,10 +289,6 @@ export class Accounts {
 /** One refusal for a wrong name and for a wrong password, so that nobody learns which names there are. */
 function wrong(): ProtocolError {
   return new ProtocolError("unauthenticated", "the name, the password or the code is wrong");
-}
-
-function tooFew(): ProtocolError {
-  return new ProtocolError("unavailable", "too few of the servers that hold this are answering");
 }
 
 function isSame(known: PasswordHash | null, derived: PasswordHash | null): boolean {

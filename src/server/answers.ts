@@ -28,6 +28,10 @@ export function decline(answer: Answer, turn: Turn, { code, message }: ProtocolE
   }
 }
 
+export function tooFew(): ProtocolError {
+  return new ProtocolError("unavailable", "too few of the servers that hold this are answering");
+}
+
 export function storageFailed(problem: string): ProtocolError {
   return new ProtocolError("storage-failed", `the server could not use its disk: ${problem.slice(0, 500)}`);
 }

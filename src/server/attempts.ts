@@ -3,6 +3,7 @@ import type { Millis } from "../protocol/machine.js";
 /** Wrong passwords that may follow each other at once, and how often one more is forgiven. */
 const BURST = 10;
 const FORGIVEN_EVERY_MS = 6_000;
+/** To push one out, somebody has to guess for so long that waiting would have been quicker. */
 const MOST_REMEMBERED = 10_000;
 
 interface Bucket {

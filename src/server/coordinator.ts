@@ -16,10 +16,10 @@ import {
   type SyncRequest,
 } from "../protocol/messages.js";
 import { changed, describe, found, notLetIn, roleOf } from "./access.js";
-import { decline, refusing, storageFailed, type Answer } from "./answers.js";
+import { decline, refusing, storageFailed, tooFew, type Answer } from "./answers.js";
 import type { Authority } from "./authority.js";
 import type { Asker, Caller } from "./caller.js";
-import type { Copies, Quorums } from "./quorums.js";
+import type { Copies, Quorums, WriteKind } from "./quorums.js";
 import type { QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
@@ -67,7 +67,7 @@ export class Coordinator {
         const value = { ...describe(document.access, asker, caller.at), stored, wanted, replicas };
         this.#reply(listId, answer, { kind: "reply", body: bodyFrame(value) });
       };
-      this.#store(listId, new Document(undefined, next), answer, then);
+      this.#store(listId, new Document(undefined, next), "strict-write", answer, then);
     });
   }
 
@@ -117,7 +117,7 @@ export class Coordinator {
     const overflow = request.delta === null ? null : overflowOf(document.list, request.delta);
     if (overflow !== null) throw new ProtocolError("too-large", `a list holds at most ${overflow}`);
     const delta = new Document(request.delta ?? undefined, founded ?? undefined);
-    this.#store(listId, delta, answer, (stored, counts) =>
+    this.#store(listId, delta, "write", answer, (stored, counts) =>
       this.#reply(listId, answer, replyTo(sync, stored, counts, roleOf(stored.access, asker) ?? role)),
     );
   }
@@ -132,10 +132,17 @@ export class Coordinator {
     return founded;
   }
 
-  #store(listId: ListId, delta: Document, answer: Answer, then: (document: Document, copies: Copies) => void): void {
+  #store(
+    listId: ListId,
+    delta: Document,
+    kind: WriteKind,
+    answer: Answer,
+    then: (document: Document, copies: Copies) => void,
+  ): void {
     this.quorums.store(
       listId,
       delta,
+      kind,
       (document, copies) => refusing(answer, this.turn, () => then(document, copies)),
       (problem) => decline(answer, this.turn, storageFailed(problem)),
     );
@@ -161,10 +168,6 @@ function requireCoherent({ delta, seen }: SyncRequest): void {
 /** Nobody is let in, and nobody turned away for good, by a server that does not know who may. */
 function requireRecord(access: AccessRecord, copies: Copies): void {
   if (access.isEmpty) throw copies.isCertain ? notLetIn() : tooFew();
-}
-
-function tooFew(): ProtocolError {
-  return new ProtocolError("unavailable", "too few of the servers that hold this are answering");
 }
 
 /** A refusal by a record that may be out of date is none: another server, or a later time, may know better. */

@@ -16,7 +16,7 @@ export class Jobs {
     return this.#open.size;
   }
 
-  /** Hashes a password: with the salt of one that is known, else with a fresh one. @throws ProtocolError `slow-down` */
+  /** Hashes a password: with the salt of one that is known, else with a fresh one. @throws ProtocolError `unavailable` */
   derive(
     password: string,
     known: Omit<PasswordHash, "key"> | Pick<PasswordHash, "cost">,
@@ -43,7 +43,7 @@ export class Jobs {
   #ask(work: Work, then: (result: WorkResult | null) => void): void {
     // Signing costs nothing, and is for people who are in already.
     if (work.type === "derive" && this.#open.size >= MOST_JOBS)
-      throw new ProtocolError("slow-down", "too many people are logging in: try again");
+      throw new ProtocolError("unavailable", "too many people are logging in");
     const job = this.turn.nextTag();
     this.#open.set(job, then);
     this.turn.emit({ type: "work", job, work });

@@ -16,7 +16,8 @@ export interface QuorumTimes {
 }
 
 export interface QuorumPlan {
-  readonly kind: "read" | "write";
+  /** A strict write counts owners alone: no later read of R owners can miss it. */
+  readonly kind: "read" | "write" | "strict-write";
   readonly self: ServerId;
   /** The first N servers of the preference list. */
   readonly owners: readonly ServerId[];
@@ -37,7 +38,8 @@ export type QuorumMove = { readonly type: "publish" } | { readonly type: "ask"; 
 /**
  * One request at its coordinator (DeCandia et al., "Dynamo", SOSP 2007, sections 4.5 and 4.6): N owners are asked, R of them
  * make a read complete, W durable copies make a write acknowledged. The quorum is sloppy: for an owner that is dead or
- * silent the next living server of the preference list stands in, so a write fails only with the last server.
+ * silent the next living server of the preference list stands in, so a write fails only with the last server. What takes
+ * rights away is written strictly: nobody stands in, and it fails without W owners.
  */
 export class Quorum {
   readonly #asked = new Set<ServerId>();
@@ -48,12 +50,13 @@ export class Quorum {
   readonly #standIns: ServerId[];
 
   constructor(readonly plan: QuorumPlan) {
-    this.#standIns = plan.standIns.filter((server) => server !== plan.self);
+    this.#standIns = plan.kind === "strict-write" ? [] : plan.standIns.filter((server) => server !== plan.self);
   }
 
-  /** How many servers are known to have everything on disk. */
+  /** How many servers that count are known to have everything on disk. */
   get stored(): number {
-    return this.#holding.size;
+    const { kind, owners } = this.plan;
+    return kind === "strict-write" ? owners.filter((server) => this.#holding.has(server)).length : this.#holding.size;
   }
 
   /** How many copies were compared, this server's own among them where it is an owner. */
@@ -84,7 +87,7 @@ export class Quorum {
 
   /** Whether what this server is asked to keep is kept for another. */
   isHint(server: ServerId): boolean {
-    return this.plan.kind === "write" && this.plan.standIns.includes(server);
+    return this.plan.kind !== "read" && this.plan.standIns.includes(server);
   }
 
   /** This server's own copy is on disk. */

@@ -5,7 +5,7 @@ import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
 import { orMalformed } from "../protocol/messages.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Exchanges } from "./exchanges.js";
-import { Quorum, type QuorumMove, type QuorumTimes } from "./quorum.js";
+import { Quorum, type QuorumMove, type QuorumPlan, type QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
 import type { Roster } from "./roster.js";
 import type { Timer, Turn } from "./turn.js";
@@ -27,6 +27,9 @@ export interface Copies {
 /** What it throws is logged and goes no further: whoever asks for an answer takes care of that (see `refusing`). */
 export type Then = (document: Document, copies: Copies) => void;
 export type Failed = (problem: string) => void;
+
+/** What takes rights away is written strictly. */
+export type WriteKind = Exclude<QuorumPlan["kind"], "read">;
 
 /** A record that others, or the next start, could not read would stop more than itself. @throws ProtocolError */
 function requireReadable({ access, accounts }: Document): void {
@@ -72,13 +75,15 @@ export class Quorums {
   assemble(listId: ListId, withinMs: Millis, then: Then, failed: Failed): void {
     this.replica.use(
       listId,
-      (document) => this.#begin(this.#open(listId, null, withinMs, then, failed), document),
+      (document) => this.#begin(this.#open(listId, "read", null, withinMs, then, failed), document),
       failed,
     );
   }
 
-  /** Joins `delta` in and calls `then` once it is on disk on W servers, or on as many as can be had in time. */
-  store(listId: ListId, delta: Document, then: Then, failed: Failed): void {
+  /**
+   * Joins `delta` in and calls `then` once it is on disk on W servers, or on as many as can be had in time.
+   */
+  store(listId: ListId, delta: Document, kind: WriteKind, then: Then, failed: Failed): void {
     requireReadable(delta);
     const begin = (document: Document): void => {
       if (!document.includes(delta)) {
@@ -86,7 +91,7 @@ export class Quorums {
         const notify = (): void => this.turn.emit({ type: "notify", topic: topicOf(listId) });
         this.replica.whenDurable(listId, notify, () => undefined);
       }
-      this.#begin(this.#open(listId, delta, this.config.answerAfterMs, then, failed), document);
+      this.#begin(this.#open(listId, kind, delta, this.config.answerAfterMs, then, failed), document);
     };
     this.replica.use(listId, begin, failed);
   }
@@ -108,14 +113,21 @@ export class Quorums {
     );
   }
 
-  #open(listId: ListId, delta: Document | null, settleAfterMs: Millis, then: Then, failed: Failed): Coordination {
+  #open(
+    listId: ListId,
+    kind: QuorumPlan["kind"],
+    delta: Document | null,
+    settleAfterMs: Millis,
+    then: Then,
+    failed: Failed,
+  ): Coordination {
     const partition = partitionOf(listId);
     const { placement } = this.roster;
     const owners = placement.owners(partition);
     const heirs = placement.heirs(partition).filter((server) => !owners.includes(server));
     const wanted = this.roster.quorumOf(this.config.writeQuorum, owners.length);
     const quorum = new Quorum({
-      kind: delta === null ? "read" : "write",
+      kind,
       self: this.turn.id,
       owners,
       heirs,

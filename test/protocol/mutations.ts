@@ -55,7 +55,7 @@ export function samples(): readonly (readonly [
   const ready = bodyFrame({ id: "s1", oldest: 1, newest: 1, replication, members: [member] });
   const login = { id: "login-id", label: "laptop" };
   const account = encodeAccountRequest({ do: "login", name: "ann", password: "a long password", login });
-  const access = encodeAccessRequest({ do: "set-role", member: "ann", role: "editor" });
+  const access = encodeAccessRequest({ do: "set-role", member: "ann", role: "editor", version: 3 });
   const last = (decode: (frame: Frame) => unknown) => (frames: Frame[]) => decode(frames.at(-1) ?? new Uint8Array(0));
   const { position } = document;
   const sync = {

@@ -108,7 +108,7 @@ describe("a member", () => {
     const list = milk();
     server.sync({ ...READ, delta: list.setDeleted(author("b"), true), seen: list.seen }, member);
     expect(server.level(10, "s2")).toEqual(["to #1: read-only"]);
-    server.access({ do: "set-visibility", visibility: "open" }, member);
+    server.access({ do: "set-visibility", visibility: "open", version: 3 }, member);
     expect(server.level(20, "s2")).toEqual(["to #2: not-allowed"]);
   });
 
@@ -210,7 +210,7 @@ describe("an invitation", () => {
     const server = inviting(5);
     join(server);
     join(server, cleo);
-    answer(server, server.access({ do: "set-role", member: "ben", role: null }, ann));
+    answer(server, server.access({ do: "set-role", member: "ben", role: null, version: 6 }, ann));
     answer(server, server.access({ do: "leave" }, cleo));
     expect([join(server), join(server, cleo)]).toEqual(["refused", "refused"]);
     expect(answer(server, server.sync(READ, ben))).toBe("not-allowed");
@@ -222,7 +222,7 @@ describe("an invitation", () => {
     const server = inviting(5);
     answer(server, invite(server, OTHER, 1));
     join(server);
-    answer(server, server.access({ do: "set-role", member: "ben", role: null }, ann));
+    answer(server, server.access({ do: "set-role", member: "ben", role: null, version: 5 }, ann));
     expect(join(server, ben, OTHER)).toBe("refused");
   });
 
@@ -250,12 +250,30 @@ describe("an invitation", () => {
 });
 
 describe("an owner", () => {
+  it("is answered again when asking again, and a late copy of what they asked before changes nothing", () => {
+    const server = inviting(1);
+    join(server);
+    const [opening, closing] = [
+      { do: "set-visibility", visibility: "open", version: 5 },
+      { do: "set-visibility", visibility: "private", version: 6 },
+    ] as const;
+    const [open, closed] = ["open", "private"].map((now) => `owner of a list, ${now}, ann owner, ben editor`);
+    expect(answer(server, server.access(opening, ann))).toBe(open);
+    expect(answer(server, server.access(opening, ann))).toBe(open);
+    expect(answer(server, server.access(closing, ann))).toBe(closed);
+    expect(answer(server, server.access(opening, ann))).toBe("stale-basis");
+    expect(answer(server, server.access(closing, ann))).toBe(closed);
+    const promotion = { do: "set-role", member: "ben", role: "viewer", version: 5 } as const;
+    expect(answer(server, server.access(promotion, ann))).toBe("stale-basis");
+  });
+
   it("cannot be the last to leave, nor step down as such", () => {
     const server = inviting(1);
     join(server);
     expect(answer(server, server.access({ do: "leave" }, ann))).toBe("refused");
-    expect(answer(server, server.access({ do: "set-role", member: "ann", role: "editor" }, ann))).toBe("refused");
-    answer(server, server.access({ do: "set-role", member: "ben", role: "owner" }, ann));
+    const steppingDown = { do: "set-role", member: "ann", role: "editor", version: 5 } as const;
+    expect(answer(server, server.access(steppingDown, ann))).toBe("refused");
+    answer(server, server.access({ do: "set-role", member: "ben", role: "owner", version: 5 }, ann));
     expect(answer(server, server.access({ do: "leave" }, ann))).toBe("nobody of a list, private");
     expect(answer(server, server.access({ do: "leave" }, ben))).toBe("refused");
     expect(answer(server, server.sync(READ, ann))).toBe("not-allowed");

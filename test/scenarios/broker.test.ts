@@ -146,4 +146,30 @@ describe("a broker", () => {
     ]);
     expect(status.servers.reduce((sum, server) => sum + server.partitions, 0)).toBe(256);
   });
+
+  it("takes so many requests of one connection at a time, fewer where passwords are hashed, and others' all the same", () => {
+    const broker = new BrokerScenario();
+    broker.ready(0, "s1");
+    for (let count = 0; count < 3; count++) broker.request(10, "mallory", { kind: "account", listId: LIST });
+    for (let count = 0; count < 16; count++) expect(broker.request(11, "mallory")[0]).toMatch(/^to s1/);
+    for (const kind of ["ping", "account"] as const)
+      expect(broker.request(12, "mallory", { kind, listId: kind === "ping" ? null : LIST })[0]).toMatch(/slow-down/);
+    expect(broker.request(13, "ann", { kind: "account", listId: LIST })[0]).toMatch(/^to s1/);
+    broker.reply(14, "s1", 1, {});
+    expect(broker.request(15, "mallory", { kind: "account", listId: LIST })[0]).toMatch(/^to s1/);
+  });
+
+  it("gives up a request over which two servers fell silent, instead of giving it to all of them", () => {
+    const broker = new BrokerScenario();
+    const ids = ["s1", "s2", "s3"];
+    for (const id of ids) broker.ready(0, id, ids);
+    const lines = broker.request(0, "ann", { kind: "account", listId: LIST, timeoutMs: 60_000 });
+    const given = (): string[] => lines.flatMap((line) => /^to (s.): #1/.exec(line)?.[1] ?? []);
+    // Whoever was given the request is never heard of again.
+    for (let now = 100; now <= 2_000; now += 100) {
+      for (const id of ids) if (!given().includes(id)) lines.push(...broker.heartbeat(now, id));
+    }
+    expect(new Set(given()).size).toBe(2);
+    expect(lines.find((line) => line.startsWith("to ann"))).toMatch(/fell silent/);
+  });
 });

@@ -91,6 +91,20 @@ describe("a write at its coordinator", () => {
     write.onAnswer("b", true);
     expect(write.isSettled()).toBe(true);
   });
+
+  it("that is strict counts owners alone, and nobody stands in for them", () => {
+    const write = quorum({ kind: "strict-write" }, ["b"]);
+    expect(lines(write.begin())).toEqual(["publish"]);
+    write.onStoredHere();
+    expect([lines(write.standIn()), write.isSettled(), write.stored]).toEqual([[], false, 1]);
+    write.onAnswer("c", true);
+    expect([write.isSettled(), write.stored]).toEqual([true, 2]);
+    const elsewhere = quorum({ kind: "strict-write", self: "d" }, ["b"]);
+    elsewhere.begin();
+    elsewhere.onStoredHere();
+    elsewhere.onAnswer("a", true);
+    expect(elsewhere.stored).toBe(1);
+  });
 });
 
 describe("a read at its coordinator", () => {

@@ -129,6 +129,26 @@ async function ask(context: Context, listId: ListId, request: AccessRequest): Pr
   }
 }
 
+/** Times that others may change a list's members while somebody tries to. */
+const MOST_ATTEMPTS = 5;
+
+/** Changes roles or visibility as they are now, again where somebody else did meanwhile. */
+async function askAsOf(
+  context: Context,
+  listId: ListId,
+  make: (version: number) => AccessRequest,
+): Promise<AccessReply> {
+  for (let attempt = 1; ; attempt++) {
+    const { version } = await ask(context, listId, { do: "members" });
+    try {
+      return await ask(context, listId, make(version));
+    } catch (error) {
+      const isStale = error instanceof AisleError && error.code === "stale-basis";
+      if (!isStale || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
+}
+
 async function share(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
   await currentLogin(context);
   const list = await context.theList(reference);
@@ -243,7 +263,8 @@ async function changeMember(
   if (role === null) await confirm(context, `put ${who} out of ${name}?`);
   const value = { list: list.id, name: member, role };
   if (context.options.dryRun === true) return { value, text: `would say that ${who} ${what} ${name}` };
-  await ask(context, list.id, { do: "set-role", member: member.normalize("NFKC"), role });
+  const reference = member.normalize("NFKC");
+  await askAsOf(context, list.id, (version) => ({ do: "set-role", member: reference, role, version }));
   return { value, text: `${who} ${what} ${name}` };
 }
 
@@ -252,7 +273,8 @@ async function transfer(context: Context, reference: string, member: string): Pr
   const list = await context.theList(reference);
   await confirm(context, `make ${displayable(member)} the owner of ${displayable(nameOf(list))} in your place?`);
   const result = await changeMember(context, list, member, "owner", "owns");
-  if (context.options.dryRun !== true) await ask(context, list.id, { do: "set-role", member: account, role: "editor" });
+  if (context.options.dryRun === true) return result;
+  await askAsOf(context, list.id, (version) => ({ do: "set-role", member: account, role: "editor", version }));
   return result;
 }
 
@@ -276,6 +298,7 @@ async function setVisibility(
   const what = visibility === "open" ? "open to whoever knows its id:" : "private to its members:";
   // The cluster has not heard of it yet: it will be so from the start.
   if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
-  else if (context.options.dryRun !== true) await ask(context, list.id, { do: "set-visibility", visibility });
+  else if (context.options.dryRun !== true)
+    await askAsOf(context, list.id, (version) => ({ do: "set-visibility", visibility, version }));
   return await summary(context, list, what);
 }
