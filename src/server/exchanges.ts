@@ -93,8 +93,8 @@ export class Exchanges {
       }
       const message =
         purpose === "hand-over"
-          ? { delta: null, position: lackedBy(list, position) }
-          : answerTo(list, position, digest);
+          ? { delta: null, position: lackedBy(list, position, delta) }
+          : answerTo(list, position, delta, digest);
       this.replica.whenDurable(
         listId,
         () => this.turn.emit({ type: "publish", topic, message: { type: "synced", tag, ...message } }),
@@ -171,10 +171,15 @@ export class Exchanges {
 }
 
 /** What the asker lacks, and where this side lacks something itself, what it has seen. */
-function answerTo(list: Document, position: Position, digest: string | null): Pick<Synced, "delta" | "position"> {
+function answerTo(
+  list: Document,
+  position: Position,
+  given: Document | null,
+  digest: string | null,
+): Pick<Synced, "delta" | "position"> {
   const lacking = list.lacking(position);
   const delta = lacking.isEmpty ? null : lacking;
-  const lacked = lackedBy(list, position);
+  const lacked = lackedBy(list, position, given);
   if (delta === null && lacked === null && digest !== null && documentDigest(list) !== digest) {
     // The same dots and yet not the same: two copies of one folder have written under one name. Everything, both ways.
     return { delta: list.clone(), position: NOWHERE };
@@ -182,7 +187,9 @@ function answerTo(list: Document, position: Position, digest: string | null): Pi
   return { delta, position: lacked };
 }
 
-/** Where the document lacks some of `position`, what it has; null where it has it all. */
-function lackedBy(document: Document, position: Position): Position | null {
-  return document.holds(position) ? null : copyOf(document.position);
+/** Where the document lacks some of `position`, what it has; null where it has it all, `given` being part of it. */
+function lackedBy(document: Document, { seen, records }: Position, given: Document | null): Position | null {
+  // Records that were given whole are here, though what they were joined with has another name.
+  const isGiven = given !== null && given.position.records === records;
+  return document.holds({ seen, records: isGiven ? "" : records }) ? null : copyOf(document.position);
 }

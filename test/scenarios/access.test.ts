@@ -156,6 +156,19 @@ describe("a server with items and no record of whose they are", () => {
   });
 });
 
+describe("an owner of a list whose access record is the newer one", () => {
+  it("has all of what is handed over to it once it was given that", () => {
+    const server = keeping(revoked());
+    const [older, newer] = [editor(), revoked()];
+    const question = { type: "sync", tag: 5, listId: LIST, purpose: "hand-over", digest: null } as const;
+    server.peer(10, "s2", { ...question, position: older.position, delta: null });
+    expect(server.published.at(-1)).toMatchObject({ position: { records: newer.position.records } });
+    const lines = server.peer(20, "s2", { ...question, position: older.position, delta: older });
+    expect(answer(server, lines)).toBe("");
+    expect(server.published.at(-1)).toMatchObject({ type: "synced", position: null });
+  });
+});
+
 const SECRET = "the-secret-of-an-invitation";
 const OTHER = "the-secret-of-another-one";
 const [ann, ben, cleo] = [

@@ -8,8 +8,16 @@ import {
   type Reply,
   type Request,
 } from "../../src/protocol/frames.js";
+import {
+  decodeAccessReply,
+  encodeAccessRequest,
+  type AccessReply,
+  type AccessRequest,
+} from "../../src/protocol/access-messages.js";
+import { ERROR_CODES } from "../../src/protocol/errors.js";
 import { decodeError, decodeSyncReply, encodeSyncRequest } from "../../src/protocol/messages.js";
 import { deviceOf, listIdOf, writeCredentials } from "../../src/protocol/identity.js";
+import type { Visibility } from "./doors.js";
 import type { Network } from "./network.js";
 import type { Host, World } from "./world.js";
 
@@ -18,16 +26,18 @@ const BELOW_PAUSE_MS = 250;
 
 type Question = Pick<Request, "kind" | "listId" | "serverId" | "body">;
 
-/** All devices of a run are one to the cluster, with the right to found every list. */
-const SECRET = "a-household-of-devices-";
-const TOKEN = writeCredentials({ device: SECRET, account: null, operator: null });
+/** The devices of a household are one to the cluster, with the right to found every list; a guest is somebody else. */
+const SECRETS = { household: "a-household-of-devices-", guest: "the-device-of-a-guest--" } as const;
+
+export type Party = keyof typeof SECRETS;
+
 const nonceByList = new Map<string, string>();
 
 /** The ids of so many lists that these devices may found. */
 export function foundable(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => {
     const nonce = `nonce-of-the-list-number-${index}`;
-    const listId = listIdOf(deviceOf(SECRET), nonce);
+    const listId = listIdOf(deviceOf(SECRETS.household), nonce);
     nonceByList.set(listId, nonce);
     return listId;
   });
@@ -43,6 +53,9 @@ export class SimClient {
   /** The files as they were last read or written, so that reading is cheap while the process lives. */
   readonly #open = new Map<string, LocalList>();
   readonly #syncing = new Set<string>();
+  readonly #token: string;
+  /** The lists that it was last told it may not see. */
+  readonly shutOut = new Set<string>();
   #ids = 0;
   /** Called after every answer that was taken in. */
   onAnswered: () => void = () => undefined;
@@ -54,10 +67,13 @@ export class SimClient {
     readonly network: Network,
     readonly brokers: readonly string[],
     readonly listIds: readonly string[],
+    party: Party,
   ) {
     host.isUp = true;
+    this.#token = writeCredentials({ device: SECRETS[party], account: null, operator: null });
     for (const listId of listIds) {
-      const founding = { nonce: nonceOf(listId), by: "device", open: false } as const;
+      const proof = { nonce: nonceOf(listId), by: "device", open: false } as const;
+      const founding = party === "household" ? proof : null;
       this.#save(LocalList.create(listId, host.name, this.#newId(), founding));
     }
   }
@@ -117,6 +133,26 @@ export class SimClient {
     );
   }
 
+  /** Opens or closes a list as a command would, and tells whether that was acknowledged; not at all after a crash. */
+  setVisibility(listId: string, visibility: Visibility, then: (isAcknowledged: boolean) => void): void {
+    const { run } = this.host;
+    const deadline = this.world.now + SYNC_BUDGET_MS;
+    const end = (isAcknowledged: boolean): void => then(isAcknowledged && this.host.run === run);
+    const ask = (request: AccessRequest, use: (reply: AccessReply) => void): void => {
+      const question = { kind: "access", listId, serverId: null, body: encodeAccessRequest(request) } as const;
+      const takeIn = (reply: Reply): boolean => {
+        if (reply.kind === "reply") use(decodeAccessReply(reply.body));
+        else if (ERROR_CODES[decodeError(reply.body).code] === "cluster") return false;
+        else end(false);
+        return true;
+      };
+      this.#ask(question, deadline, takeIn, () => end(false));
+    };
+    ask({ do: "members" }, ({ version }) =>
+      ask({ do: "set-visibility", visibility, version }, ({ stored, wanted }) => end(stored >= wanted)),
+    );
+  }
+
   #exchange(listId: string, deadline: number): void {
     const request = this.list(listId).request();
     const question = { kind: "sync", listId, serverId: null, body: encodeSyncRequest(request) } as const;
@@ -128,6 +164,7 @@ export class SimClient {
         this.world.trace(`${this.name} is refused: ${error.code}, ${error.message}`);
         if (error.code === "unavailable" || error.code === "storage-failed") return false;
         if (error.code === "internal") throw new Error(error.message);
+        if (error.code === "not-allowed") this.shutOut.add(listId);
         const { type } = list.onRefusal(request, error, () => this.#newId());
         this.#save(list);
         if (type === "again") this.#exchange(listId, deadline);
@@ -135,6 +172,7 @@ export class SimClient {
         return true;
       }
       const answer = decodeSyncReply(reply.body);
+      this.shutOut.delete(listId);
       const { type } = list.onReply(request, answer);
       this.world.trace(
         `${this.name} is told that ${listId.slice(0, 4)} is on ${answer.stored} of ${answer.wanted} servers`,
@@ -171,7 +209,7 @@ export class SimClient {
           end();
           if (!takeIn(decodeClientReply(frames))) attempt();
         });
-        const request = { ...question, requestId, timeoutMs: Math.ceil(next.timeoutMs), token: TOKEN };
+        const request = { ...question, requestId, timeoutMs: Math.ceil(next.timeoutMs), token: this.#token };
         this.network.send(this.host, address, `${next.broker}/front`, encodeClientRequest(request));
         this.#later(next.timeoutMs, () => {
           if (isOver) return;

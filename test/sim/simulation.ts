@@ -1,12 +1,11 @@
 import { digestOf } from "../../src/crdt/codec.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
-import { partitionOf } from "../../src/protocol/hash-ring.js";
-import { Membership } from "../../src/protocol/membership.js";
-import { Placement } from "../../src/protocol/placement.js";
 import { Ledger } from "./ledger.js";
 import { CALM, Network } from "./network.js";
+import { LIVENESS_MS, Recovery } from "./recovery.js";
 import { SimBroker } from "./sim-broker.js";
-import { foundable, SimClient } from "./sim-client.js";
+import { Doors } from "./doors.js";
+import { foundable, SimClient, type Party } from "./sim-client.js";
 import { SimServer, SOUND_DISK } from "./sim-server.js";
 import { withVariant, type Variant } from "./variants.js";
 import { Host, World } from "./world.js";
@@ -14,9 +13,8 @@ import { Host, World } from "./world.js";
 const LISTS = foundable(3);
 const ITEMS = ["milk", "eggs", "bread"] as const;
 
-/** How long things go wrong, and how long a cluster in which everything works again may take to be one. */
+/** How long things go wrong. */
 const SAFETY_MS = 120_000;
-const LIVENESS_MS = 60_000;
 
 /** An answer may be on its way, or with a broker that stands still, when a disk that it counts is lost. */
 const ANSWER_TRAVELS_MS = 5_000;
@@ -46,7 +44,10 @@ class Simulation {
   readonly #network: Network;
   readonly #brokers: readonly SimBroker[];
   readonly #servers: SimServer[];
+  /** A household, whose lists they are, and a guest. */
   readonly #clients: readonly SimClient[];
+  readonly #guest: SimClient;
+  readonly #doors: Doors;
   readonly #ledger: Ledger;
   readonly #variant: Variant;
   readonly #peers: readonly string[];
@@ -75,7 +76,12 @@ class Simulation {
     this.#peers = names("server", this.#world.pick([1, 3, 3, 4, 5]));
     this.#servers = this.#peers.map((name) => this.#server(name));
     const brokers = this.#brokers.map(({ name }) => name);
-    this.#clients = ["ann", "ben", "cat"].map((name) => new SimClient(this.#host(name), this.#network, brokers, LISTS));
+    const client = (name: string, party: Party): SimClient =>
+      new SimClient(this.#host(name), this.#network, brokers, LISTS, party);
+    const ann = client("ann", "household");
+    this.#guest = client("guest", "guest");
+    this.#clients = [ann, client("ben", "household"), client("cat", "household"), this.#guest];
+    this.#doors = new Doors(this.#world, ann);
   }
 
   run(): Outcome {
@@ -126,6 +132,7 @@ class Simulation {
     const client = this.#world.pick(this.#clients);
     const listId = this.#world.pick(LISTS);
     if (this.#world.chance(0.4)) this.#change(client, listId);
+    else if (this.#world.chance(0.2)) this.#doors.toggle(listId);
     else client.sync(listId);
     this.#check();
     this.#world.after(this.#world.below(this.#paceMs), () => this.#live());
@@ -271,106 +278,13 @@ class Simulation {
       process.host.pausedUntil = 0;
       if (!process.host.isUp) process.start();
     }
-    const syncAll = (isDue: (client: SimClient, listId: string) => boolean): void => {
-      for (const client of this.#clients) {
-        for (const listId of LISTS) if (isDue(client, listId)) client.sync(listId);
-      }
-    };
-    // Devices only send what they still have to; making copies one is the servers' own business; then everyone looks.
-    const problem =
-      this.#until(
-        () => this.#unsent(),
-        () => syncAll((client, listId) => client.list(listId).outbox.length > 0),
-      ) ??
-      this.#until(
-        () => this.#unlike(),
-        () => undefined,
-      ) ??
-      this.#until(
-        () => this.#difference(),
-        () => syncAll(() => true),
-      );
+    const household = this.#clients.filter((client) => client !== this.#guest);
+    const [servers, guest, doors] = [this.#servers, this.#guest, this.#doors];
+    const parts = { world: this.#world, ledger: this.#ledger, lists: LISTS, replicas: REPLICAS };
+    const problem = new Recovery({ ...parts, servers, household, guest, doors }).run();
     this.#check();
     if (problem !== null) this.#fail(`not one after ${LIVENESS_MS / 1_000} s: ${problem}`);
     for (const listId of LISTS) this.#world.trace(digestOf(this.#clients[0]?.list(listId).shown ?? new ShoppingList()));
-  }
-
-  /** Works until there is no problem any more, or for as long as a cluster may take; answers what then is left of it. */
-  #until(problem: () => string | null, work: () => void): string | null {
-    const end = this.#world.now + LIVENESS_MS;
-    for (let left = problem(); left !== null; left = problem()) {
-      if (this.#world.now >= end) return left;
-      work();
-      // Not in step with anything that happens at an interval.
-      this.#world.runUntil(this.#world.now + 2_000 + this.#world.below(2_000));
-    }
-    return null;
-  }
-
-  /** A device that still has something to send, or null. */
-  #unsent(): string | null {
-    for (const listId of LISTS) {
-      const client = this.#clients.find((one) => one.list(listId).outbox.length > 0);
-      if (client !== undefined) return `${client.name} still has changes of ${listId} to send`;
-    }
-    return null;
-  }
-
-  /** What keeps the servers from being one, or null. */
-  #unlike(): string | null {
-    for (const listId of LISTS) {
-      const owners = this.#ownersOf(listId);
-      const shown = owners.map(
-        (owner) => `${owner.name} ${digestOf(owner.onDisk(listId) ?? new ShoppingList()).slice(0, 6)}`,
-      );
-      const isSame = new Set(shown.map((text) => text.split(" ")[1])).size <= 1;
-      if (!isSame) return `${listId} is not one: ${shown.join(", ")}`;
-    }
-    return this.#litter();
-  }
-
-  /** What keeps devices from being one with the servers and the oracle, or null. */
-  #difference(): string | null {
-    for (const listId of LISTS) {
-      const expected = this.#ledger.totals(listId);
-      const [owner] = this.#ownersOf(listId);
-      const digest = digestOf(owner?.onDisk(listId) ?? new ShoppingList());
-      for (const client of this.#clients) {
-        const { shown } = client.list(listId);
-        const shownTotals = JSON.stringify([...shown.visibleItems()].map(({ key, needed }) => [key, needed]).sort());
-        if (shownTotals !== expected) return `${client.name} shows ${shownTotals}, the oracle ${expected}`;
-        if (digestOf(shown) !== digest) return `${client.name} and the servers differ on ${listId}`;
-      }
-    }
-    return null;
-  }
-
-  /** What is left over of what should be over, or null. */
-  #litter(): string | null {
-    const tables = new Set<string>();
-    for (const server of this.#servers) {
-      const { node, name } = server;
-      if (node === null) continue;
-      tables.add(JSON.stringify(node.members));
-      if (node.hints > 0) return `${name} keeps ${node.hints} hints`;
-      if (node.underWay > 0) return `${name} has ${node.underWay} things under way`;
-      const pending = node.members.find(({ status }) => status === "joining" || status === "leaving");
-      const stray = [...server.stored()].find((listId) => !node.owns(listId));
-      if (stray !== undefined) return `${name} still has ${stray}, which is not its own`;
-      if (pending !== undefined) return `${pending.id} is still ${pending.status} for ${name}`;
-    }
-    if (tables.size > 1) return `the membership tables differ: ${[...tables].join(" ")}`;
-    for (const server of this.#servers.filter(({ hasLeft }) => !hasLeft)) {
-      const listId = LISTS.find((id) => [...(server.onDisk(id)?.seen.cloud() ?? [])].length > 0);
-      if (listId !== undefined) return `${server.name} has gaps in ${listId}`;
-    }
-    return null;
-  }
-
-  #ownersOf(listId: string): readonly SimServer[] {
-    const members = this.#servers.map(({ node }) => node?.members ?? []).find((table) => table.length > 0) ?? [];
-    const owners = Placement.of(Membership.of(members), REPLICAS).owners(partitionOf(listId));
-    return owners.flatMap((owner) => this.#servers.filter(({ name }) => name === owner));
   }
 }
 

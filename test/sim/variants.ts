@@ -2,6 +2,7 @@ import { DotContext } from "../../src/crdt/dot-context.js";
 import { Membership } from "../../src/protocol/membership.js";
 import { Placement } from "../../src/protocol/placement.js";
 import { AntiEntropy } from "../../src/server/anti-entropy.js";
+import { Quorum } from "../../src/server/quorum.js";
 import { Roster } from "../../src/server/roster.js";
 import type { ServerVariant } from "./sim-server.js";
 
@@ -13,6 +14,8 @@ export interface Variant extends ServerVariant {
   readonly hasNoAntiEntropy?: boolean;
   /** Computes owners from who is up instead of from who is a member. */
   readonly placesByWhoIsUp?: boolean;
+  /** Judges who may do what by its own copy alone. */
+  readonly trustsOneCopy?: boolean;
 }
 
 /** Runs with production code put wrong as the variant says, and puts it right again. */
@@ -42,20 +45,20 @@ export function withVariant<T>(variant: Variant, isUp: (server: string) => boole
       ),
     );
   }
+  if (variant.trustsOneCopy === true) {
+    restore.push(replaceGetter(Quorum.prototype, "comparedOwners", () => Infinity));
+  }
   if (variant.placesByWhoIsUp === true) {
-    const get = function (this: Roster): Placement {
-      const members = this.members().filter(({ id }) => isUp(id));
-      return Placement.of(Membership.of(members), this.replication.replicas);
-    };
-    const original = Object.getOwnPropertyDescriptor(Roster.prototype, "placement");
-    Object.defineProperty(Roster.prototype, "placement", { configurable: true, get });
+    restore.push(
+      replaceGetter(Roster.prototype, "placement", function (this: Roster): Placement {
+        const members = this.members().filter(({ id }) => isUp(id));
+        return Placement.of(Membership.of(members), this.replication.replicas);
+      }),
+    );
     // Then a server that is alone is the whole ring, and its one copy is all the copies there should be.
     restore.push(
       replace(Roster.prototype, "quorumOf", () => (quorum, owners) => Math.min(quorum, Math.max(1, owners))),
     );
-    restore.push(() => {
-      if (original !== undefined) Object.defineProperty(Roster.prototype, "placement", original);
-    });
   }
   try {
     return run();
@@ -69,4 +72,12 @@ function replace<T extends object, K extends keyof T>(target: T, name: K, make: 
   const original = target[name];
   target[name] = make(original);
   return () => (target[name] = original);
+}
+
+function replaceGetter<T extends object, K extends keyof T>(target: T, name: K, get: (this: T) => T[K]): () => void {
+  const original = Object.getOwnPropertyDescriptor(target, name);
+  Object.defineProperty(target, name, { configurable: true, get });
+  return () => {
+    if (original !== undefined) Object.defineProperty(target, name, original);
+  };
 }
