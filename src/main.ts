@@ -13,9 +13,15 @@ interface Service {
   readonly left?: Promise<void>;
 }
 
+/** What a service had opened before it failed would keep the process alive. */
+const failed = { toStart: false };
+
 /** Runs a service until it is asked to stop or cannot go on, then lets it finish. */
 async function untilStopped(start: () => Promise<Service>): Promise<void> {
-  const service = await start().catch(explain);
+  const service = await start().catch((error: unknown) => {
+    failed.toStart = true;
+    return explain(error);
+  });
   try {
     await untilAskedToStop(...[service.failed, service.left].filter((reason) => reason !== undefined));
   } catch (error) {
@@ -54,3 +60,4 @@ process.once("exit", () => {
   process.stderr.write(`aisle: the output could not be written: ${unwritten.message}\n`);
   if (exitCode === 0) process.exitCode = 1;
 });
+if (failed.toStart) process.exit();

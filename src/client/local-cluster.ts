@@ -6,7 +6,7 @@ import { safeParse } from "valibot";
 import { MembersSchema } from "../protocol/membership.js";
 import { DurableJsonFile, isErrno, makeFolder, replaceFile } from "../runtime/durable-file.js";
 import { writeAddress } from "../protocol/address.js";
-import { KeyFolder } from "../runtime/key-files.js";
+import type { KeyFolder } from "../runtime/key-files.js";
 import { MALLOC_SETTINGS } from "../runtime/memory-guard.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
@@ -67,7 +67,7 @@ export class LocalCluster {
 
   /** The addresses that people connect to, with the key that the brokers prove to have. */
   async frontends({ brokers, portBase, curve }: ClusterShape): Promise<readonly string[]> {
-    const key = curve ? (await this.#keys().curveKeys("front")).publicKey : null;
+    const key = curve ? (await (await this.#keys()).curveKeys("front")).publicKey : null;
     return Array.from({ length: brokers }, (_, index) =>
       writeAddress({ endpoint: endpointsOf(portBase, index + 1).frontend, key }),
     );
@@ -75,14 +75,17 @@ export class LocalCluster {
 
   /** Makes what keys are missing before any process needs them. */
   async #makeKeys(curve: boolean): Promise<void> {
-    await this.#keys().tokenKeys();
+    const keys = await this.#keys();
+    await keys.tokenKeys();
     if (!curve) return;
-    await this.#keys().curveKeys("front");
-    await this.#keys().curveKeys("back");
-    await this.#keys().makeOperator();
+    await keys.curveKeys("front");
+    await keys.curveKeys("back");
+    await keys.makeOperator();
   }
 
-  #keys(): KeyFolder {
+  async #keys(): Promise<KeyFolder> {
+    // Cryptography is slow to load, for commands that are about lists alone.
+    const { KeyFolder } = await import("../runtime/key-files.js");
     return new KeyFolder(this.keysFolder);
   }
 

@@ -2,24 +2,37 @@ import { link, open, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { curveKeyPair } from "zeromq";
+import * as v from "valibot";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { isErrno, makeFolder, replaceFile, syncFolder } from "./durable-file.js";
+
+type Schema = v.GenericSchema;
 
 /** A key file is missing, unreadable to its user, readable to others, or not what it should be. */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
 }
 
+const z85 = v.pipe(v.string(), v.length(40));
+const base64url = v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,64}$/));
+
+const CurveKeysSchema = v.strictObject({ publicKey: z85, secretKey: z85 });
+const TokenKeysSchema = v.strictObject({
+  keys: v.pipe(v.array(v.strictObject({ id: base64url, secret: base64url })), v.minLength(1)),
+});
+const okp = { kty: v.literal("OKP"), crv: v.literal("Ed25519"), x: base64url };
+const OperatorSecretSchema = v.strictObject({ ...okp, d: base64url });
+const OperatorPublicSchema = v.strictObject(okp);
+
 /** A pair for CURVE, each in Z85. */
-export interface CurveKeys {
-  readonly publicKey: string;
-  readonly secretKey: string;
-}
+export type CurveKeys = Readonly<v.InferOutput<typeof CurveKeysSchema>>;
 
 /** Secrets that sign tokens: the first signs, all of them are believed. Each is 256 bits in base64url under a name. */
-export interface TokenKeys {
-  readonly keys: readonly { readonly id: string; readonly secret: string }[];
-}
+export type TokenKeys = Readonly<v.InferOutput<typeof TokenKeysSchema>>;
+
+export const KEY_NAMES = ["token", "front", "back", "operator"] as const;
+
+export type KeyName = (typeof KEY_NAMES)[number];
 
 /** How many earlier secrets stay good after a change. */
 const TOKEN_KEYS_KEPT = 2;
@@ -33,47 +46,52 @@ export class KeyFolder {
   constructor(readonly path: string) {}
 
   async tokenKeys(): Promise<TokenKeys> {
-    return await this.#read<TokenKeys>("token.key", () => ({ keys: [freshTokenKey()] }));
+    return await this.#read("token.key", TokenKeysSchema, () => ({ keys: [freshTokenKey()] }));
   }
 
   async curveKeys(which: "front" | "back"): Promise<CurveKeys> {
-    return await this.#read<CurveKeys>(`${which}.key`, () => curveKeyPair());
+    return await this.#read(`${which}.key`, CurveKeysSchema, () => curveKeyPair());
   }
 
   /** The operator's public key, or null where there is no operator. */
   async operatorPublicKey(): Promise<JWK | null> {
-    return await readJson<JWK>(join(this.path, "operator.pub"), false);
+    return await readJson(join(this.path, "operator.pub"), OperatorPublicSchema, false);
   }
 
   /** Makes the operator's keys where there are none. Returns the path of the secret one. */
   async makeOperator(): Promise<string> {
     const path = join(this.path, "operator.key");
-    if ((await readJson(path, true)) === null) {
-      const { publicKey, privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
-      await makeFolder(this.path);
-      await replaceFile(join(this.path, "operator.pub"), `${JSON.stringify(await exportJWK(publicKey))}\n`);
-      await replaceFile(path, `${JSON.stringify(await exportJWK(privateKey))}\n`);
-    }
+    if ((await readJson(path, OperatorSecretSchema)) === null) await this.rotate("operator");
     return path;
   }
 
-  /** Takes fresh keys. Tokens signed with the secret before stay good; what is told to others by a key has to be told anew. */
-  async rotate(which: "token" | "front" | "back"): Promise<void> {
-    const fresh =
-      which === "token"
-        ? { keys: [freshTokenKey(), ...(await this.tokenKeys()).keys].slice(0, 1 + TOKEN_KEYS_KEPT) }
-        : curveKeyPair();
+  /**
+   * Takes fresh keys; what runs goes on with those it has until it reads them again.
+   * @param forget whether tokens signed with earlier secrets stop being good; the last few stay good otherwise
+   */
+  async rotate(which: KeyName, forget = false): Promise<void> {
+    const earlier = which === "token" && !forget ? (await this.tokenKeys()).keys.slice(0, TOKEN_KEYS_KEPT) : [];
     await makeFolder(this.path);
-    await replaceFile(join(this.path, `${which}.key`), `${JSON.stringify(fresh)}\n`);
+    if (which === "token") await this.#write("token.key", { keys: [freshTokenKey(), ...earlier] });
+    else if (which !== "operator") await this.#write(`${which}.key`, curveKeyPair());
+    else {
+      const { publicKey, privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+      await this.#write("operator.pub", await exportJWK(publicKey));
+      await this.#write("operator.key", await exportJWK(privateKey));
+    }
   }
 
-  async #read<T>(name: string, make: () => T): Promise<T> {
+  async #write(name: string, keys: unknown): Promise<void> {
+    await replaceFile(join(this.path, name), `${JSON.stringify(keys)}\n`);
+  }
+
+  async #read<S extends Schema>(name: string, schema: S, make: () => v.InferOutput<S>): Promise<v.InferOutput<S>> {
     const path = join(this.path, name);
-    const known = await readJson<T>(path, true);
+    const known = await readJson(path, schema);
     if (known !== null) return known;
     await makeFolder(this.path);
     await createOnce(path, `${JSON.stringify(make())}\n`);
-    const made = await readJson<T>(path, true);
+    const made = await readJson(path, schema);
     if (made === null) throw new KeyFileError(`${path} cannot be made`);
     return made;
   }
@@ -81,7 +99,7 @@ export class KeyFolder {
 
 /** The operator's secret key, from its file. @throws KeyFileError */
 export async function readOperatorKey(path: string): Promise<JWK> {
-  const key = await readJson<JWK>(path, true);
+  const key = await readJson(path, OperatorSecretSchema);
   if (key === null) throw new KeyFileError(`there is no key file ${path}`);
   return key;
 }
@@ -90,19 +108,20 @@ function freshTokenKey(): TokenKeys["keys"][number] {
   return { id: randomBytes(6).toString("base64url"), secret: randomBytes(32).toString("base64url") };
 }
 
-/** @param isSecret whether others must not be able to read it */
-async function readJson<T>(path: string, isSecret: boolean): Promise<T | null> {
+/** @param isSecret whether others must not be able to read it; that they cannot write it holds for all */
+async function readJson<S extends Schema>(path: string, schema: S, isSecret = true): Promise<v.InferOutput<S> | null> {
   try {
     const { mode } = await stat(path);
-    if (isSecret && (mode & 0o077) !== 0) {
+    if (isSecret && (mode & 0o077) !== 0)
       throw new KeyFileError(`${path} can be read by others: make it private with chmod 600, and the keys anew`);
-    }
-    return JSON.parse(await readFile(path, "utf8")) as T;
+    if ((mode & 0o022) !== 0) throw new KeyFileError(`${path} can be written by others: make it yours with chmod 644`);
+    return v.parse(schema, JSON.parse(await readFile(path, "utf8")));
   } catch (error) {
     if (isErrno(error, "ENOENT")) return null;
     if (error instanceof KeyFileError) throw error;
     // What the parser says would show what is in it.
-    if (error instanceof SyntaxError) throw new KeyFileError(`${path} cannot be used: it is damaged`);
+    if (error instanceof SyntaxError || error instanceof v.ValiError)
+      throw new KeyFileError(`${path} cannot be used: it is damaged`);
     throw new KeyFileError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

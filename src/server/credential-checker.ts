@@ -1,7 +1,7 @@
 import { errors, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
 import * as v from "valibot";
 import { deviceOf, isAccountName, readCredentials } from "../protocol/identity.js";
-import { wallClockMs } from "../runtime/clock.js";
+import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import type { TokenKeys } from "../runtime/key-files.js";
 import type { Caller, Claims } from "./caller.js";
 
@@ -17,32 +17,37 @@ const MOST_REMEMBERED = 10_000;
 const id = v.pipe(v.string(), v.regex(/^[0-9A-Za-z_-]{1,36}$/));
 const ClaimsSchema = v.object({ sub: id, name: v.pipe(v.string(), v.check(isAccountName)), login: id });
 
+/** Keys may be rotated while a server runs: they are read again after so long, at once where a token names one that is new. */
+const KEYS_GOOD_FOR_MS = 60_000;
+const NEW_KEYS_GOOD_FOR_MS = 1_000;
+
 /** Signs tokens, and finds out what a request's credentials are worth. Tokens are JWTs (RFC 7519). */
 export class CredentialChecker {
-  readonly #secretById: ReadonlyMap<string, Uint8Array>;
-  readonly #signing: { readonly id: string; readonly secret: Uint8Array };
+  #keys: TokenKeys["keys"] = [];
+  #readAt = -Infinity;
   readonly #claimsByToken = new Map<string, { readonly claims: Claims; readonly expires: number }>();
   #operatorKey: Promise<CryptoKey | Uint8Array> | null;
 
-  constructor({ keys }: TokenKeys, operator: JWK | null) {
-    const secrets = keys.map(({ id: key, secret }) => [key, Buffer.from(secret, "base64url")] as const);
-    const [first] = secrets;
-    if (first === undefined) throw new RangeError("there is no key to sign tokens with");
-    this.#secretById = new Map(secrets);
-    this.#signing = { id: first[0], secret: first[1] };
+  /** @param readKeys the first of them signs */
+  constructor(
+    readonly readKeys: () => Promise<TokenKeys>,
+    operator: JWK | null,
+  ) {
     this.#operatorKey = operator === null ? null : importJWK(operator, "EdDSA");
   }
 
   async sign({ account, name, login }: Claims): Promise<{ readonly token: string; readonly expires: number }> {
     const expires = Math.floor((wallClockMs() + TOKEN_LIFETIME_MS) / 1_000);
+    const [signing] = await this.#keysOf(KEYS_GOOD_FOR_MS);
+    if (signing === undefined) throw new RangeError("there is no key to sign tokens with");
     const token = await new SignJWT({ name, login })
-      .setProtectedHeader({ alg: "HS256", kid: this.#signing.id })
+      .setProtectedHeader({ alg: "HS256", kid: signing.id })
       .setIssuer(ISSUER)
       .setAudience(ACCOUNT)
       .setSubject(account)
       .setIssuedAt()
       .setExpirationTime(expires)
-      .sign(this.#signing.secret);
+      .sign(secretOf(signing));
     return { token, expires: expires * 1_000 };
   }
 
@@ -60,10 +65,12 @@ export class CredentialChecker {
   }
 
   async #account(token: string, now: number): Promise<Pick<Caller, "claims" | "problem">> {
+    // Which forgets what it remembers where the keys have changed.
+    await this.#keysOf(KEYS_GOOD_FOR_MS);
     const known = this.#claimsByToken.get(token);
     if (known !== undefined && now < known.expires) return { claims: known.claims, problem: null };
     try {
-      const { payload } = await jwtVerify(token, ({ kid }) => this.#secret(kid), {
+      const { payload } = await jwtVerify(token, async ({ kid }) => await this.#secret(kid), {
         algorithms: ["HS256"],
         issuer: ISSUER,
         audience: ACCOUNT,
@@ -82,10 +89,27 @@ export class CredentialChecker {
     }
   }
 
-  #secret(keyId: string | undefined): Uint8Array {
-    const secret = this.#secretById.get(keyId ?? "");
-    if (secret === undefined) throw new errors.JWSSignatureVerificationFailed();
-    return secret;
+  async #secret(keyId: string | undefined): Promise<Uint8Array> {
+    for (const goodForMs of [KEYS_GOOD_FOR_MS, NEW_KEYS_GOOD_FOR_MS]) {
+      const key = (await this.#keysOf(goodForMs)).find(({ id }) => id === keyId);
+      if (key !== undefined) return secretOf(key);
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+
+  /** The keys as they were read at most so long ago. While they cannot be read those of before stay good. */
+  async #keysOf(goodForMs: number): Promise<TokenKeys["keys"]> {
+    const now = monotonicMs();
+    if (now - this.#readAt < goodForMs) return this.#keys;
+    this.#readAt = now;
+    try {
+      const { keys } = await this.readKeys();
+      if (JSON.stringify(keys) !== JSON.stringify(this.#keys)) this.#claimsByToken.clear();
+      this.#keys = keys;
+    } catch (error) {
+      if (this.#keys.length === 0) throw error;
+    }
+    return this.#keys;
   }
 
   /** The operator signs each request by its id, and only for a moment. */
@@ -108,4 +132,8 @@ export class CredentialChecker {
 function claimsOf(payload: JWTPayload): Claims {
   const { sub, name, login } = v.parse(ClaimsSchema, payload);
   return { account: sub, name, login };
+}
+
+function secretOf({ secret }: TokenKeys["keys"][number]): Uint8Array {
+  return Buffer.from(secret, "base64url");
 }

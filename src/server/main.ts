@@ -73,7 +73,9 @@ export function serverCommand(
         if (curve === true) await startDoorkeeper(folder);
         const back = curve === true ? await folder.curveKeys("back") : null;
         const logger = openLogger({ role: "server", id });
-        return await startServer(config, { token: await folder.tokenKeys(), operator, curve: back }, logger);
+        // What is wrong with the keys shows now, and not at the first request.
+        await folder.tokenKeys();
+        return await startServer(config, { readToken: () => folder.tokenKeys(), operator, curve: back }, logger);
       });
     });
 }

@@ -23,7 +23,8 @@ import type { ServerEffect, ServerEvent, Work, WorkResult } from "./turn.js";
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 
 export interface ServerKeys {
-  readonly token: TokenKeys;
+  /** Reads what tokens are signed with, as it is now. */
+  readonly readToken: () => Promise<TokenKeys>;
   /** The operator's public key, where there is an operator. */
   readonly operator: JWK | null;
   /** The cluster's own key, or null where its processes talk in clear text. */
@@ -120,7 +121,7 @@ class Server implements RunningServer {
   ) {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.left = new Promise((resolve) => (this.#leave = resolve));
-    this.#credentials = new CredentialChecker(keys.token, keys.operator);
+    this.#credentials = new CredentialChecker(keys.readToken, keys.operator);
     const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists: store.lists() });
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);

@@ -1,13 +1,16 @@
 import { dirname, join } from "node:path";
-import { type Command, Option } from "commander";
+import { existsSync } from "node:fs";
+import { Argument, type Command, Option } from "commander";
 import { monotonicMs } from "../../runtime/clock.js";
 import { untilAskedToStop } from "../../runtime/signals.js";
 import { defaultDataFolder } from "../data-folder.js";
-import { AisleError, EXIT } from "../errors.js";
+import type { KeyName } from "../../runtime/key-files.js";
+import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import { confirm } from "./confirm.js";
 import { checkShape, LocalCluster, type ClusterShape } from "../local-cluster.js";
 import { Operator } from "../operator.js";
 import { Session } from "../session.js";
-import { textFlag, type Act, type Flags } from "./command.js";
+import { textFlag, word, type Act, type Flags } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { registerOperations } from "./operations.js";
 
@@ -53,7 +56,50 @@ export function registerCluster(program: Command, act: Act, scriptPath: string):
       }),
     );
 
+  cluster
+    .command("rotate-key")
+    .addArgument(new Argument("<key>", "what to make anew").choices(Object.keys(AFTER_ROTATION)))
+    .addOption(dataOption())
+    .option("--keys <folder>", "the folder of keys, where it is not that of the cluster on this machine")
+    .option("--forget", "token: end all logins, instead of keeping good what was signed before")
+    .description("replace a key of the cluster, and say what then has to be done")
+    .action(act(async (context, words, flags) => await rotateKey(context, at(context, flags), words, flags)));
+
   registerOperations(cluster, act);
+}
+
+/** What is left to do once a key is another one. */
+const AFTER_ROTATION: Readonly<Record<KeyName, string>> = {
+  token: "servers that use this folder sign with it within a minute; copy token.key to those elsewhere",
+  front: "restart the brokers (`aisle cluster down`, `aisle cluster up --curve`), and give everybody the new address",
+  back: "stop all brokers and servers, copy back.key to other machines, and start them again",
+  operator: "restart the servers, and copy operator.pub to those elsewhere",
+};
+
+async function rotateKey(
+  context: Context,
+  cluster: LocalCluster,
+  words: readonly unknown[],
+  flags: Flags,
+): Promise<CommandResult> {
+  const key = word(words, 0) as KeyName;
+  const folder = textFlag(flags, "keys") ?? cluster.keysFolder;
+  const forget = flags.forget === true;
+  if (forget && key !== "token") throw usageError("--forget is for the token key alone");
+  const path = join(folder, `${key}.key`);
+  if (!existsSync(path)) throw notFound(`there is no ${path}`, "name the folder with --data or --keys");
+  const logins = forget ? "; everybody has to log in again" : "";
+  await confirm(context, `replace ${path}?`);
+  const value = { key, folder, next: AFTER_ROTATION[key] };
+  if (context.options.dryRun === true) return { value, text: `would replace ${path}${logins}` };
+  const { KeyFileError, KeyFolder } = await import("../../runtime/key-files.js");
+  try {
+    await new KeyFolder(folder).rotate(key, forget);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new AisleError(EXIT.failed, "bad-key", error.message);
+  }
+  return { value, text: `${path} is replaced${logins}; ${AFTER_ROTATION[key]}` };
 }
 
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
