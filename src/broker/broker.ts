@@ -22,7 +22,7 @@ import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
 
 /** What waits for its last frame, and what malloc keeps of it, may take so much. */
-const MEMORY: MemoryLimits = { suspiciousBytes: 160 * 2 ** 20, mostBytes: 256 * 2 ** 20 };
+const MEMORY: MemoryLimits = { suspiciousBytes: 208 * 2 ** 20, mostBytes: 320 * 2 ** 20 };
 
 /** Null where it talks in clear text. */
 export interface BrokerKeys {

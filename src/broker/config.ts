@@ -13,12 +13,17 @@ export interface BrokerConfig extends HeartbeatTimes {
   readonly mostPendingBytes: number;
   /** Requests of one connection under way, so that nobody takes up the others' room; one that hashes a password counts for 16. */
   readonly mostPendingOfOne: number;
+  /** How many bodies of more bytes than this may be under way: a server does nothing else while it reads one. */
+  readonly mostLarge: number;
+  readonly largeBytes: number;
 }
 
 const LIMITS = {
   attemptTimeoutMs: 1_000,
   mostPending: 10_000,
   mostPendingOfOne: 64,
+  mostLarge: 2,
+  largeBytes: 1024 * 1024,
   mostPendingBytes: 64 * 1024 * 1024,
 } as const;
 

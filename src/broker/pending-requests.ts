@@ -21,24 +21,25 @@ export interface PendingRequest {
   readonly clientGoneAt: Millis;
 }
 
-/** Hashing a password takes so much longer than anything else that few may wait for it at a time. */
-const ACCOUNT_WEIGHT = 16;
-
-function weightOf({ kind }: Request): number {
-  return kind === "account" ? ACCOUNT_WEIGHT : 1;
-}
-
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
   readonly #loadByClient = new Map<string, number>();
   #nextTag: number;
   #bytes = 0;
+  #large = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
   #noneOverdueBefore: Millis = Infinity;
 
-  /** @param firstTag random: a server may still answer what an earlier run of the broker asked it */
-  constructor(firstTag: number) {
+  /**
+   * @param firstTag random: a server may still answer what an earlier run of the broker asked it
+   * @param weightOf what a request counts for among those of its connection
+   */
+  constructor(
+    firstTag: number,
+    readonly weightOf: (request: Request) => number,
+    readonly isLarge: (request: Request) => boolean,
+  ) {
     this.#nextTag = firstTag;
   }
 
@@ -51,9 +52,14 @@ export class PendingRequests {
     return this.#bytes;
   }
 
+  /** How many of them are large. */
+  get large(): number {
+    return this.#large;
+  }
+
   /** What a connection would have under way with this request, which counts for more where it takes longer. */
   loadWith(client: string, request: Request): number {
-    return this.#loadOf(client) + weightOf(request);
+    return this.#loadOf(client) + this.weightOf(request);
   }
 
   #loadOf(client: string): number {
@@ -76,6 +82,7 @@ export class PendingRequests {
     this.#byTag.set(opened.tag, opened);
     this.#loadByClient.set(client, this.loadWith(client, request));
     this.#bytes += request.body.byteLength;
+    if (this.isLarge(request)) this.#large++;
     return opened;
   }
 
@@ -88,7 +95,8 @@ export class PendingRequests {
   drop(pending: PendingRequest): void {
     if (!this.#byTag.delete(pending.tag)) return;
     this.#bytes -= pending.request.body.byteLength;
-    const left = this.#loadOf(pending.client) - weightOf(pending.request);
+    if (this.isLarge(pending.request)) this.#large--;
+    const left = this.#loadOf(pending.client) - this.weightOf(pending.request);
     if (left > 0) this.#loadByClient.set(pending.client, left);
     else this.#loadByClient.delete(pending.client);
   }

@@ -34,6 +34,11 @@ export type BrokerEffect =
   | { readonly type: "publish"; readonly update: Update }
   | { readonly type: "log"; readonly event: string; readonly facts: Readonly<Record<string, string | number>> };
 
+const ACCOUNT_WEIGHT = 16;
+
+/** How much more time a server gets for what is large. */
+const READ_BYTES_A_MS = 8_192;
+
 /** Servers that a request may have been with when they fell silent. */
 const MOST_LOST = 2;
 
@@ -70,7 +75,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     readonly epoch: string,
     firstTag: number,
   ) {
-    this.#pending = new PendingRequests(firstTag);
+    const isLarge = ({ body }: Request): boolean => body.byteLength > config.largeBytes;
+    // One connection has one large request at a time, and few that hash passwords, which take longer than anything else.
+    const weightOf = (request: Request): number =>
+      isLarge(request) ? config.mostPendingOfOne : request.kind === "account" ? ACCOUNT_WEIGHT : 1;
+    this.#pending = new PendingRequests(firstTag, weightOf, isLarge);
     this.#queue = new ServerQueue(config);
   }
 
@@ -111,7 +120,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#refuse(client, request, "slow-down", `a connection may have ${mostPendingOfOne} requests waiting`);
       return;
     }
-    const isFull = this.#pending.size >= this.config.mostPending;
+    const isLarge = this.#pending.isLarge(request) && this.#pending.large >= this.config.mostLarge;
+    const isFull = this.#pending.size >= this.config.mostPending || isLarge;
     if (isFull || this.#pending.bytes + request.body.byteLength > this.config.mostPendingBytes) {
       this.#refuse(client, request, "unavailable", "the broker has too much to do");
       return;
@@ -143,7 +153,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
     // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
     const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
-    const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs;
+    const readingMs = Math.floor(pending.request.body.byteLength / READ_BYTES_A_MS);
+    const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs + readingMs;
     this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
     const request = { ...pending.request, tag: pending.tag };
     this.#send(server.connection, { type: "requests", requests: [request] });

@@ -1,6 +1,8 @@
 import { importJWK, SignJWT } from "jose";
 import { KeyFileError, readOperatorKey } from "../runtime/key-files.js";
+import { proofOf } from "../protocol/identity.js";
 import { AisleError, EXIT } from "./errors.js";
+import type { Unsigned } from "./session.js";
 
 /** The key of whoever runs the cluster. */
 export class OperatorKey {
@@ -17,8 +19,9 @@ export class OperatorKey {
   }
 
   /** Proof for one request, good for a minute. */
-  async prove(requestId: string): Promise<string> {
-    const proof = new SignJWT().setProtectedHeader({ alg: "EdDSA" }).setAudience("operator").setJti(requestId);
-    return await proof.setExpirationTime("1m").sign(this.key);
+  async prove(request: Unsigned): Promise<string> {
+    const { jti, sub, body } = proofOf(request);
+    const proof = new SignJWT({ body }).setProtectedHeader({ alg: "EdDSA" }).setAudience("operator");
+    return await proof.setJti(jti).setSubject(sub).setExpirationTime("1m").sign(this.key);
   }
 }

@@ -12,7 +12,7 @@ import { decodeError, decodePong, type ErrorBody } from "../protocol/messages.js
 import { readAddress } from "../protocol/address.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { randomFraction, randomId } from "../runtime/rng.js";
-import { requestOnce } from "../runtime/zeromq.js";
+import { RequestSockets } from "../runtime/zeromq.js";
 import { AisleError, EXIT } from "./errors.js";
 import { DEFAULT_RETRY, RetryPolicy } from "./retry-policy.js";
 
@@ -35,24 +35,20 @@ export interface Question {
   readonly patienceMs?: number;
 }
 
-/** What to send along to say who asks, for the request of this id. */
-export type Authentication = (requestId: string) => string | Promise<string>;
+/** A request before it says who asks. */
+export type Unsigned = Omit<Request, "token" | "timeoutMs">;
+
+/** What to send along to say who asks. */
+export type Authentication = (request: Unsigned) => string | Promise<string>;
 
 const NOBODY: Authentication = () => "";
 
-function requestOf(
-  { kind, listId, serverId, body }: Question,
-  requestId: string,
-  timeoutMs: number,
-  token: string,
-): Request {
+function requestOf({ kind, listId, serverId, body }: Question): Unsigned {
   return {
     kind,
-    requestId,
+    requestId: randomId(),
     listId: listId ?? null,
     serverId: serverId ?? null,
-    timeoutMs: Math.ceil(timeoutMs),
-    token,
     body: body ?? EMPTY_BODY,
   };
 }
@@ -65,6 +61,7 @@ export interface Answer<T> {
 /** Requests to the cluster through whichever broker answers. */
 export class Session {
   #preferred: number;
+  readonly #sockets = new RequestSockets();
 
   /**
    * @param brokers their addresses, with their keys where they have any
@@ -89,23 +86,27 @@ export class Session {
    * @throws RefusedError, or AisleError `unreachable`
    */
   async request<T>(question: Question, decode: (body: Frame) => T, budgetMs: number): Promise<Answer<T>> {
-    const requestId = randomId();
-    const token = await this.authentication(requestId);
+    const unsigned = requestOf(question);
+    const token = await this.authentication(unsigned);
     const times = { ...DEFAULT_RETRY, attemptTimeoutMs: question.patienceMs ?? DEFAULT_RETRY.attemptTimeoutMs };
     const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs, times);
     let problem = budgetMs > 0 ? "no broker answered" : "the time was up";
+    /** Brokers whose answers cannot be read, which asking them again does not change. */
+    const strange = new Set<string>();
     for (;;) {
       const attempt = policy.next(monotonicMs(), randomFraction());
       if (attempt === null) throw unreachable(problem, this.brokers);
       const { broker, waitMs, timeoutMs } = attempt;
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      const request = requestOf(question, requestId, timeoutMs, token);
-      const outcome = await ask(broker, request, decode);
+      const request = { ...unsigned, token, timeoutMs: Math.ceil(timeoutMs) };
+      const outcome = await this.#ask(broker, request, decode);
       if ("value" in outcome) {
         this.#preferred = this.brokers.indexOf(broker);
         return { value: outcome.value, broker };
       }
       problem = outcome.problem ?? problem;
+      if (outcome.isStrange === true) strange.add(broker);
+      if (strange.size === this.brokers.length) throw unreachable(problem, this.brokers);
     }
   }
 
@@ -121,8 +122,29 @@ export class Session {
 
   /** Whether this one broker, and a server behind it, answer within the time. */
   async answers(broker: string, timeoutMs: number): Promise<boolean> {
-    const request = requestOf({ kind: "ping" }, randomId(), timeoutMs, "");
-    return "value" in (await ask(broker, request, decodePong));
+    const request = { ...requestOf({ kind: "ping" }), token: "", timeoutMs: Math.ceil(timeoutMs) };
+    return "value" in (await this.#ask(broker, request, decodePong));
+  }
+
+  /** @throws RefusedError */
+  async #ask<T>(broker: string, request: Request, decode: (body: Frame) => T): Promise<Outcome<T>> {
+    try {
+      const address = readAddress(broker);
+      if (address === null) return { problem: `${broker} is no address` };
+      const frames = await this.#sockets.ask(address, encodeClientRequest(request), request.timeoutMs);
+      if (frames === null) return { problem: null };
+      const reply = decodeClientReply(frames);
+      if (reply.kind === "reply")
+        return reply.requestId === request.requestId ? { value: decode(reply.body) } : { problem: null };
+      const error = decodeError(reply.body);
+      if (ERROR_CODES[error.code] === "request") throw new RefusedError(error);
+      return { problem: error.message };
+    } catch (error) {
+      if (error instanceof RefusedError) throw error;
+      if (error instanceof ProtocolError)
+        return { problem: `${broker} does not speak this protocol: ${error.message}`, isStrange: true };
+      return { problem: `${broker}: ${error instanceof Error ? error.message : String(error)}` };
+    }
   }
 }
 
@@ -130,27 +152,7 @@ export class Session {
 const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
 
 /** An answer, or what is known of why there is none. */
-type Outcome<T> = { readonly value: T } | { readonly problem: string | null };
-
-/** @throws RefusedError */
-async function ask<T>(broker: string, request: Request, decode: (body: Frame) => T): Promise<Outcome<T>> {
-  try {
-    const address = readAddress(broker);
-    if (address === null) return { problem: `${broker} is no address` };
-    const frames = await requestOnce(address, encodeClientRequest(request), request.timeoutMs);
-    if (frames === null) return { problem: null };
-    const reply = decodeClientReply(frames);
-    if (reply.kind === "reply")
-      return reply.requestId === request.requestId ? { value: decode(reply.body) } : { problem: null };
-    const error = decodeError(reply.body);
-    if (ERROR_CODES[error.code] === "request") throw new RefusedError(error);
-    return { problem: error.message };
-  } catch (error) {
-    if (error instanceof RefusedError) throw error;
-    if (error instanceof ProtocolError) return { problem: `${broker} does not speak this protocol: ${error.message}` };
-    return { problem: `${broker}: ${error instanceof Error ? error.message : String(error)}` };
-  }
-}
+type Outcome<T> = { readonly value: T } | { readonly problem: string | null; readonly isStrange?: boolean };
 
 export function unreachable(problem: string, brokers: readonly string[]): AisleError {
   const message = `the cluster cannot be reached (${problem}); tried ${brokers.join(", ")}`;

@@ -6,17 +6,26 @@ export const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as 
 export type TextKind = keyof typeof TEXT_LIMITS;
 
 /** Control, bidirectional, invisible and tag characters: what can steer a terminal or hide. */
-const HARMFUL =
-  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u{ad}\u{180e}\u{200b}-\u{200d}\u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e0fff}]/gu;
+const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{fff9}-\u{fffb}]/gu;
 
 /** The same but for line feeds, which JSON writes between its parts and never within text. */
 const HARMFUL_IN_JSON = new RegExp(`(?!\\n)${HARMFUL.source}`, "gu");
 
 /**
- * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families). Anywhere else they only hide.
+ * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families), variation selectors after what
+ * has variants. Anywhere else they only hide.
  */
-const IN_PLACE =
-  /(?<=[\p{L}\p{M}])[\u{200c}\u{200d}](?=\p{L})|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}])\u{200d}(?=\p{Extended_Pictographic})/gu;
+const IN_PLACE = new RegExp(
+  [
+    /(?<=[\p{L}\p{M}])[\u{200c}\u{200d}](?=\p{L})/u,
+    /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}])\u{200d}(?=\p{Extended_Pictographic})/u,
+    /(?<=\p{Emoji})[\u{fe0e}\u{fe0f}]/u,
+    /(?<=\p{Script=Mongolian})[\u{180b}-\u{180d}\u{180f}]/u,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "gu",
+);
 
 const SOFT_HYPHEN = /\u{ad}/gu;
 

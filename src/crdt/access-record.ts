@@ -16,7 +16,7 @@ export const ACCESS_LIMITS = {
   /** Members over a list's life; one who left keeps a place, so that coming back is told from never having been there. */
   members: 512,
   /** Invitations that a list remembers: those that expire last. */
-  invitations: 64,
+  invitations: 256,
   /** Accounts that one invitation can let in. */
   uses: 100,
   nameLength: 64,
@@ -95,26 +95,34 @@ export class AccessRecord implements Lattice<AccessRecord> {
     return standing === "none" ? null : standing;
   }
 
+  /** Null puts them out. Whoever may do less than before cannot undo that with an invitation that was made before. */
   setRole(principal: PrincipalId, name: string, role: Role | null): void {
     const member = this.members.get(principal) ?? new Member();
     if (member.name === "") member.name = name;
     this.members.set(principal, member);
+    const before = member.standing.get() ?? "none";
     member.standing.write(role ?? "none");
-    if (role !== null) return;
+    const allows = (one: Role | "none"): number => -STANDINGS.indexOf(one);
+    if (role !== null && allows(role) >= allows(before)) return;
     for (const invitation of this.invitations.values()) {
+      if (allows(invitation.terms.role) <= allows(role ?? "none")) continue;
       invitation.barred.add(principal);
       // Whoever came by it knows it, and could come back under another name.
       if (invitation.usedBy.has(principal)) invitation.isRevoked = true;
     }
   }
 
-  /** Without effect where the invitation is known: its terms do not change. */
-  invite(hash: string, terms: Terms): void {
-    if (this.invitations.has(hash)) return;
+  /**
+   * Without effect where the invitation is known: its terms do not change. Answers whether it is remembered: one that expires
+   * before so many others is not.
+   */
+  invite(hash: string, terms: Terms): boolean {
+    if (this.invitations.has(hash)) return true;
     const invitation = new Invitation();
     invitation.terms = terms;
     this.invitations.set(hash, invitation);
     this.#trim();
+    return this.invitations.has(hash);
   }
 
   join(other: AccessRecord): void {

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { ACCESS_LIMITS, ROLES } from "../crdt/access-record.js";
 import { bodyFrame, type Frame } from "./frames.js";
 import { isSecret } from "./identity.js";
-import { count, parse } from "./messages.js";
+import { count, parse, word } from "./messages.js";
 
 const role = v.picklist(ROLES);
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{8,64}$/));
@@ -12,7 +12,7 @@ const memberName = v.pipe(v.string(), v.minLength(1), v.maxLength(ACCESS_LIMITS.
 const AccessRequestSchema = v.variant("do", [
   /** Who belongs to the list; for members. */
   v.strictObject({ do: v.literal("members") }),
-  /** Makes the list, or an invitation to it whose secret hashes to this. */
+  /** Makes an invitation whose secret hashes to this. */
   v.strictObject({
     do: v.literal("invite"),
     hash: wholeHash,
@@ -24,6 +24,8 @@ const AccessRequestSchema = v.variant("do", [
   v.strictObject({ do: v.literal("join"), secret: v.pipe(v.string(), v.check(isSecret, "not a secret")) }),
   /** Gives a member, named by name or id, another role, or none. */
   v.strictObject({ do: v.literal("set-role"), member: memberName, role: v.nullable(role), version: count }),
+  /** Makes a member an owner, and the asker an editor. */
+  v.strictObject({ do: v.literal("transfer"), member: memberName, version: count }),
   v.strictObject({ do: v.literal("leave") }),
   v.strictObject({ do: v.literal("set-visibility"), visibility: v.picklist(["open", "private"]), version: count }),
   /** Hands what the asking device may do, as a device, to the account that is logged in there. */
@@ -33,15 +35,15 @@ const AccessRequestSchema = v.variant("do", [
 /** What is asked about who may do what with a list. */
 export type AccessRequest = Readonly<v.InferOutput<typeof AccessRequestSchema>>;
 
-const AccessReplySchema = v.strictObject({
+const AccessReplySchema = v.object({
   /** The asker's role after it. */
   role: v.nullable(role),
   visibility: v.picklist(["open", "private"]),
   /** What a request that changes roles or visibility has to name, so that a late copy of an older one changes nothing. */
   version: count,
-  members: v.array(v.strictObject({ id: v.string(), name: v.string(), role })),
+  members: v.array(v.object({ id: word, name: v.string(), role })),
   /** For owners; expired, revoked and used up ones are left out. */
-  invitations: v.array(v.strictObject({ hash: v.string(), role, expires: count, uses: count, used: count })),
+  invitations: v.array(v.object({ hash: word, role, expires: count, uses: count, used: count })),
   stored: count,
   wanted: count,
   replicas: count,

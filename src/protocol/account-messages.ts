@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { ACCOUNT_LIMITS } from "../crdt/account-record.js";
 import { bodyFrame, type Frame } from "./frames.js";
 import { isAccountName, isSecret } from "./identity.js";
-import { count, parse } from "./messages.js";
+import { count, parse, word } from "./messages.js";
 
 export const PASSWORD_LIMITS = { shortest: 8, longest: 256 } as const;
 
@@ -43,13 +43,13 @@ const AccountRequestSchema = v.variant("do", [
 /** What is asked about an account. */
 export type AccountRequest = Readonly<v.InferOutput<typeof AccountRequestSchema>>;
 
-const AccountReplySchema = v.strictObject({
-  account: v.strictObject({ id: v.string(), name: v.string() }),
+const AccountReplySchema = v.object({
+  account: v.object({ id: word, name: v.string() }),
   /** For what logs in or renews; null otherwise. Times are wall-clock milliseconds since 1970. */
-  token: v.nullable(v.strictObject({ text: v.string(), expires: count })),
+  token: v.nullable(v.object({ text: word, expires: count })),
   /** The login that the asker has now, and all that the account remembers. */
-  login: v.string(),
-  logins: v.array(v.strictObject({ id: v.string(), label: v.string(), at: count })),
+  login: word,
+  logins: v.array(v.object({ id: word, label: v.string(), at: count })),
   stored: count,
   wanted: count,
 });

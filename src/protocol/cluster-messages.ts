@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Frame } from "./frames.js";
 import { MEMBER_STATUSES, MembersSchema } from "./membership.js";
-import { count, parse } from "./messages.js";
+import { count, parse, word } from "./messages.js";
 
 export const ReplicationSchema = v.strictObject({ replicas: count, writeQuorum: count, readQuorum: count });
 
@@ -24,16 +24,16 @@ const ServerHealthSchema = v.strictObject({ lists: count, hints: count, requests
 /** What a server's heartbeat says of it: lists held, hints kept for others, requests served since it started. */
 export type ServerHealth = v.InferOutput<typeof ServerHealthSchema>;
 
-const StatusReplySchema = v.strictObject({
-  epoch: v.string(),
+const StatusReplySchema = v.object({
+  epoch: word,
   /** The endpoint of the broker's feed, as the broker bound it. */
-  updates: v.string(),
+  updates: word,
   /** Null while the broker knows no server. */
   replication: v.nullable(ReplicationSchema),
-  counters: v.record(v.string(), count),
+  counters: v.record(word, count),
   servers: v.array(
-    v.strictObject({
-      id: v.string(),
+    v.object({
+      id: word,
       status: v.picklist(MEMBER_STATUSES),
       alive: v.boolean(),
       partitions: count,
@@ -47,19 +47,19 @@ const StatusReplySchema = v.strictObject({
 /** A broker's view of itself and of the servers. */
 export type StatusReply = v.InferOutput<typeof StatusReplySchema>;
 
-const CopySchema = v.strictObject({
-  server: v.string(),
+const CopySchema = v.object({
+  server: word,
   /** Owners answer for the list, heirs will own it once all joining and leaving is over. */
   role: v.picklist(["owner", "heir", "stand-in"]),
   answered: v.boolean(),
   /** The digest of its copy; null where it has none, or did not answer. */
-  digest: v.nullable(v.string()),
+  digest: v.nullable(word),
 });
 
 /** One server's copy of a list, as it is on disk. */
 export type Copy = v.InferOutput<typeof CopySchema>;
 
-const WhereReplySchema = v.strictObject({
+const WhereReplySchema = v.object({
   partition: count,
   wanted: count,
   replicas: count,
@@ -69,35 +69,35 @@ const WhereReplySchema = v.strictObject({
 /** Where a list is kept. */
 export type WhereReply = v.InferOutput<typeof WhereReplySchema>;
 
-const ProgressSchema = v.strictObject({ done: count, total: count });
+const ProgressSchema = v.object({ done: count, total: count });
 
 /** Lists moved so far, of those that are known to have to. */
 export type Progress = v.InferOutput<typeof ProgressSchema>;
 
-const InspectionSchema = v.strictObject({
-  id: v.string(),
+const InspectionSchema = v.object({
+  id: word,
   status: v.picklist(MEMBER_STATUSES),
-  counters: v.record(v.string(), count),
-  hints: v.strictObject({
+  counters: v.record(word, count),
+  hints: v.object({
     total: count,
     /** Some of them: the list, and the servers that are not known to have it yet. */
-    some: v.array(v.strictObject({ list: v.string(), missingAt: v.array(v.string()) })),
+    some: v.array(v.object({ list: word, missingAt: v.array(word) })),
   }),
-  transfers: v.strictObject({ incoming: ProgressSchema, outgoing: ProgressSchema }),
+  transfers: v.object({ incoming: ProgressSchema, outgoing: ProgressSchema }),
 });
 
 /** A server's view of itself. */
 export type Inspection = v.InferOutput<typeof InspectionSchema>;
 
-const RepairReplySchema = v.strictObject({
-  peers: v.array(v.strictObject({ server: v.string(), differing: count, failed: v.boolean() })),
+const RepairReplySchema = v.object({
+  peers: v.array(v.object({ server: word, differing: count, failed: v.boolean() })),
 });
 
 /** What one round of anti-entropy with every living peer found and mended. */
 export type RepairReply = v.InferOutput<typeof RepairReplySchema>;
 
-const RemovalSchema = v.strictObject({ id: v.string() });
-const MembershipReplySchema = v.strictObject({ id: v.string(), status: v.picklist(MEMBER_STATUSES) });
+const RemovalSchema = v.strictObject({ id: word });
+const MembershipReplySchema = v.object({ id: word, status: v.picklist(MEMBER_STATUSES) });
 
 /** A server's status after the request to change it. */
 export type MembershipReply = v.InferOutput<typeof MembershipReplySchema>;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { parse, stringify } from "uuid";
 import type { PrincipalId } from "../crdt/access-record.js";
 import { foldName } from "../crdt/item-key.js";
+import type { Request } from "./frames.js";
 import type { ListId } from "./ids.js";
 
 /** 128 random bits or more as base64url: what only its holder can know. */
@@ -9,6 +10,10 @@ export type Secret = string;
 
 const SECRET = /^[0-9A-Za-z_-]{22,64}$/;
 const ACCOUNT_NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
+
+/** Scripts with letters that look the same: a name that mixes them passes for somebody else's. */
+const LOOKALIKES = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u];
 
 export function isSecret(text: string): boolean {
   return SECRET.test(text);
@@ -19,9 +24,10 @@ export function hashOfSecret(secret: Secret): string {
   return createHash("sha256").update("aisle secret\0").update(secret).digest("hex");
 }
 
-/** Whether a person may be called so: up to 32 letters, digits, dots, hyphens and underscores, in any script. */
+/** Whether a person may be called so: up to 32 letters, digits, dots, hyphens and underscores, all of them to be seen. */
 export function isAccountName(text: string): boolean {
-  return text === text.normalize("NFKC") && ACCOUNT_NAME.test(text);
+  const isPlain = text === text.normalize("NFKC") && ACCOUNT_NAME.test(text) && !INVISIBLE.test(text);
+  return isPlain && LOOKALIKES.filter((script) => script.test(text)).length <= 1;
 }
 
 /** The id of the document that holds the accounts of a name, the same for all spellings that people take for one. */
@@ -101,6 +107,16 @@ export interface Credentials {
   readonly device: Secret | null;
   readonly account: string | null;
   readonly operator: string | null;
+}
+
+/** What the operator signs: this request and no other, so that whoever it is shown to can ask nothing else with it. */
+export function proofOf({ requestId, kind, listId, serverId, body }: Omit<Request, "token" | "timeoutMs">): {
+  readonly jti: string;
+  readonly sub: string;
+  readonly body: string;
+} {
+  const hash = createHash("sha256").update(body).digest("base64url");
+  return { jti: requestId, sub: `${kind} ${listId ?? serverId ?? ""}`, body: hash };
 }
 
 export const NO_CREDENTIALS: Credentials = { device: null, account: null, operator: null };

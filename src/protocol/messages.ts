@@ -18,6 +18,9 @@ export type NewestOperation = v.InferOutput<typeof NewestOperationSchema>;
 
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** Ids, keys, addresses, names of counters: visible ASCII, so that it can be printed whoever sent it. */
+export const word = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{0,4096}$/));
+
 /** A part that the list's own decoder reads; the schema only says that it is there. */
 export const encodedState = v.custom<readonly unknown[]>(Array.isArray, "not an array");
 
@@ -54,7 +57,8 @@ export interface SyncRequest {
   readonly founding: Founding | null;
 }
 
-const SyncReplySchema = v.strictObject({
+/** Replies may say more than this version knows; requests may not, since it could matter. */
+const SyncReplySchema = v.object({
   delta: v.nullable(encodedState),
   serverSeen: v.nullable(encodedState),
   newest: v.nullable(NewestOperationSchema),
@@ -82,7 +86,7 @@ export interface SyncReply {
   readonly open: boolean;
 }
 
-const ErrorBodySchema = v.strictObject({
+const ErrorBodySchema = v.object({
   code: v.pipe(v.string(), v.maxLength(64)),
   message: v.pipe(v.string(), v.maxLength(1_000)),
   newest: v.optional(v.nullable(NewestOperationSchema)),
@@ -95,7 +99,7 @@ export interface ErrorBody {
   readonly newest?: NewestOperation | null;
 }
 
-const PongSchema = v.strictObject({ server: v.string() });
+const PongSchema = v.object({ server: word });
 
 /** @throws ProtocolError */
 export function parse<Schema extends v.GenericSchema>(schema: Schema, body: Frame): v.InferOutput<Schema> {

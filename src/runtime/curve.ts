@@ -86,7 +86,8 @@ export class Doorkeeper {
         const [code, text] = isLetIn ? ["200", "OK"] : ["400", "not let in"];
         await this.#socket.send([version ?? "", requestId ?? "", code, text, "", ""]);
       } catch {
-        // Closed by now; anything else is asked again.
+        // Closed by now; anything else is asked again, once others have had a turn.
+        await new Promise((resolve) => setImmediate(resolve));
       }
     }
   }
@@ -99,7 +100,11 @@ export class Doorkeeper {
   #pays(address: string, now: number): boolean {
     const { left, at } = this.#credits.get(address) ?? { left: BURST, at: now };
     const credit = Math.min(BURST, left + ((now - at) / 1_000) * PER_SECOND);
-    if (this.#credits.size >= MOST_ADDRESSES) this.#credits.clear();
+    this.#credits.delete(address);
+    for (const longestSilent of this.#credits.keys()) {
+      if (this.#credits.size < MOST_ADDRESSES) break;
+      this.#credits.delete(longestSilent);
+    }
     this.#credits.set(address, { left: Math.max(0, credit - 1), at: now });
     return credit >= 1;
   }

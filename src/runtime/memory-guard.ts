@@ -68,7 +68,10 @@ export class MemoryGuard {
       this.#floor = residentBytes();
       this.logger.warn({ event: "peers-cut-off", sockets: cut, bytes, left: this.#floor });
     } catch (error) {
+      // Some of the sockets may be away for good.
       this.logger.error({ event: "cut-off-failed", problem: String(error) });
+      this.stop();
+      this.onHopeless();
     }
     this.#isCutting = false;
   }

@@ -260,30 +260,45 @@ export function connectSubscriber(
   };
 }
 
+/** Sockets that wait for their next request, for each address. */
+const MOST_IDLE = 4;
+
 /**
- * One attempt of the Lazy Pirate: a fresh REQ socket, one request, one reply or null after `timeoutMs`, and away with the
- * socket, since a REQ that has lost its reply is good for nothing.
+ * Attempts of the Lazy Pirate (ZeroMQ Guide, chapter 4): one request, one reply. A REQ that has lost its reply is good for
+ * nothing and thrown away; one that has had it serves the next request, since connections are what is slow about them.
  */
-export async function requestOnce(
-  { endpoint, key }: Address,
-  frames: readonly Frame[],
-  timeoutMs: number,
-): Promise<readonly Frame[] | null> {
-  const socket = new Request({
-    ...COMMON,
-    ...toFront(key),
-    receiveTimeout: Math.ceil(timeoutMs),
-    sendTimeout: Math.ceil(timeoutMs),
-  });
+export class RequestSockets {
+  readonly #idle = new Map<string, Request[]>();
+
+  /** Null where there is no reply within `timeoutMs`. */
+  async ask({ endpoint, key }: Address, frames: readonly Frame[], timeoutMs: number): Promise<readonly Frame[] | null> {
+    const name = `${endpoint} ${key ?? ""}`;
+    const idle = this.#idle.get(name) ?? [];
+    const socket = idle.pop() ?? connectRequester(endpoint, key);
+    this.#idle.set(name, idle);
+    socket.sendTimeout = socket.receiveTimeout = Math.ceil(timeoutMs);
+    try {
+      await socket.send([...frames]);
+      const reply = await socket.receive();
+      if (idle.length < MOST_IDLE) idle.push(socket);
+      else socket.close();
+      return reply;
+    } catch (error) {
+      socket.close();
+      if (isTimeout(error)) return null;
+      throw error;
+    }
+  }
+}
+
+function connectRequester(endpoint: string, key: string | null): Request {
+  const socket = new Request({ ...COMMON, ...toFront(key) });
   try {
     socket.connect(endpoint);
-    await socket.send([...frames]);
-    return await socket.receive();
+    return socket;
   } catch (error) {
-    if (isTimeout(error)) return null;
-    throw error;
-  } finally {
     socket.close();
+    throw error;
   }
 }
 

@@ -79,6 +79,12 @@ export function changed(access: AccessRecord, request: AccessRequest, asker: Ask
       requireOwner(role);
       setRole(next, request.member, request.role);
       break;
+    case "transfer":
+      // Asked again by who has done it: that they are the owner no more is what they wanted.
+      if (role === "editor" && next.roleOf(memberCalled(next, request.member)) === "owner") break;
+      requireOwner(role);
+      transfer(next, request.member, asker);
+      break;
   }
   requireRoom(next);
   // What is so already may be asked again: the answer to the first time was lost.
@@ -137,7 +143,9 @@ function invite(access: AccessRecord, terms: Extract<AccessRequest, { do: "invit
   if (terms.expires > now + LONGEST_INVITATION_MS)
     throw new ProtocolError("refused", "an invitation is good for a year at most");
   if (terms.role === "owner") throw new ProtocolError("refused", "nobody becomes an owner by an invitation");
-  access.invite(terms.hash, { role: terms.role, expires: terms.expires, uses: terms.uses });
+  if (access.invite(terms.hash, { role: terms.role, expires: terms.expires, uses: terms.uses })) return;
+  const message = `a list remembers ${ACCESS_LIMITS.invitations} invitations, and that many expire later: let this one be good for longer`;
+  throw new ProtocolError("refused", message);
 }
 
 function revokeInvitation(access: AccessRecord, prefix: string): void {
@@ -152,6 +160,13 @@ function setRole(access: AccessRecord, reference: string, role: Role | null): vo
   const principal = memberCalled(access, reference);
   if (role !== "owner") requireOtherOwner(access, [principal], "a list needs an owner: make somebody else one first");
   access.setRole(principal, "", role);
+}
+
+/** Another member owns the list in the asker's place. */
+function transfer(access: AccessRecord, reference: string, { account, device }: Asker): void {
+  access.setRole(memberCalled(access, reference), "", "owner");
+  for (const principal of [account?.id ?? "", device ?? ""])
+    if (access.roleOf(principal) === "owner") access.setRole(principal, "", "editor");
 }
 
 /** The member of this id or, where it is clear who is meant, of this name. */

@@ -6,11 +6,12 @@ import { ProtocolError } from "../protocol/errors.js";
 import { bodyFrame, type Request } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import { accountDocumentOf, accountOf, hashOfSecret } from "../protocol/identity.js";
+import type { Millis } from "../protocol/machine.js";
 import { needsLogin } from "./access.js";
 import { decline, refusing, storageFailed, tooFew, type Answer } from "./answers.js";
 import { Attempts } from "./attempts.js";
 import type { Caller } from "./caller.js";
-import type { Jobs } from "./jobs.js";
+import type { Jobs, Waiting } from "./jobs.js";
 import type { Copies, Quorums } from "./quorums.js";
 import type { QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
@@ -28,6 +29,8 @@ interface Found {
 interface Case {
   readonly documentId: ListId;
   readonly caller: Caller;
+  /** When the asker has given up. */
+  readonly until: Millis;
   readonly answer: Answer;
 }
 
@@ -55,14 +58,14 @@ export class Accounts {
     readonly times: QuorumTimes,
   ) {}
 
-  onRequest({ listId, body }: Request, caller: Caller, answer: Answer): void {
+  onRequest({ listId, body, timeoutMs }: Request, caller: Caller, answer: Answer): void {
     const request = decodeAccountRequest(body);
     const name = "name" in request ? request.name : caller.claims?.name;
     if (name === undefined) throw new ProtocolError("unauthenticated", caller.problem ?? needsLogin().message);
     const documentId = accountDocumentOf(name);
     if (listId !== documentId)
       throw new ProtocolError("malformed", "an account request is about the accounts of its name");
-    const the: Case = { documentId, caller, answer };
+    const the: Case = { documentId, caller, until: this.turn.now + timeoutMs, answer };
     this.quorums.assemble(
       documentId,
       this.times.compareWithinMs,
@@ -88,6 +91,7 @@ export class Accounts {
         this.#changePassword(the, request, this.#own(the, accounts, copies), copies);
         break;
       case "revoke":
+        requireCertain(copies);
         this.#revoke(the, request, this.#own(the, accounts, copies));
         break;
       case "renew":
@@ -105,7 +109,7 @@ export class Accounts {
     if (known !== undefined) {
       // Asked again, by whoever has the nonce and the password: the first answer is given again.
       const own = new Map([[id, known]]);
-      this.#withPassword(the, request.password, own, copies, (found) => this.#admit(the, found, request.login));
+      this.#withPassword(the, [request.password], own, copies, (found) => this.#admit(the, found, request.login));
       return;
     }
     const guard: Guard = (now) => {
@@ -113,9 +117,9 @@ export class Accounts {
       throw new ProtocolError("name-taken", "somebody has this name already");
     };
     guard(accounts);
-    this.jobs.derive(request.password, { cost: COST }, (derived) =>
+    this.jobs.derive(request.password, { cost: COST }, this.#waiting(the, accounts), (derived) =>
       this.#safely(the, () => {
-        if (derived === null) throw new ProtocolError("internal", "the password could not be hashed");
+        if (derived === null) throw notHashed();
         const account = new Account();
         account.name = request.name;
         account.password.write(derived);
@@ -127,18 +131,19 @@ export class Accounts {
 
   #login(the: Case, request: Do<"login">, { accounts }: AccountRecord, copies: Copies): void {
     if (accounts.size === 0 && !copies.isCertain) throw tooFew();
-    this.#withPassword(the, request.password, accounts, copies, (found) => this.#admit(the, found, request.login));
+    this.#withPassword(the, [request.password], accounts, copies, (found) => this.#admit(the, found, request.login));
   }
 
-  /** Finds the account that the password opens; with several of one name, it is the one that fits. */
+  /** Finds the account that one of the passwords opens; with several of one name, it is the one that fits. */
   #withPassword(
     the: Case,
-    password: string,
+    passwords: readonly string[],
     accounts: ReadonlyMap<string, Account>,
     copies: Copies,
-    then: (found: Found) => void,
+    then: (found: Found, password: string) => void,
   ): void {
-    const key = this.#attemptsOf(the, accounts);
+    const waiting = this.#waiting(the, accounts);
+    const key = waiting.isKnown ? `${the.documentId} ${the.caller.device ?? ""}` : the.documentId;
     const waitMs = this.#attempts.waitMs(key, this.turn.now);
     if (waitMs > 0) {
       const seconds = Math.ceil(waitMs / 1_000);
@@ -147,17 +152,20 @@ export class Accounts {
         `too many wrong passwords: try again in ${seconds} s, or use a recovery code`,
       );
     }
+    this.jobs.requireRoom(waiting);
     // Counted before it is known to be one, so that many at a time are no way around the count.
     this.#attempts.failed(key, this.turn.now);
-    const candidates = [...accounts].map(([id, account]) => ({ id, account }));
+    const found = [...accounts].map(([id, account]) => ({ id, account }));
+    const candidates = passwords.flatMap((password) => found.map((one) => ({ found: one, password })));
     const attempt = (index: number): void => {
       const candidate = candidates[index];
-      const hash = candidate?.account.password.get() ?? NOBODY;
-      this.jobs.derive(password, hash, (derived) =>
+      const hash = candidate?.found.account.password.get() ?? NOBODY;
+      this.jobs.derive(candidate?.password ?? "", hash, waiting, (derived) =>
         this.#safely(the, () => {
+          if (derived === null) throw notHashed();
           if (candidate !== undefined && isSame(hash, derived)) {
             this.#attempts.succeeded(key);
-            then(candidate);
+            then(candidate.found, candidate.password);
           } else if (index + 1 < candidates.length) attempt(index + 1);
           else throw copies.isCertain ? wrong() : tooFew();
         }),
@@ -166,16 +174,18 @@ export class Accounts {
     attempt(0);
   }
 
-  #attemptsOf({ documentId, caller }: Case, accounts: ReadonlyMap<string, Account>): string {
+  /** Whoever asks from a device that has been logged in is told from strangers, whose doings are not theirs. */
+  #waiting({ caller, until }: Case, accounts: ReadonlyMap<string, Account>): Waiting {
     const { device } = caller;
     const isKnown = device !== null && [...accounts.values()].some((account) => account.knowsDevice(device));
-    return isKnown ? `${documentId} ${device}` : documentId;
+    return { isKnown, until };
   }
 
   #recover(the: Case, request: Do<"recover">, { accounts }: AccountRecord, copies: Copies): void {
+    requireCertain(copies);
     const code = hashOfSecret(request.code);
     const found = [...accounts].find(([, account]) => account.recoveryCodes.has(code));
-    if (found === undefined) throw copies.isCertain ? wrong() : tooFew();
+    if (found === undefined) throw wrong();
     const [id, account] = found;
     const recovery = account.recoveryCodes.get(code);
     if (recovery === undefined) throw wrong();
@@ -188,9 +198,10 @@ export class Accounts {
     // Asked again, the first answer is given again: the password is what it was made to be.
     const isRepeat = recovery.usedBy === request.login.id;
     const known = isRepeat ? account.password.get() : null;
-    this.jobs.derive(request.password, known ?? { cost: COST }, (derived) =>
+    this.jobs.derive(request.password, known ?? { cost: COST }, this.#waiting(the, accounts), (derived) =>
       this.#safely(the, () => {
-        if (derived === null || (isRepeat && !isSame(known, derived))) throw wrong();
+        if (derived === null) throw notHashed();
+        if (isRepeat && !isSame(known, derived)) throw wrong();
         if (!isRepeat) account.password.write(derived);
         recovery.usedBy = request.login.id;
         this.#admit(the, { id, account }, request.login, guard);
@@ -199,13 +210,20 @@ export class Accounts {
   }
 
   #changePassword(the: Case, request: Do<"change-password">, own: Found, copies: Copies): void {
+    requireCertain(copies);
     const accounts = new Map([[own.id, own.account]]);
-    this.#withPassword(the, request.password, accounts, copies, ({ account }) => {
-      this.jobs.derive(request.next, { cost: COST }, (derived) =>
+    const login = the.caller.claims?.login ?? "";
+    const { password, next } = request;
+    this.#withPassword(the, [password, next], accounts, copies, ({ account }, good) => {
+      // Asked again: it is the new one already.
+      if (good === next) {
+        this.#save(the, own, login, null);
+        return;
+      }
+      this.jobs.derive(next, { cost: COST }, this.#waiting(the, accounts), (derived) =>
         this.#safely(the, () => {
-          if (derived === null) throw new ProtocolError("internal", "the password could not be hashed");
+          if (derived === null) throw notHashed();
           account.password.write(derived);
-          const login = the.caller.claims?.login ?? "";
           // Everybody else who is logged in has to know the new one.
           const current = account.logins.get(login);
           if (current !== undefined) current.passwordChanges = account.password.changes;
@@ -289,6 +307,15 @@ export class Accounts {
 /** One refusal for a wrong name and for a wrong password, so that nobody learns which names there are. */
 function wrong(): ProtocolError {
   return new ProtocolError("unauthenticated", "the name, the password or the code is wrong");
+}
+
+/** What is built on what others may know better would be lost. @throws ProtocolError */
+function requireCertain({ isCertain }: Copies): void {
+  if (!isCertain) throw tooFew();
+}
+
+function notHashed(): ProtocolError {
+  return new ProtocolError("unavailable", "the password could not be hashed in time");
 }
 
 function isSame(known: PasswordHash | null, derived: PasswordHash | null): boolean {

@@ -1,6 +1,7 @@
 import { errors, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
 import * as v from "valibot";
-import { deviceOf, isAccountName, readCredentials } from "../protocol/identity.js";
+import type { Request } from "../protocol/frames.js";
+import { deviceOf, isAccountName, proofOf, readCredentials } from "../protocol/identity.js";
 import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import type { TokenKeys } from "../runtime/key-files.js";
 import type { Caller, Claims } from "./caller.js";
@@ -51,14 +52,14 @@ export class CredentialChecker {
     return { token, expires: expires * 1_000 };
   }
 
-  /** @param requestId what the operator's proof has to be for */
-  async check(text: string, requestId: string): Promise<Caller> {
-    const credentials = readCredentials(text);
+  /** Who asks, as far as the request alone tells. */
+  async check(request: Request): Promise<Caller> {
+    const credentials = readCredentials(request.token);
     const at = wallClockMs();
     const device = credentials.device === null ? null : deviceOf(credentials.device);
     const [account, isOperator] = await Promise.all([
       credentials.account === null ? { claims: null, problem: null } : this.#account(credentials.account, at),
-      credentials.operator === null ? false : this.#isOperator(credentials.operator, requestId),
+      credentials.operator === null ? false : this.#isOperator(credentials.operator, request),
     ]);
     const isFalse = credentials.operator !== null && !isOperator;
     return { device, isOperator, at, ...account, ...(isFalse ? { problem: "this is not the operator's key" } : {}) };
@@ -112,8 +113,8 @@ export class CredentialChecker {
     return this.#keys;
   }
 
-  /** The operator signs each request by its id, and only for a moment. */
-  async #isOperator(token: string, requestId: string): Promise<boolean> {
+  /** The operator signs each request by itself, and only for a moment. */
+  async #isOperator(token: string, request: Request): Promise<boolean> {
     if (this.#operatorKey === null) return false;
     try {
       const { payload } = await jwtVerify(token, await this.#operatorKey, {
@@ -122,7 +123,8 @@ export class CredentialChecker {
         requiredClaims: ["exp"],
         clockTolerance: 60,
       });
-      return payload.jti === requestId;
+      const { jti, sub, body } = proofOf(request);
+      return payload.jti === jti && payload.sub === sub && payload.body === body;
     } catch {
       return false;
     }

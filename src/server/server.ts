@@ -144,7 +144,7 @@ class Server implements RunningServer {
   /** Who asks is found out first. While stopping, what is under way is finished and nothing new begun. */
   async #onRequest(broker: number, request: Tagged<Request>): Promise<void> {
     if (this.#isStopping) return;
-    const caller = await this.#credentials.check(request.token, request.requestId);
+    const caller = await this.#credentials.check(request);
     this.#driver.post({ type: "request", broker, request, caller });
   }
 
@@ -158,9 +158,10 @@ class Server implements RunningServer {
     );
   }
 
-  async #result(work: Work): Promise<WorkResult> {
+  async #result(work: Work): Promise<WorkResult | null> {
     if (work.type === "sign") return { type: "signed", ...(await this.#credentials.sign(work.claims)) };
-    return { type: "derived", hash: await this.#passwords.derive(work.password, work.salt, work.cost) };
+    const hash = await this.#passwords.derive(work);
+    return hash === null ? null : { type: "derived", hash };
   }
 
   onDamaged(listId: ListId): void {

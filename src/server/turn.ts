@@ -34,6 +34,10 @@ export type Work =
       readonly password: string;
       readonly salt: string | null;
       readonly cost: PasswordHash["cost"];
+      /** Before whoever is not in a hurry. */
+      readonly isUrgent: boolean;
+      /** When nobody waits for it any more. */
+      readonly until: Millis;
     }
   | { readonly type: "sign"; readonly claims: Claims };
 

@@ -116,7 +116,7 @@ describe("an access record", () => {
   it("remembers a bounded number of invitations, those that expire last, whatever the order they came in", () => {
     const [forwards, backwards] = [new AccessRecord(), new AccessRecord()];
     const many = Array.from({ length: 2 * ACCESS_LIMITS.invitations }, (_, at) => at);
-    const invite = (access: AccessRecord, at: number): void =>
+    const invite = (access: AccessRecord, at: number): boolean =>
       access.invite(at.toString(16).padStart(64, "0"), { role: "viewer", expires: at, uses: 1 });
     for (const at of many) invite(forwards, at);
     for (const at of [...many].reverse()) invite(backwards, at);

@@ -52,8 +52,8 @@ async function operatorOf(context: Context): Promise<Operator> {
   if (path === "") return new Operator(await context.brokers(), await context.authentication());
   const { OperatorKey } = await import("../operator-key.js");
   const key = await OperatorKey.read(path);
-  return new Operator(await context.brokers(), async (requestId) =>
-    writeCredentials({ device, account: login?.token ?? null, operator: await key.prove(requestId) }),
+  return new Operator(await context.brokers(), async (request) =>
+    writeCredentials({ device, account: login?.token ?? null, operator: await key.prove(request) }),
   );
 }
 

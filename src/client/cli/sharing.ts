@@ -259,7 +259,7 @@ async function changeMember(
   what: string,
 ): Promise<CommandResult> {
   const [name, who] = [displayable(nameOf(list)), displayable(member.slice(0, ACCESS_LIMITS.nameLength))];
-  if (member === "" || member.length > ACCESS_LIMITS.nameLength) throw usageError("that is no member's name");
+  requireMemberName(member);
   if (role === null) await confirm(context, `put ${who} out of ${name}?`);
   const value = { list: list.id, name: member, role };
   if (context.options.dryRun === true) return { value, text: `would say that ${who} ${what} ${name}` };
@@ -269,13 +269,20 @@ async function changeMember(
 }
 
 async function transfer(context: Context, reference: string, member: string): Promise<CommandResult> {
-  const { account } = await currentLogin(context);
+  await currentLogin(context);
   const list = await context.theList(reference);
-  await confirm(context, `make ${displayable(member)} the owner of ${displayable(nameOf(list))} in your place?`);
-  const result = await changeMember(context, list, member, "owner", "owns");
-  if (context.options.dryRun === true) return result;
-  await askAsOf(context, list.id, (version) => ({ do: "set-role", member: account, role: "editor", version }));
-  return result;
+  const [name, who] = [displayable(nameOf(list)), displayable(member)];
+  requireMemberName(member);
+  await confirm(context, `make ${who} the owner of ${name} in your place?`);
+  const value = { list: list.id, name: member, role: "owner" };
+  if (context.options.dryRun === true) return { value, text: `would make ${who} the owner of ${name}` };
+  const given = member.normalize("NFKC");
+  await askAsOf(context, list.id, (version) => ({ do: "transfer", member: given, version }));
+  return { value, text: `${who} owns ${name}; you are an editor of it` };
+}
+
+function requireMemberName(text: string): void {
+  if (text === "" || text.length > ACCESS_LIMITS.nameLength) throw usageError("that is no member's name");
 }
 
 async function leave(context: Context, reference: string): Promise<CommandResult> {
