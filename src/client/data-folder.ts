@@ -18,6 +18,8 @@ const LOCK_TIMEOUT_MS = 20_000;
 export interface Settings {
   readonly brokers: readonly string[];
   readonly current: ListId | null;
+  /** Whether the brokers may be talked to in clear text on a network. */
+  readonly insecure?: boolean;
 }
 
 /** When the cluster was last reached, and last not, in milliseconds since 1970. */
@@ -38,6 +40,18 @@ export interface LoginFile {
   readonly token: string;
   readonly expires: number;
   readonly since: number;
+}
+
+/**
+ * What a registration or a recovery that is under way goes by: asked again after its answer was lost, it has to be the same
+ * one, or the name would be taken and the code used up.
+ */
+export interface Entrance {
+  /** What is being done, and for which name. */
+  readonly what: string;
+  readonly nonce: string;
+  readonly login: { readonly id: string; readonly label: string };
+  readonly recoveryCodes: readonly string[];
 }
 
 /** Says which folder this is, so that a copy of it can tell that it is one. */
@@ -115,6 +129,16 @@ export class DataFolder {
   /** Under the lock. */
   async saveLogin(login: LoginFile | null): Promise<void> {
     await this.#writeJson("account.json", { login });
+  }
+
+  /** What is under way, or null. */
+  async entrance(): Promise<Entrance | null> {
+    return await this.#readJson<Entrance | null>("entrance.json", null);
+  }
+
+  /** Under the lock. */
+  async saveEntrance(entrance: Entrance | null): Promise<void> {
+    await this.#writeJson("entrance.json", entrance);
   }
 
   async syncTimes(): Promise<SyncTimes> {

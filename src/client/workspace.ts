@@ -4,7 +4,7 @@ import { wallClockMs } from "../runtime/clock.js";
 import type { Lock } from "../runtime/lock.js";
 import { randomId, randomSecret } from "../runtime/rng.js";
 import { deviceOf, listIdOf } from "../protocol/identity.js";
-import type { DataFolder, LoginFile, Settings } from "./data-folder.js";
+import type { DataFolder, Entrance, LoginFile, Settings } from "./data-folder.js";
 import { AisleError, EXIT } from "./errors.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
@@ -47,7 +47,23 @@ export class Workspace {
 
   /** Durably, at once. */
   async saveLogin(login: LoginFile | null): Promise<void> {
-    const save = (): Promise<void> => this.folder.saveLogin(login);
+    await this.#locked(() => this.folder.saveLogin(login));
+  }
+
+  /** What is under way, or else `fresh`, remembered durably until `endEntrance`. */
+  async beginEntrance(what: string, fresh: () => Omit<Entrance, "what">): Promise<Entrance> {
+    const known = await this.folder.entrance();
+    if (known?.what === what) return known;
+    const begun = { what, ...fresh() };
+    await this.#locked(() => this.folder.saveEntrance(begun));
+    return begun;
+  }
+
+  async endEntrance(): Promise<void> {
+    if ((await this.folder.entrance()) !== null) await this.#locked(() => this.folder.saveEntrance(null));
+  }
+
+  async #locked(save: () => Promise<void>): Promise<void> {
     await (this.#lock === null ? this.folder.locked(save) : save());
   }
 

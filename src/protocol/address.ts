@@ -7,6 +7,13 @@ export interface Address {
   readonly key: string | null;
 }
 
+const LOOPBACK = /^tcp:\/\/(127\.[0-9.]+|localhost|\[::1\]):[0-9*]+$/;
+
+/** Whether what is sent to the endpoint leaves the machine. */
+export function isOnNetwork(endpoint: string): boolean {
+  return !/^(ipc|inproc):/.test(endpoint) && endpoint.includes("://") && !LOOPBACK.test(endpoint);
+}
+
 /** The 85 characters of ZeroMQ RFC 32, in which four bytes make five characters. */
 const Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 

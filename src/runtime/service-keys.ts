@@ -1,16 +1,10 @@
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { isOnNetwork } from "../protocol/address.js";
 import { Doorkeeper } from "./curve.js";
 import { monotonicMs } from "./clock.js";
 import { isErrno, makeFolder } from "./durable-file.js";
 import { KeyFolder } from "./key-files.js";
-
-const LOOPBACK = /^tcp:\/\/(127\.[0-9.]+|localhost|\[::1\]):[0-9*]+$/;
-
-/** Whether what is sent there leaves the machine. */
-function isOnNetwork(endpoint: string): boolean {
-  return !/^(ipc|inproc):/.test(endpoint) && endpoint.includes("://") && !LOOPBACK.test(endpoint);
-}
 
 /** @throws RangeError where something would be readable on a network, and nobody said that it may be */
 export function requirePrivacy(endpoints: readonly string[], isPrivate: boolean, isInsecure: boolean): void {

@@ -81,7 +81,7 @@ export function changed(access: AccessRecord, request: AccessRequest, asker: Ask
       break;
     case "transfer":
       // Asked again by who has done it: that they are the owner no more is what they wanted.
-      if (role === "editor" && next.roleOf(memberCalled(next, request.member)) === "owner") break;
+      if (role === "editor" && isOwner(next, request.member)) break;
       requireOwner(role);
       transfer(next, request.member, asker);
       break;
@@ -160,6 +160,12 @@ function setRole(access: AccessRecord, reference: string, role: Role | null): vo
   const principal = memberCalled(access, reference);
   if (role !== "owner") requireOtherOwner(access, [principal], "a list needs an owner: make somebody else one first");
   access.setRole(principal, "", role);
+}
+
+function isOwner(access: AccessRecord, reference: string): boolean {
+  const isMeant = (id: PrincipalId, name: string): boolean =>
+    id === reference || (name !== "" && foldName(name) === foldName(reference));
+  return [...access.members].some(([id, { name }]) => isMeant(id, name) && access.roleOf(id) === "owner");
 }
 
 /** Another member owns the list in the asker's place. */

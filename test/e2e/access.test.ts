@@ -143,6 +143,8 @@ describe("what each person may do with somebody's list", () => {
     for (const [index, person] of PEOPLE.entries()) {
       await deviceOf("owner").ok("sync");
       const before = await digest();
+      // What they may do now, as far as they are told.
+      await deviceOf(person).run("sync");
       const made = await codeOf(person, line.replace("add", "add --list ID"));
       const code = made === 0 ? await codeOf(person, "sync") : made;
       expect([person, code]).toEqual([person, expected[index]]);

@@ -8,13 +8,14 @@ import {
   type AccountRequest,
 } from "../../protocol/account-messages.js";
 import { accountDocumentOf, hashOfSecret, isAccountName, isSecret } from "../../protocol/identity.js";
-import { wallClockMs } from "../../runtime/clock.js";
+import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { randomId, randomSecret } from "../../runtime/rng.js";
-import { AisleError, EXIT, refused, usageError } from "../errors.js";
-import type { LoginFile } from "../data-folder.js";
-import { RefusedError } from "../session.js";
+import { AisleError, EXIT, usageError } from "../errors.js";
+import type { Entrance, LoginFile } from "../data-folder.js";
+import type { LocalList } from "../local-list.js";
 import { displayable } from "../text.js";
-import { adoptLists } from "./adoption.js";
+import { adoptLists } from "../adoption.js";
+import { ask, askForChange } from "./asking.js";
 import { optionalWord, word, type Act } from "./command.js";
 import { confirm } from "./confirm.js";
 import { say, type CommandResult, type Context } from "./context.js";
@@ -25,6 +26,8 @@ const ACCOUNT_BUDGET_MS = 20_000;
 const ACCOUNT_PATIENCE_MS = 10_000;
 /** Telling the cluster of a logout is worth this much waiting. */
 const LOGOUT_BUDGET_MS = 2_000;
+/** Sending the lists that were made before is worth this much. */
+const BRING_BUDGET_MS = 5_000;
 
 /** Commands about who one is. */
 export function registerAccounts(program: Command, act: Act): void {
@@ -88,12 +91,7 @@ function registerEntrances(program: Command, act: Act): void {
           { label: "new password", isNew: true },
         ];
         const [code = "", password = ""] = await readSecrets(context, flags, ...wanted);
-        if (!isSecret(code.trim())) throw usageError("that is no recovery code", "it has 22 letters, digits, - and _");
-        return await enter(
-          context,
-          { do: "recover", name, code: code.trim(), password, login: freshLogin() },
-          "logged in as",
-        );
+        return await recover(context, name, code.trim(), password);
       }),
     );
 
@@ -107,7 +105,7 @@ function registerEntrances(program: Command, act: Act): void {
           { label: "new password", isNew: true },
         ];
         const [password = "", next = ""] = await readSecrets(context, flags, ...wanted);
-        await ask(context, name, { do: "change-password", password, next });
+        await askAccounts(context, name, { do: "change-password", password, next });
         return { value: { account: name }, text: "the password is changed; other devices have to log in again" };
       }),
     );
@@ -135,45 +133,52 @@ export async function currentLogin(context: Context): Promise<LoginFile> {
   throw new AisleError(EXIT.notAllowed, "unauthenticated", `the login of ${login.name} has expired`, hint);
 }
 
-async function ask(
+async function askAccounts(
   context: Context,
   name: string,
   request: AccountRequest,
   budgetMs = ACCOUNT_BUDGET_MS,
 ): Promise<AccountReply> {
-  if (context.options.offline === true)
-    throw new AisleError(EXIT.unreachable, "offline", "this needs the cluster", "try it without --offline");
-  const listId = accountDocumentOf(name);
   const body = encodeAccountRequest(request);
+  const question = {
+    kind: "account",
+    listId: accountDocumentOf(name),
+    body,
+    patienceMs: ACCOUNT_PATIENCE_MS,
+  } as const;
+  // What only reads, and a login that is soon made again, may be on fewer servers.
+  const isLasting = !["login", "renew", "logins"].includes(request.do);
   try {
-    const session = await context.session();
-    const question = { kind: "account", listId, body, patienceMs: ACCOUNT_PATIENCE_MS } as const;
-    return (await session.request(question, decodeAccountReply, budgetMs)).value;
+    return await (isLasting ? askForChange : ask)(context, question, decodeAccountReply, budgetMs);
   } catch (error) {
-    if (!(error instanceof RefusedError)) throw error;
-    const { body: problem } = error;
-    const isWrong = problem.code === "unauthenticated" && "password" in request;
-    if (isWrong) throw new AisleError(EXIT.notAllowed, problem.code, problem.message, "forgotten? see `aisle recover`");
-    throw refused(problem);
+    if (request.do !== "login" || !(error instanceof AisleError) || error.code !== "unauthenticated") throw error;
+    throw new AisleError(EXIT.notAllowed, error.code, error.message, "forgotten? see `aisle recover`");
   }
 }
 
 async function register(context: Context, name: string, password: string): Promise<CommandResult> {
-  const codes = Array.from({ length: ACCOUNT_LIMITS.recoveryCodes }, randomSecret);
-  const request: AccountRequest = {
-    do: "register",
-    name,
-    nonce: randomSecret(),
-    password,
-    recoveryCodes: codes.map(hashOfSecret),
-    login: freshLogin(),
-  };
+  const entrance = await context.workspace.beginEntrance(`register ${name}`, freshEntrance);
+  const { nonce, login, recoveryCodes } = entrance;
+  const hashes = recoveryCodes.map(hashOfSecret);
+  const request: AccountRequest = { do: "register", name, nonce, password, recoveryCodes: hashes, login };
   const { value, text } = await enter(context, request, "registered and logged in as");
   const told = [
     "recovery codes, each good once should you forget the password; write them down now:",
-    ...codes.map((code) => `  ${code}`),
+    ...recoveryCodes.map((code) => `  ${code}`),
   ];
-  return { value: { ...(value as object), recoveryCodes: codes }, text: [text, ...told].join("\n") };
+  return { value: { ...(value as object), recoveryCodes }, text: [text, ...told].join("\n") };
+}
+
+async function recover(context: Context, name: string, code: string, password: string): Promise<CommandResult> {
+  if (!isSecret(code)) throw usageError("that is no recovery code", "it has 22 letters, digits, - and _");
+  const what = `recover ${name} ${hashOfSecret(code).slice(0, 12)}`;
+  const { login } = await context.workspace.beginEntrance(what, freshEntrance);
+  return await enter(context, { do: "recover", name, code, password, login }, "logged in as");
+}
+
+function freshEntrance(): Omit<Entrance, "what"> {
+  const recoveryCodes = Array.from({ length: ACCOUNT_LIMITS.recoveryCodes }, randomSecret);
+  return { nonce: randomSecret(), login: freshLogin(), recoveryCodes };
 }
 
 /** What logs in: keeps the token, and makes the lists of this device the account's. */
@@ -185,7 +190,7 @@ async function enter(
   await requireLoggedOut(context, request.name);
   // In a batch, what came before was somebody else's doing.
   await context.workspace.commit();
-  const { account, token, login } = await ask(context, request.name, request);
+  const { account, token, login } = await askAccounts(context, request.name, request);
   if (token === null) throw new AisleError(EXIT.failed, "internal", "the cluster logged you in and gave no token");
   await context.workspace.saveLogin({
     name: account.name,
@@ -195,17 +200,35 @@ async function enter(
     expires: token.expires,
     since: wallClockMs(),
   });
-  // Lists that the cluster has never heard of become the account's when they are first sent.
-  const unsent = (await context.lists(true)).filter((list) => list.isOfDevice && list.isUnfounded).length;
-  const adopted = unsent + (await adoptLists(context, await context.lists(true)));
-  const lists =
-    adopted === 0
-      ? ""
-      : `; ${adopted} ${adopted === 1 ? "list" : "lists"} made on this device before ${adopted === 1 ? "is" : "are"} yours now`;
-  return {
-    value: { account: account.name, id: account.id, device: login, adopted },
-    text: `${what} ${displayable(account.name)}${lists}`,
-  };
+  const { adopted, waiting } = await bringLists(context);
+  await context.workspace.endEntrance();
+  const count = (lists: number): string => `${lists} ${lists === 1 ? "list" : "lists"} made on this device before`;
+  const told = [
+    `${what} ${displayable(account.name)}`,
+    ...(adopted === 0 ? [] : [`${count(adopted)} ${adopted === 1 ? "is" : "are"} yours now`]),
+    ...(waiting === 0
+      ? []
+      : [`${count(waiting)} will be yours once \`aisle sync\` has sent ${waiting === 1 ? "it" : "them"}`]),
+  ];
+  return { value: { account: account.name, id: account.id, device: login, adopted }, text: told.join("; ") };
+}
+
+/** Makes lists of the device the account's, those that the cluster has not heard of yet included. */
+async function bringLists(context: Context): Promise<{ readonly adopted: number; readonly waiting: number }> {
+  const ofDevice = async (): Promise<readonly LocalList[]> =>
+    (await context.lists(true)).filter((list) => list.isOfDevice);
+  const before = await ofDevice();
+  const unfounded = before.filter((list) => list.isUnfounded);
+  if (unfounded.length > 0) {
+    const [synchronizer, deadline] = [await context.synchronizer(), monotonicMs() + BRING_BUDGET_MS];
+    try {
+      for (const { id } of unfounded) await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+    }
+  }
+  const adopted = await adoptLists(context, await ofDevice());
+  return { adopted, waiting: before.length - adopted };
 }
 
 async function requireLoggedOut(context: Context, name: string): Promise<void> {
@@ -223,7 +246,7 @@ async function logout(context: Context): Promise<CommandResult> {
   const login = await context.workspace.folder.login();
   if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in");
   try {
-    await ask(context, login.name, { do: "revoke", login: login.login }, LOGOUT_BUDGET_MS);
+    await askAccounts(context, login.name, { do: "revoke", login: login.login }, LOGOUT_BUDGET_MS);
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
     const isEnded = error.exitCode === EXIT.notAllowed;
@@ -239,12 +262,12 @@ async function devices(context: Context, verb: string | undefined, id: string | 
   if (verb !== undefined && (verb !== "revoke" || id === undefined))
     throw usageError("it is `aisle devices`, or `aisle devices revoke ID`");
   if (id !== undefined) {
-    await confirm(context, `end the login ${id}?`);
     if (!/^[0-9A-Za-z_-]{8,36}$/.test(id)) throw usageError("that is no login's id", "see them with `aisle devices`");
+    await confirm(context, `end the login ${id}?`);
   }
   const request: AccountRequest =
     id === undefined || context.options.dryRun === true ? { do: "logins" } : { do: "revoke", login: id };
-  const { logins, login } = await ask(context, current.name, request);
+  const { logins, login } = await askAccounts(context, current.name, request);
   const value = logins.map((one) => ({ ...one, at: new Date(one.at).toISOString(), current: one.id === login }));
   const lines = value.map(
     (one) => `${one.id}  ${displayable(one.label)}  since ${one.at.slice(0, 10)}${one.current ? "  (this one)" : ""}`,
@@ -258,7 +281,7 @@ export async function renewLogin(context: Context): Promise<void> {
   const now = wallClockMs();
   if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires) return;
   try {
-    const { token } = await ask(context, login.name, { do: "renew" }, LOGOUT_BUDGET_MS);
+    const { token } = await askAccounts(context, login.name, { do: "renew" }, LOGOUT_BUDGET_MS);
     if (token !== null)
       await context.workspace.saveLogin({ ...login, token: token.text, expires: token.expires, since: now });
   } catch (error) {

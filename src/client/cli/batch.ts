@@ -98,6 +98,8 @@ class Batch {
     if (flags.dataDir !== undefined || flags.dryRun === true) {
       throw usageError("--data-dir and --dry-run belong to the whole batch", "put them after `aisle batch`");
     }
+    if (flags.passwordStdin === true)
+      throw usageError("--password-stdin would read the batch's own lines", "use --password-file");
     const result = await handler(this.context.with(flags), parsed, flags);
     if (result.failure !== undefined) throw result.failure;
     return result;

@@ -1,6 +1,6 @@
 import { foldedNameOf, foldName, unitOf } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
-import { readAddress } from "../../protocol/address.js";
+import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
@@ -32,6 +32,7 @@ export interface GlobalOptions {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly operatorKey?: string;
+  readonly insecure?: boolean;
 }
 
 /** What a command has to say: a value for programs, and the same for people. */
@@ -164,9 +165,26 @@ export class Context {
 
   async brokers(): Promise<readonly string[]> {
     const given = nonEmpty(this.environment.AISLE_BROKERS);
-    if (given !== null) return checkedEndpoints(given.split(",").map((endpoint) => endpoint.trim()));
-    const { brokers } = await this.workspace.settings();
-    return brokers.length > 0 ? brokers : DEFAULT_BROKERS;
+    const { brokers, insecure } = await this.workspace.settings();
+    if (given !== null) return this.checked(given.split(",").map((address) => address.trim()));
+    return brokers.length > 0 ? this.checked(brokers, insecure) : DEFAULT_BROKERS;
+  }
+
+  /** @throws AisleError for what is no address, and for one that would get secrets in clear text over a network */
+  checked(addresses: readonly string[], isInsecure = false): readonly string[] {
+    const mayBeRead = isInsecure || this.options.insecure === true || this.environment.AISLE_INSECURE === "1";
+    for (const text of addresses) {
+      const address = readAddress(text);
+      const shown = displayable(text.slice(0, 80));
+      if (address === null) {
+        const hint = "an address looks like tcp://127.0.0.1:5555, with #KEY after it where the cluster has keys";
+        throw usageError(`"${shown}" is no broker address`, hint);
+      }
+      if (address.key !== null || mayBeRead || !isOnNetwork(address.endpoint)) continue;
+      const hint = "name its key (ADDRESS#KEY), or add --insecure where the network itself is private";
+      throw usageError(`everybody on the way to ${shown} could read your password`, hint);
+    }
+    return addresses;
   }
 
   /** Loaded on demand: most commands never talk to the network. */
@@ -204,6 +222,8 @@ export class Context {
         const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
         if (refusal !== null) say(`aisle: ${errorLine(refused(refusal))}`);
       }
+      const sent = (await this.lists(true)).filter((list) => changed.includes(list.id) && list.isOfDevice);
+      if (sent.length > 0) await (await import("../adoption.js")).adoptLists(this, sent);
       await synchronizer.remember(true);
     } catch (error) {
       if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
@@ -221,17 +241,6 @@ export class Context {
 /** Something for the person, not for programs. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
-}
-
-export function checkedEndpoints(endpoints: readonly string[]): readonly string[] {
-  for (const endpoint of endpoints) {
-    if (readAddress(endpoint) !== null) continue;
-    throw usageError(
-      `"${displayable(endpoint.slice(0, 80))}" is no broker address`,
-      "an address looks like tcp://127.0.0.1:5555, with #KEY after it where the cluster has keys",
-    );
-  }
-  return endpoints;
 }
 
 /** `250ms`, `5s`, `2m`, `12h`, `7d`; a plain number is milliseconds. */

@@ -99,13 +99,18 @@ async function makeList(context: Context, rawName: string): Promise<CommandResul
 
 async function forget(context: Context, list: LocalList): Promise<CommandResult> {
   const name = displayable(nameOf(list));
-  const waiting = list.outbox.length;
-  const unsent = waiting === 0 ? "" : `, and ${waiting} of your changes that nobody else has seen`;
+  const waiting = unsentChanges(list);
+  const unsent = waiting === "" ? "" : `, and${waiting}`;
   await confirm(context, `forget ${name} on this device${unsent}?`);
   const value = listSummary(list, null);
   if (context.options.dryRun === true) return { value, text: `would forget ${name} on this device${unsent}` };
   await context.workspace.forget(list.id);
   return { value, text: `forgot ${name} on this device${unsent}; others still have it (${list.id})` };
+}
+
+/** What would go with the list, in words that follow another; empty where everything was sent. */
+export function unsentChanges({ outbox }: LocalList): string {
+  return outbox.length === 0 ? "" : ` ${outbox.length} of your changes that nobody else has seen`;
 }
 
 async function deleteForAll(context: Context, list: LocalList): Promise<CommandResult> {

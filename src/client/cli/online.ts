@@ -6,10 +6,10 @@ import type { LocalList, Stored } from "../local-list.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
-import { adoptLists } from "./adoption.js";
+import { adoptLists } from "../adoption.js";
 import { renewLogin } from "./accounts.js";
 import { manyWords, type Act } from "./command.js";
-import { checkedEndpoints, type CommandResult, type Context } from "./context.js";
+import { type CommandResult, type Context } from "./context.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
@@ -27,8 +27,8 @@ export function registerOnline(program: Command, act: Act): void {
     .description("say which brokers to use")
     .action(
       act(async (context, words) => {
-        const brokers = checkedEndpoints(manyWords(words, 0));
-        await context.workspace.changeSettings({ brokers });
+        const brokers = context.checked(manyWords(words, 0));
+        await context.workspace.changeSettings({ brokers, insecure: context.options.insecure === true });
         return { value: { brokers }, text: `will use ${brokers.join(", ")}` };
       }),
     );

@@ -32,6 +32,7 @@ export function buildProgram(act: Act, scriptPath: string): Command {
     .option("--no-input", "never ask")
     .option("--offline", "leave the network alone")
     .option("--sync-budget <duration>", "how long a change may try to reach the cluster (default: 250ms)")
+    .option("--insecure", "talk to brokers on a network without encryption all the same (AISLE_INSECURE=1)")
     .option("--verbose", "say more about errors")
     .addOption(new Option("-y, --yes", "do not ask before something destructive"))
     .option("--dry-run", "only say what would be done")

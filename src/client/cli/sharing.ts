@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { ACCESS_LIMITS, ROLES, type Role } from "../../crdt/access-record.js";
+import { foldName } from "../../crdt/item-key.js";
 import {
   decodeAccessReply,
   encodeAccessRequest,
@@ -12,15 +13,15 @@ import { wallClockMs } from "../../runtime/clock.js";
 import { randomSecret } from "../../runtime/rng.js";
 import { AisleError, EXIT, refused, usageError } from "../errors.js";
 import type { LocalList } from "../local-list.js";
-import { RefusedError } from "../session.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
-import { adoptLists } from "./adoption.js";
+import { adoptLists } from "../adoption.js";
+import { ask, askForChange } from "./asking.js";
 import { currentLogin } from "./accounts.js";
 import { textFlag, word, type Act, type Flags } from "./command.js";
 import { confirm } from "./confirm.js";
 import { parseDuration, type CommandResult, type Context } from "./context.js";
-import { summary } from "./lists.js";
+import { summary, unsentChanges } from "./lists.js";
 
 const ACCESS_BUDGET_MS = 5_000;
 
@@ -100,33 +101,22 @@ function roleCalled(text: string): Role {
 }
 
 /** Asks the cluster about a list's members, once it knows the list. */
-async function ask(context: Context, listId: ListId, request: AccessRequest): Promise<AccessReply> {
-  if (context.options.offline === true)
-    throw new AisleError(EXIT.unreachable, "offline", "this needs the cluster", "try it without --offline");
+async function askAbout(context: Context, listId: ListId, request: AccessRequest): Promise<AccessReply> {
   await context.workspace.commit();
   const list = await context.workspace.list(listId);
-  if (list?.isUnfounded === true) {
+  if (list?.isUnfounded === true && context.options.offline !== true) {
     const { refusal } = await (await context.synchronizer()).synchronize(listId, ACCESS_BUDGET_MS);
     if (refusal !== null) throw refused(refusal);
   }
   const known = await context.workspace.list(listId);
-  if (known !== null) await adoptLists(context, [known]);
-  try {
-    const question = { kind: "access", listId, body: encodeAccessRequest(request) } as const;
-    const { value } = await (await context.session()).request(question, decodeAccessReply, ACCESS_BUDGET_MS);
-    if (list !== null && value.role !== null) {
-      const standing = { role: value.role, open: value.visibility === "open" };
-      await context.workspace.note(listId, (noted) => noted.stand(standing));
-    }
-    if (value.stored < value.wanted && request.do !== "members") {
-      const message = `only ${value.stored} of ${value.wanted} servers know of it yet`;
-      throw new AisleError(EXIT.unreachable, "not-stored", message, "run it again when more of them answer");
-    }
-    return value;
-  } catch (error) {
-    if (error instanceof RefusedError) throw refused(error.body);
-    throw error;
-  }
+  if (known !== null && context.options.offline !== true) await adoptLists(context, [known]);
+  const question = { kind: "access", listId, body: encodeAccessRequest(request) } as const;
+  const asking = request.do === "members" ? ask : askForChange;
+  const reply = await asking(context, question, decodeAccessReply, ACCESS_BUDGET_MS);
+  const { role } = reply;
+  if (list !== null && role !== null)
+    await context.workspace.note(listId, (noted) => noted.stand({ role, open: reply.visibility === "open" }));
+  return reply;
 }
 
 /** Times that others may change a list's members while somebody tries to. */
@@ -139,9 +129,9 @@ async function askAsOf(
   make: (version: number) => AccessRequest,
 ): Promise<AccessReply> {
   for (let attempt = 1; ; attempt++) {
-    const { version } = await ask(context, listId, { do: "members" });
+    const { version } = await askAbout(context, listId, { do: "members" });
     try {
-      return await ask(context, listId, make(version));
+      return await askAbout(context, listId, make(version));
     } catch (error) {
       const isStale = error instanceof AisleError && error.code === "stale-basis";
       if (!isStale || attempt === MOST_ATTEMPTS) throw error;
@@ -163,7 +153,7 @@ async function share(context: Context, reference: string, flags: Flags): Promise
   const value = { list: list.id, role, expires: new Date(expires).toISOString(), uses };
   if (context.options.dryRun === true)
     return { value, text: `would make an invitation to ${displayable(nameOf(list))}` };
-  await ask(context, list.id, { do: "invite", hash: hashOfSecret(secret), role, expires, uses });
+  await askAbout(context, list.id, { do: "invite", hash: hashOfSecret(secret), role, expires, uses });
   const invitation = invitationText(list.id, secret);
   return { value: { invitation, ...value }, text: invitation };
 }
@@ -176,8 +166,10 @@ async function join(context: Context, text: string): Promise<CommandResult> {
     throw usageError(`"${displayable(text.slice(0, 80))}" is neither an invitation nor a list's id`, hint);
   }
   if (invitation !== null) await currentLogin(context);
+  if (invitation !== null && context.options.dryRun === true)
+    return { value: { list: id }, text: `would come to the list ${id}` };
   const isOnline = context.options.offline !== true && context.options.dryRun !== true;
-  if (invitation !== null && isOnline) await ask(context, id, { do: "join", secret: invitation.secret });
+  if (invitation !== null && isOnline) await askAbout(context, id, { do: "join", secret: invitation.secret });
   if (invitation !== null && !isOnline)
     throw new AisleError(EXIT.unreachable, "offline", "an invitation needs the cluster", "try it without --offline");
   const wasKnown = (await context.workspace.list(id)) !== null;
@@ -206,7 +198,7 @@ async function forgetUnseen(context: Context, id: ListId): Promise<void> {
 
 async function members(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
   const list = await context.theList(reference);
-  const reply = await ask(context, list.id, { do: "members" });
+  const reply = await askAbout(context, list.id, { do: "members" });
   if (flags.invitations === true) return { value: invitationsOf(reply), text: invitationLines(reply) };
   const value = reply.members.map(({ id, name, role }) => ({ name: name === "" ? null : name, role, id }));
   const heading = reply.visibility === "open" ? ["open: whoever knows its id may edit it"] : [];
@@ -243,12 +235,19 @@ async function revoke(context: Context, reference: string, who: string): Promise
   const invitation = readInvitation(who);
   if (invitation !== null && invitation.listId !== list.id) throw usageError(`that is no invitation to ${name}`);
   const hash = invitation === null ? (/^[0-9a-f]{12}$/.exec(who)?.[0] ?? null) : hashOfSecret(invitation.secret);
-  if (hash === null) return await changeMember(context, list, who, null, "is put out of");
+  if (hash === null || (invitation === null && (await isMember(context, list.id, who))))
+    return await changeMember(context, list, who, null, "is put out of");
   await confirm(context, `take the invitation to ${name} back?`);
   const value = { list: list.id, invitation: hash.slice(0, 12), revoked: true };
   if (context.options.dryRun === true) return { value, text: "would take the invitation back" };
-  await ask(context, list.id, { do: "revoke-invitation", hash });
+  await askAbout(context, list.id, { do: "revoke-invitation", hash });
   return { value, text: `the invitation to ${name} is taken back` };
+}
+
+/** Whether somebody is called so: some names look like an invitation's id. */
+async function isMember(context: Context, listId: ListId, name: string): Promise<boolean> {
+  const { members: known } = await askAbout(context, listId, { do: "members" });
+  return known.some((member) => foldName(member.name) === foldName(name));
 }
 
 async function changeMember(
@@ -286,14 +285,19 @@ function requireMemberName(text: string): void {
 }
 
 async function leave(context: Context, reference: string): Promise<CommandResult> {
-  const list = await context.theList(reference);
+  const { id } = await context.theList(reference);
+  if (context.options.dryRun !== true) await context.push([id]);
+  const list = await context.theList(id);
   const name = displayable(nameOf(list));
-  await confirm(context, `leave ${name}, and forget it on this device?`);
-  const value = { list: list.id, left: true };
+  const unsent = unsentChanges(list);
+  if (unsent !== "" && context.options.yes !== true && !context.isInteractive && context.options.dryRun !== true)
+    throw new AisleError(EXIT.refused, "unsent", `${name} has${unsent}`, "run `aisle sync` first, or add --yes");
+  await confirm(context, `leave ${name}, and forget it on this device${unsent === "" ? "" : ` with${unsent}`}?`);
+  const value = { list: id, left: true };
   if (context.options.dryRun === true) return { value, text: `would leave ${name}` };
-  await ask(context, list.id, { do: "leave" });
-  await context.workspace.forget(list.id);
-  return { value, text: `left ${name}; it is forgotten here` };
+  await askAbout(context, id, { do: "leave" });
+  await context.workspace.forget(id);
+  return { value, text: `left ${name}; it is forgotten here${unsent === "" ? "" : ` with${unsent}`}` };
 }
 
 async function setVisibility(
@@ -302,7 +306,8 @@ async function setVisibility(
   visibility: "open" | "private",
 ): Promise<CommandResult> {
   const list = await context.theList(reference);
-  const what = visibility === "open" ? "open to whoever knows its id:" : "private to its members:";
+  const is = context.options.dryRun === true ? "would be " : "";
+  const what = `${is}${visibility === "open" ? "open to whoever knows its id:" : "private to its members:"}`;
   // The cluster has not heard of it yet: it will be so from the start.
   if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
   else if (context.options.dryRun !== true)

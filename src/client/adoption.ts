@@ -1,19 +1,24 @@
-import { decodeAccessReply, encodeAccessRequest } from "../../protocol/access-messages.js";
-import { AisleError } from "../errors.js";
-import type { LocalList } from "../local-list.js";
-import { RefusedError } from "../session.js";
-import type { Context } from "./context.js";
+import { decodeAccessReply, encodeAccessRequest } from "../protocol/access-messages.js";
+import { AisleError } from "./errors.js";
+import type { LocalList } from "./local-list.js";
+import { RefusedError, type Session } from "./session.js";
+import type { Workspace } from "./workspace.js";
 
 const ADOPTION_BUDGET_MS = 5_000;
+
+interface Household {
+  readonly workspace: Workspace;
+  session(): Promise<Session>;
+}
 
 /**
  * Hands whoever is logged in here what this device was given as a device: lists that were made before. What fails now is
  * done with the next login or sync. Answers how many lists it was done for.
  */
-export async function adoptLists(context: Context, lists: readonly LocalList[]): Promise<number> {
+export async function adoptLists(household: Household, lists: readonly LocalList[]): Promise<number> {
   const waiting = lists.filter((list) => list.isOfDevice && !list.isUnfounded);
-  if (waiting.length === 0 || (await context.workspace.folder.login()) === null) return 0;
-  const session = await context.session();
+  if (waiting.length === 0 || (await household.workspace.folder.login()) === null) return 0;
+  const session = await household.session();
   let adopted = 0;
   for (const list of waiting) {
     try {
@@ -21,7 +26,7 @@ export async function adoptLists(context: Context, lists: readonly LocalList[]):
       const { value } = await session.request(question, decodeAccessReply, ADOPTION_BUDGET_MS);
       if (value.role === null || value.stored < value.wanted) continue;
       const standing = { role: value.role, open: value.visibility === "open" };
-      await context.workspace.note(list.id, (noted) => noted.adopt(standing));
+      await household.workspace.note(list.id, (noted) => noted.adopt(standing));
       adopted++;
     } catch (error) {
       if (!(error instanceof RefusedError) && !(error instanceof AisleError)) throw error;
