@@ -38,16 +38,19 @@ export function brokerCommand(
         requirePrivacy([frontend, backend, updates], curve === true, insecure === true);
         const logger = openLogger({ role: "broker" });
         const folder = curve === true ? await openKeys(keys, process.env, process.cwd()) : null;
-        if (folder !== null) await startDoorkeeper(folder);
+        const doorkeeper = folder === null ? null : await startDoorkeeper(folder);
         const pairs =
           folder === null ? null : { front: await folder.curveKeys("front"), back: await folder.curveKeys("back") };
         const broker = await startBroker(config, pairs, logger);
-        if (pidFile === undefined) return broker;
         const failed = broker.failed.catch(async (error: unknown) => {
-          if (error instanceof HopelessError) await handOverTo(pidFile);
+          if (error instanceof HopelessError && pidFile !== undefined) await handOverTo(pidFile);
           throw error;
         });
-        return { stop: () => broker.stop(), failed };
+        const stop = async (): Promise<void> => {
+          await broker.stop();
+          doorkeeper?.stop();
+        };
+        return { stop, failed };
       });
     });
 }

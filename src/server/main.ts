@@ -70,12 +70,18 @@ export function serverCommand(
           hasOperator: operator !== null,
           ...pick(replication),
         });
-        if (curve === true) await startDoorkeeper(folder);
+        const doorkeeper = curve === true ? await startDoorkeeper(folder) : null;
         const back = curve === true ? await folder.curveKeys("back") : null;
         const logger = openLogger({ role: "server", id });
         // What is wrong with the keys shows now, and not at the first request.
         await folder.tokenKeys();
-        return await startServer(config, { readToken: () => folder.tokenKeys(), operator, curve: back }, logger);
+        const serverKeys = { readToken: () => folder.tokenKeys(), operator, curve: back };
+        const server = await startServer(config, serverKeys, logger);
+        const stop = async (): Promise<void> => {
+          await server.stop();
+          doorkeeper?.stop();
+        };
+        return { stop, failed: server.failed, left: server.left };
       });
     });
 }

@@ -248,8 +248,8 @@ export class Cluster {
   }
 }
 
-/** Test files run side by side: each process looks for ports in a region of its own. */
-let nextBase = 22_000 + (process.pid % 300) * 100;
+/** Test files run side by side: each worker looks for ports in a region of its own. */
+let nextBase = 20_000 + (Number(process.env.JEST_WORKER_ID ?? 1) % 2) * 6_000 + (process.pid % 30) * 100;
 
 async function nextPortBase(): Promise<number> {
   const base = await freePortBase(nextBase);

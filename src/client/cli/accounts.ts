@@ -22,7 +22,7 @@ import { say, type CommandResult, type Context } from "./context.js";
 import { readSecrets } from "./password.js";
 
 /** Hashing a password takes a server some tenths of a second, and others may be before us. */
-const ACCOUNT_BUDGET_MS = 20_000;
+const ACCOUNT_BUDGET_MS = 12_000;
 const ACCOUNT_PATIENCE_MS = 10_000;
 /** Telling the cluster of a logout is worth this much waiting. */
 const LOGOUT_BUDGET_MS = 2_000;

@@ -4,8 +4,9 @@ import { AisleError, EXIT, refused } from "../errors.js";
 import { RefusedError, type Question } from "../session.js";
 import type { Context } from "./context.js";
 
-/** Until the servers that are missing may be back. */
+/** Between attempts, and in all, until the servers that are missing may be back. */
 const BELOW_PAUSE_MS = 250;
+const BELOW_BUDGET_MS = 5_000;
 
 /** How many servers have what was asked for on disk. */
 interface Counted {
@@ -41,10 +42,11 @@ export async function askForChange<T extends Counted>(
   decode: (body: Frame) => T,
   budgetMs: number,
 ): Promise<T> {
-  const deadline = monotonicMs() + budgetMs;
-  for (;;) {
+  let deadline = monotonicMs() + budgetMs;
+  for (let isFirst = true; ; isFirst = false) {
     const reply = await ask(context, question, decode, Math.max(1, deadline - monotonicMs()));
     if (reply.stored >= reply.wanted) return reply;
+    if (isFirst) deadline = Math.min(deadline, monotonicMs() + BELOW_BUDGET_MS);
     if (monotonicMs() + BELOW_PAUSE_MS >= deadline) {
       const message = `only ${reply.stored} of ${reply.wanted} servers know of it yet`;
       throw new AisleError(EXIT.unreachable, "not-stored", message, "run it again when more of them answer");
