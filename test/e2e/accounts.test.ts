@@ -118,7 +118,7 @@ function guess(name: string): Uint8Array[] {
   const login = { id: "0123456789", label: "" };
   const body = encodeAccountRequest({ do: "login", name, password: "a guess of mine", login });
   const listId = accountDocumentOf(name);
-  const request = { kind: "account", requestId: name, listId, serverId: null, timeoutMs: 30_000, token: "" } as const;
+  const request = { kind: "account", requestId: name, listId, serverId: null, timeoutMs: 5_000, token: "" } as const;
   return [new Uint8Array(0), ...encodeClientRequest({ ...request, body })];
 }
 
