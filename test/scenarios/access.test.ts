@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { Document } from "../../src/crdt/document.js";
+import { ACCESS_LIMITS } from "../../src/crdt/access-record.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import type { ServerId } from "../../src/protocol/ids.js";
 import { topicOfPartition } from "../../src/protocol/peer-messages.js";
@@ -255,6 +256,28 @@ describe("an invitation", () => {
     expect(join(server, ben, OTHER)).toBe("not-allowed");
   });
 
+  it("is refused where the list could not remember it", () => {
+    const server = inviting(5);
+    for (let at = 0; at < ACCESS_LIMITS.invitations; at++) {
+      const later = {
+        do: "invite",
+        hash: hashOfSecret(`${OTHER}${at}`),
+        role: "viewer",
+        expires: 2_000,
+        uses: 1,
+      } as const;
+      answer(server, server.access(later, ann));
+    }
+    expect(answer(server, invite(server, "the-secret-of-a-third-one", 1))).toBe("refused");
+  });
+
+  it("does not make more of somebody who was made less of since", () => {
+    const server = inviting(5);
+    join(server);
+    answer(server, server.access({ do: "set-role", member: "ben", role: "viewer", version: 5 }, ann));
+    expect([join(server), join(server, cleo)]).toEqual(["refused", "refused"]);
+  });
+
   it("takes nothing away from an owner who uses it", () => {
     const server = inviting(1);
     expect(join(server, ann)).toBe("owner of a list, private, ann owner");
@@ -278,6 +301,16 @@ describe("an owner", () => {
     expect(answer(server, server.access(closing, ann))).toBe(closed);
     const promotion = { do: "set-role", member: "ben", role: "viewer", version: 5 } as const;
     expect(answer(server, server.access(promotion, ann))).toBe("stale-basis");
+  });
+
+  it("hands the list over in one step, and is answered again when asking again", () => {
+    const server = inviting(1);
+    join(server);
+    const transfer = { do: "transfer", member: "ben", version: 5 } as const;
+    const done = "editor of a list, private, ann editor, ben owner";
+    expect(answer(server, server.access(transfer, ann))).toBe(done);
+    expect(answer(server, server.access(transfer, ann))).toBe(done);
+    expect(answer(server, server.access({ ...transfer, member: "ann" }, ann))).toBe("not-allowed");
   });
 
   it("cannot be the last to leave, nor step down as such", () => {
