@@ -158,10 +158,15 @@ export class Running {
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
-    const gone = new Promise<number | null>((resolve) => this.child.once("exit", resolve));
+    const gone = this.ended();
     this.child.kill(signal);
     return await gone;
+  }
+
+  /** The exit code, once it has ended by itself. */
+  async ended(): Promise<number | null> {
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    return await new Promise<number | null>((resolve) => this.child.once("exit", resolve));
   }
 }
 

@@ -105,6 +105,7 @@ function registerEntrances(program: Command, act: Act): void {
           { label: "new password", isNew: true },
         ];
         const [password = "", next = ""] = await readSecrets(context, flags, ...wanted);
+        if (context.options.dryRun === true) return { value: { account: name }, text: "would change the password" };
         await askAccounts(context, name, { do: "change-password", password, next });
         return { value: { account: name }, text: "the password is changed; other devices have to log in again" };
       }),
@@ -157,6 +158,7 @@ async function askAccounts(
 }
 
 async function register(context: Context, name: string, password: string): Promise<CommandResult> {
+  if (context.options.dryRun === true) return { value: { account: name }, text: `would register ${displayable(name)}` };
   const entrance = await context.workspace.beginEntrance(`register ${name}`, freshEntrance);
   const { nonce, login, recoveryCodes } = entrance;
   const hashes = recoveryCodes.map(hashOfSecret);
@@ -171,6 +173,7 @@ async function register(context: Context, name: string, password: string): Promi
 
 async function recover(context: Context, name: string, code: string, password: string): Promise<CommandResult> {
   if (!isSecret(code)) throw usageError("that is no recovery code", "it has 22 letters, digits, - and _");
+  if (context.options.dryRun === true) return { value: { account: name }, text: `would recover ${displayable(name)}` };
   const what = `recover ${name} ${hashOfSecret(code).slice(0, 12)}`;
   const { login } = await context.workspace.beginEntrance(what, freshEntrance);
   return await enter(context, { do: "recover", name, code, password, login }, "logged in as");
@@ -188,6 +191,8 @@ async function enter(
   what: string,
 ): Promise<CommandResult> {
   await requireLoggedOut(context, request.name);
+  if (context.options.dryRun === true)
+    return { value: { account: request.name }, text: `would log in as ${displayable(request.name)}` };
   // In a batch, what came before was somebody else's doing.
   await context.workspace.commit();
   const { account, token, login } = await askAccounts(context, request.name, request);
@@ -245,6 +250,8 @@ async function requireLoggedOut(context: Context, name: string): Promise<void> {
 async function logout(context: Context): Promise<CommandResult> {
   const login = await context.workspace.folder.login();
   if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in");
+  if (context.options.dryRun === true)
+    return { value: { account: login.name }, text: `would log ${displayable(login.name)} out on this device` };
   try {
     await askAccounts(context, login.name, { do: "revoke", login: login.login }, LOGOUT_BUDGET_MS);
   } catch (error) {
