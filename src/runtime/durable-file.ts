@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Adapter } from "lowdb";
@@ -58,6 +58,24 @@ export class DurableJsonFile<T> implements Adapter<T> {
 
 /** Makes `text` the content of the file, durably and all at once, readable by its owner alone. */
 export async function replaceFile(path: string, text: string): Promise<void> {
+  await placeFile(path, text, rename);
+}
+
+/** The same for a file that is to be made once: where several processes try, the first one's stays. */
+export async function createFile(path: string, text: string): Promise<void> {
+  await placeFile(path, text, async (temporary) => {
+    await link(temporary, path).catch((error: unknown) => {
+      if (!isErrno(error, "EEXIST")) throw error;
+    });
+    await rm(temporary);
+  });
+}
+
+async function placeFile(
+  path: string,
+  text: string,
+  place: (temporary: string, path: string) => Promise<void>,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
     const file = await open(temporary, "w", 0o600);
@@ -67,7 +85,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await place(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

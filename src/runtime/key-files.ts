@@ -1,10 +1,10 @@
-import { link, open, readFile, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { curveKeyPair } from "zeromq";
 import * as v from "valibot";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import { isErrno, makeFolder, replaceFile, syncFolder } from "./durable-file.js";
+import { createFile, isErrno, makeFolder, replaceFile } from "./durable-file.js";
 
 type Schema = v.GenericSchema;
 
@@ -90,7 +90,7 @@ export class KeyFolder {
     const known = await readJson(path, schema);
     if (known !== null) return known;
     await makeFolder(this.path);
-    await createOnce(path, `${JSON.stringify(make())}\n`);
+    await createFile(path, `${JSON.stringify(make())}\n`);
     const made = await readJson(path, schema);
     if (made === null) throw new KeyFileError(`${path} cannot be made`);
     return made;
@@ -124,21 +124,4 @@ async function readJson<S extends Schema>(path: string, schema: S, isSecret = tr
       throw new KeyFileError(`${path} cannot be used: it is damaged`);
     throw new KeyFileError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** Several processes may start at once: the first one's file stays, whole from the moment it is there. */
-async function createOnce(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  const file = await open(temporary, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await link(temporary, path).catch((error: unknown) => {
-    if (!isErrno(error, "EEXIST")) throw error;
-  });
-  await unlink(temporary);
-  await syncFolder(dirname(path));
 }

@@ -156,6 +156,10 @@ const CHANGES: readonly Row[] = [
   ["delete ID --yes", ...OWNERS],
 ];
 
+/** To the cluster all changes of items are one kind of request: the short form tries some of the commands. */
+const SHORT = /^(add|got|remove|import|rename|delete)/;
+const tried = process.env.AISLE_LONG === undefined ? CHANGES.filter(([line]) => SHORT.test(line)) : CHANGES;
+
 /** Something to import, and as a batch something to do. */
 const file = join(temporaryFolder(), "file");
 
@@ -190,7 +194,7 @@ describe("what each person may do with somebody's list", () => {
     expect(asRow(codes)).toEqual(asRow(expected));
   });
 
-  it.each(CHANGES)("%s, and sync", async (line, ...expected) => {
+  it.each(tried)("%s, and sync", async (line, ...expected) => {
     const owner = deviceOf("owner");
     const isLetIn = (person: Person): boolean => expected[PEOPLE.indexOf(person)] === 0;
     const codes = new Map<Person, number>();
