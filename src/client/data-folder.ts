@@ -133,12 +133,15 @@ export class DataFolder {
 
   /** What is under way, or null. */
   async entrance(): Promise<Entrance | null> {
-    return await this.#readJson<Entrance | null>("entrance.json", null);
+    const { entrance } = await this.#readJson<{ readonly entrance: Entrance | null }>("entrance.json", {
+      entrance: null,
+    });
+    return entrance;
   }
 
   /** Under the lock. */
   async saveEntrance(entrance: Entrance | null): Promise<void> {
-    await this.#writeJson("entrance.json", entrance);
+    await this.#writeJson("entrance.json", { entrance });
   }
 
   async syncTimes(): Promise<SyncTimes> {

@@ -49,7 +49,10 @@ const VERSIONS_DIFFER =
 
 const REFUSALS: Partial<Record<ErrorCode, readonly [ExitCode, string]>> = {
   unauthenticated: [EXIT.notAllowed, "log in with `aisle login NAME`; your changes wait here"],
-  "not-allowed": [EXIT.notAllowed, "ask an owner of the list for an invitation; `aisle whoami` shows who you are"],
+  "not-allowed": [
+    EXIT.notAllowed,
+    "log in with `aisle login NAME` where you have not, or ask an owner of the list for an invitation",
+  ],
   "read-only": [EXIT.notAllowed, "ask an owner of the list to make you an editor"],
   "name-taken": [EXIT.refused, "choose another name, or log in with `aisle login NAME`"],
   refused: [EXIT.refused, "see `aisle help`"],

@@ -73,6 +73,11 @@ export class LocalCluster {
     );
   }
 
+  /** Whether it was started with encryption last: nobody gives that up by leaving out a flag. */
+  async hasCurve(): Promise<boolean> {
+    return (await this.#knownShape())?.curve ?? false;
+  }
+
   /** Makes what keys are missing before any process needs them. */
   async #makeKeys(curve: boolean): Promise<void> {
     const keys = await this.#keys();
@@ -106,7 +111,7 @@ export class LocalCluster {
       await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
     }
     // Clear text and ciphertext do not understand each other.
-    if (known !== null && (known.curve ?? false) !== shape.curve) await this.stop();
+    if (known !== null && known.curve !== true && shape.curve) await this.stop();
     const missing: Part[] = [];
     const removed: string[] = [];
     const gone = await this.#removedServers();

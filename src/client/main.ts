@@ -1,10 +1,10 @@
 import { CommanderError, type Command } from "commander";
-import { actWith, type Invoke } from "./cli/command.js";
+import { actWith, manyWords, type Invoke } from "./cli/command.js";
 import { Context, say, type CommandResult, type GlobalOptions } from "./cli/context.js";
 import { asAisleError, errorJson, errorLine } from "./cli/failures.js";
 import { buildProgram, quietly } from "./cli/program.js";
 import { EXIT, usageError, type ExitCode } from "./errors.js";
-import { jsonText } from "./text.js";
+import { displayable, jsonText } from "./text.js";
 
 /** Everything has been said; only the exit code is left. */
 class SilentExit extends Error {
@@ -17,7 +17,7 @@ class SilentExit extends Error {
 export function clientProgram(scriptPath: string): Command {
   const program = buildProgram(actWith(invoke), scriptPath);
   // Words that are no command land here, too.
-  program.usage("[options] [command]").argument("[word]").action(actWith(invoke)(showOrInteract));
+  program.usage("[options] [command]").argument("[words...]").action(actWith(invoke)(showOrInteract));
   return program;
 }
 
@@ -38,8 +38,10 @@ const invoke: Invoke = async ({ handler, words, flags }) => {
   }
 };
 
-async function showOrInteract(context: Context, [unknown]: readonly unknown[]): Promise<CommandResult> {
-  if (typeof unknown === "string") throw usageError(`"${unknown.slice(0, 40)}" is no command`, "see `aisle help`");
+async function showOrInteract(context: Context, words: readonly unknown[]): Promise<CommandResult> {
+  const [unknown] = manyWords(words, 0);
+  if (unknown !== undefined)
+    throw usageError(`"${displayable(unknown.slice(0, 40))}" is no command`, "see `aisle help`");
   if (context.isInteractive && context.options.json !== true && context.options.ndjson !== true) {
     const { interact } = await import("./cli/interactive.js");
     await interact(context);

@@ -121,7 +121,7 @@ async function readJson<S extends Schema>(path: string, schema: S, isSecret = tr
     if (error instanceof KeyFileError) throw error;
     // What the parser says would show what is in it.
     if (error instanceof SyntaxError || error instanceof v.ValiError)
-      throw new KeyFileError(`${path} cannot be used: it is damaged`);
+      throw new KeyFileError(`${path} cannot be used: it is another kind of key, or damaged`);
     throw new KeyFileError(`${path} cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -62,7 +62,15 @@ export class CredentialChecker {
       credentials.operator === null ? false : this.#isOperator(credentials.operator, request),
     ]);
     const isFalse = credentials.operator !== null && !isOperator;
-    return { device, isOperator, at, ...account, ...(isFalse ? { problem: "this is not the operator's key" } : {}) };
+    return {
+      device,
+      isOperator,
+      at,
+      ...account,
+      ...(isFalse
+        ? { problem: "this is not the operator's key that the server knows, which reads it when it starts" }
+        : {}),
+    };
   }
 
   async #account(token: string, now: number): Promise<Pick<Caller, "claims" | "problem">> {

@@ -93,7 +93,8 @@ export class RequestHandler {
   }
 
   #requireOperator(caller: Caller): void {
-    if (!this.#isOperator(caller)) throw new ProtocolError("not-allowed", "this takes the operator's key");
+    if (!this.#isOperator(caller))
+      throw new ProtocolError("not-allowed", caller.problem ?? "this takes the operator's key");
   }
 
   /** Asks everyone who may have a copy for its digest. */

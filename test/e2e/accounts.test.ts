@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { Dealer } from "zeromq";
@@ -38,6 +38,14 @@ async function person(name: string, own = device()): Promise<Device> {
 }
 
 describe("an account", () => {
+  it("leaves no recovery code on the device once they were told, nor anything else to register with", async () => {
+    const own = device();
+    const codes = await codesOf(enter(own, "register", "olga", "olga's password"));
+    for (const name of readdirSync(own.folder).filter((one) => one.endsWith(".json")))
+      for (const code of codes) expect(readFileSync(join(own.folder, name), "utf8")).not.toContain(code);
+    expect((await enter(own, "register", "olga", "olga's password")).code).toBe(6);
+  });
+
   it("is recovered by each of its codes once, which ends its other logins", async () => {
     const first = device();
     const [code = "", next = ""] = await codesOf(enter(first, "register", "rita", "rita's password"));
@@ -237,6 +245,18 @@ describe("keys", () => {
 });
 
 describe("clear text", () => {
+  it("is not what a cluster with keys falls back to where --curve is left out", async () => {
+    const own = new Cluster(1, 1, true);
+    await own.up();
+    await own.down();
+    const { portBase: base, folder } = own;
+    const words = ["--brokers", "1", "--servers", "1", "--port-base", `${base}`, "--data", folder, "--json"];
+    const { stdout, stderr } = await run(["cluster", "up", ...words], {});
+    expect((JSON.parse(stdout) as { brokers: string[] }).brokers.join()).toContain("#");
+    expect(stderr).toContain("--curve");
+    await own.remove();
+  });
+
   it("leaves the machine neither from a service nor from a person, unless they insist", async () => {
     const words = [
       "--frontend",

@@ -66,6 +66,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
+        await requireLoggedOut(context, name);
         const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: true });
         return await register(context, name, password);
       }),
@@ -76,6 +77,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
+        await requireLoggedOut(context, name);
         const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: false });
         return await enter(context, { do: "login", name, password, login: freshLogin() }, "logged in as");
       }),
@@ -86,6 +88,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
+        await requireLoggedOut(context, name);
         const wanted = [
           { label: "recovery code", isNew: false },
           { label: "new password", isNew: true },
@@ -152,8 +155,9 @@ async function askAccounts(
   try {
     return await (isLasting ? askForChange : ask)(context, question, decodeAccountReply, budgetMs);
   } catch (error) {
-    if (request.do !== "login" || !(error instanceof AisleError) || error.code !== "unauthenticated") throw error;
-    throw new AisleError(EXIT.notAllowed, error.code, error.message, "forgotten? see `aisle recover`");
+    if (!("password" in request) || !(error instanceof AisleError) || error.code !== "unauthenticated") throw error;
+    const hint = request.do === "login" ? "forgotten? see `aisle recover`" : "try again; nothing was changed";
+    throw new AisleError(EXIT.notAllowed, error.code, error.message, hint);
   }
 }
 
@@ -190,7 +194,6 @@ async function enter(
   request: Extract<AccountRequest, { readonly name: string }>,
   what: string,
 ): Promise<CommandResult> {
-  await requireLoggedOut(context, request.name);
   if (context.options.dryRun === true)
     return { value: { account: request.name }, text: `would log in as ${displayable(request.name)}` };
   // In a batch, what came before was somebody else's doing.

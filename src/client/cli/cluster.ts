@@ -108,9 +108,10 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
     brokers: count("brokers"),
     servers: count("servers"),
     portBase: count("portBase"),
-    curve: flags.curve === true,
+    curve: flags.curve === true || (await cluster.hasCurve()),
   };
   checkShape(shape);
+  if (shape.curve && flags.curve !== true) say("aisle: this cluster has keys, and goes on with --curve");
   const { started, removed, down } = await cluster.start(shape);
   for (const name of down) say(`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
   for (const name of removed) say(`aisle: ${name} has left this cluster and is not started again`);
@@ -156,7 +157,7 @@ async function untilAllAnswer(
           EXIT.unreachable,
           "not-ready",
           `the broker at ${endpoint} does not see all servers yet`,
-          "see the logs",
+          "see the logs; after a change of keys, run `aisle cluster down` first",
         );
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -220,7 +220,8 @@ export class Context {
     try {
       for (const id of changed) {
         const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
-        if (refusal !== null) say(`aisle: ${errorLine(refused(refusal))}`);
+        const what = refusal?.code === "not-allowed" ? "kept here, and not sent" : "kept aside";
+        if (refusal !== null) say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
       }
       const sent = (await this.lists(true)).filter((list) => changed.includes(list.id) && list.isOfDevice);
       if (sent.length > 0) await (await import("../adoption.js")).adoptLists(this, sent);

@@ -20,7 +20,8 @@ import { ask, askForChange } from "./asking.js";
 import { currentLogin } from "./accounts.js";
 import { textFlag, word, type Act, type Flags } from "./command.js";
 import { confirm } from "./confirm.js";
-import { parseDuration, type CommandResult, type Context } from "./context.js";
+import { parseDuration, say, type CommandResult, type Context } from "./context.js";
+import { errorLine } from "./failures.js";
 import { summary, unsentChanges } from "./lists.js";
 
 const ACCESS_BUDGET_MS = 5_000;
@@ -178,7 +179,9 @@ async function join(context: Context, text: string): Promise<CommandResult> {
   if (isOnline) {
     try {
       const { refusal } = await (await context.synchronizer()).synchronize(id, ACCESS_BUDGET_MS);
-      if (refusal !== null) throw refused(refusal);
+      if (refusal?.code === "not-allowed") throw refused(refusal);
+      // Made before, when there was more they might.
+      if (refusal !== null) say(`aisle: changes made before are kept aside: ${errorLine(refused(refusal))}`);
     } catch (error) {
       if (!wasKnown) await forgetUnseen(context, id);
       throw error;
