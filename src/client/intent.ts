@@ -1,5 +1,6 @@
 import { itemKey, type ItemKey } from "../crdt/item-key.js";
 import type { Author, ShoppingList } from "../crdt/shopping-list.js";
+import { comeBack } from "../crdt/staple.js";
 
 /**
  * What a person asked for, apart from the state it was asked in: kept beside the delta until the cluster has it, so that
@@ -18,6 +19,17 @@ export type Intent =
   | { readonly type: "acquire"; readonly key: ItemKey; readonly amount: number }
   | { readonly type: "note" | "aisle"; readonly key: ItemKey; readonly text: string }
   | { readonly type: "remove"; readonly key: ItemKey }
+  /** Takes back what an earlier change of this device did; see `undo.ts`. */
+  | {
+      readonly type: "compensate";
+      readonly key: ItemKey;
+      readonly name: string;
+      readonly needed: number;
+      readonly acquired: number;
+    }
+  | { readonly type: "staple"; readonly key: ItemKey; readonly rule: string }
+  | { readonly type: "return"; readonly key: ItemKey; readonly rule: string; readonly period: number }
+  | { readonly type: "order"; readonly aisles: readonly string[] }
   | { readonly type: "rename"; readonly name: string }
   | { readonly type: "set-deleted"; readonly deleted: boolean };
 
@@ -38,6 +50,14 @@ export function apply(intent: Intent, list: ShoppingList, author: Author): Shopp
       return list.fileUnder(author, intent.key, intent.text);
     case "remove":
       return list.remove(author, intent.key);
+    case "compensate":
+      return list.compensate(author, intent.key, intent.needed, intent.acquired, intent.name);
+    case "staple":
+      return list.setStaple(author, intent.key, intent.rule);
+    case "return":
+      return comeBack(list, intent.key, intent.rule, intent.period);
+    case "order":
+      return list.arrange(author, intent.aisles.join("\n"));
     case "rename":
       return list.rename(author, intent.name);
     case "set-deleted":
@@ -47,6 +67,6 @@ export function apply(intent: Intent, list: ShoppingList, author: Author): Shopp
 
 /** The item the intent is about, or null for one about the list as a whole. */
 export function keyOf(intent: Intent): ItemKey | null {
-  if (intent.type === "rename" || intent.type === "set-deleted") return null;
+  if (intent.type === "rename" || intent.type === "set-deleted" || intent.type === "order") return null;
   return intent.type === "add" ? itemKey(intent.name, intent.unit) : intent.key;
 }

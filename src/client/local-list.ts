@@ -16,6 +16,8 @@ export interface OutboxEntry {
   readonly id: string;
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
+  /** Who was logged in; absent in what older versions wrote. */
+  readonly by?: string | null;
   readonly intent: Intent;
 }
 
@@ -252,10 +254,12 @@ export class LocalList {
 
   /** Makes a change and puts it in the outbox. @throws LimitExceededError; then nothing has changed */
   perform(intent: Intent, author: Omit<Author, "replica">): void {
-    const replica = this.replicaId;
-    apply(intent, this.#shown, { ...author, replica });
-    const counter = this.#shown.seen.newest(replica);
-    this.#outbox = [...this.#outbox, { replica, counter, ...author, intent }];
+    const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId });
+    for (const [replica, newest] of delta.newest) {
+      const { stamp, value: id } = newest.written() ?? { stamp: { time: 0 }, value: "" };
+      const entry = { replica, counter: stamp.time, id, at: author.at, by: author.by ?? null, intent };
+      this.#outbox = [...this.#outbox, entry];
+    }
   }
 
   /** The next request to send: everything the cluster has not confirmed, and a wish for what is lacking here. */
@@ -385,9 +389,9 @@ export class LocalList {
     this.#shown = this.#confirmed.clone();
     this.#outbox = [];
     for (const entry of entries) {
-      const { intent, id, at } = entry;
+      const { intent, id, at, by = null } = entry;
       try {
-        this.perform(intent, { id, at });
+        this.perform(intent, { id, at, by });
       } catch (error) {
         if (!(error instanceof LimitExceededError)) throw error;
         this.#reject([entry], { code: "too-large", message: error.message });

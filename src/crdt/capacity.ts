@@ -8,15 +8,16 @@ export function replicasOf(list: ShoppingList): Set<ReplicaId> {
   const replicas = new Set<ReplicaId>(list.seen.vector.entries().keys());
   for (const { replica } of list.seen.cloud()) replicas.add(replica);
   for (const replica of list.newest.keys()) replicas.add(replica);
-  for (const register of [list.name, list.deleted]) addWriter(replicas, register);
+  for (const register of [list.name, list.deleted, list.order]) addWriter(replicas, register);
   for (const [key, presence] of list.items.entries()) {
     // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
     for (const replica of presence.touched.entries().keys()) replicas.add(replica);
     const details = list.details.get(key);
     if (details === undefined) continue;
-    for (const register of [details.label, details.note, details.aisle]) addWriter(replicas, register);
+    for (const register of [details.label, details.note, details.aisle, details.staple]) addWriter(replicas, register);
   }
-  for (const operation of list.history.operations()) replicas.add(operation.dot.replica);
+  for (const { dot, after } of list.history.operations())
+    for (const { replica } of [dot, ...after]) replicas.add(replica);
   return replicas;
 }
 
@@ -46,8 +47,15 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {
   for (const { replica, to } of delta.seen.ranges())
     if (to > list.seen.newest(replica) + LIMITS.counterJump) return true;
-  const registers = [...delta.details.values()].flatMap(({ label, note, aisle }) => [label, note, aisle]);
-  const times = [delta.name, delta.deleted, ...registers].map((register) => register.written()?.stamp.time ?? 0);
+  const registers = [...delta.details.values()].flatMap(({ label, note, aisle, staple }) => [
+    label,
+    note,
+    aisle,
+    staple,
+  ]);
+  const times = [delta.name, delta.deleted, delta.order, ...registers].map(
+    (register) => register.written()?.stamp.time ?? 0,
+  );
   const newest = times.reduce((a, b) => Math.max(a, b), delta.history.newestTime());
   return newest > list.history.newestTime() + LIMITS.counterJump;
 }

@@ -41,7 +41,18 @@ export function encodeList(list: ShoppingList): Encoded {
     encodeRegister(list.deleted, at),
     keys.map((key) => encodeItem(list, key, at)),
     list.history.operations().map((operation) => encodeOperation(operation, at)),
+    ...encodeExtras(list, keys, at),
   ];
+}
+
+/** The walking order and the staples, which most lists have none of; left out then. */
+function encodeExtras(list: ShoppingList, keys: readonly ItemKey[], at: IndexOf): readonly Encoded[] {
+  const staples = keys.flatMap((key): Encoded[] => {
+    const staple = encodeRegister(list.details.get(key)?.staple, at);
+    return staple === 0 ? [] : [[key, staple]];
+  });
+  const order = encodeRegister(list.order, at);
+  return staples.length > 0 ? [order, staples] : order === 0 ? [] : [order];
 }
 
 /** The canonical bytes, as text. */
@@ -141,6 +152,8 @@ function encodeOperation(operation: Operation, at: IndexOf): Encoded {
     operation.needed,
     operation.acquired,
     operation.text,
+    ...(operation.by === null && operation.after.length === 0 ? [] : [operation.by]),
+    ...operation.after.flatMap(({ replica, counter }) => [at(replica), counter]),
   ];
 }
 

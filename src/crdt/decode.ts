@@ -1,6 +1,6 @@
-import type { ReplicaId } from "./dot.js";
+import { compareDots, type Dot, type ReplicaId } from "./dot.js";
 import { DotContext, type DotRange } from "./dot-context.js";
-import { compareOperations, HISTORY_LENGTH, OPERATION_KINDS, type Operation } from "./history.js";
+import { compareOperations, HISTORY_LENGTH, MOST_AFTER, OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS, READABLE } from "./limits.js";
@@ -17,9 +17,8 @@ const AMOUNT_CELLS = 11;
  * @throws MalformedStateError for any other value: encoding what is accepted gives back the same bytes.
  */
 export function decodeList(encoded: unknown): ShoppingList {
-  const [format, replicaTable, prefixes, cloud, newest, name, deleted, items, history, ...rest] = array(encoded, 9);
+  const [format, replicaTable, prefixes, cloud, newest, name, deleted, items, history, ...extras] = array(encoded, 9);
   require(format === 1, `format ${String(format).slice(0, 20)} is not one this version reads`);
-  require(rest.length === 0, "unknown part after the history");
   const list = new ShoppingList();
   const replicas = decodeReplicas(replicaTable);
   const used = new Set<ReplicaId>();
@@ -36,6 +35,7 @@ export function decodeList(encoded: unknown): ShoppingList {
   decodeRegister(list.deleted, deleted, replicaAt, boolean);
   decodeItems(list, items, replicaAt);
   decodeHistory(list, history, replicaAt);
+  decodeExtras(list, extras, replicaAt);
   for (const replica of list.seen.vector.entries().keys()) used.add(replica);
   require(used.size === replicas.length, "a replica that nothing refers to");
   return list;
@@ -172,9 +172,10 @@ function decodeHistory(list: ShoppingList, encoded: unknown, replicaAt: ReplicaA
   require(rows.length <= HISTORY_LENGTH, "history is too long");
   let previous: Operation | null = null;
   for (const row of rows) {
-    const [index, counter, time, at, id, code, key, needed, acquired, note, ...rest] = array(row, 10);
+    const [index, counter, time, at, id, code, key, needed, acquired, note, ...who] = array(row, 10);
     const kind = OPERATION_KINDS[natural(code)];
-    require(kind !== undefined && rest.length === 0, "unknown operation");
+    const [by = null, ...after] = who;
+    require(kind !== undefined && (who.length !== 1 || by !== null), "unknown operation");
     const operation: Operation = {
       dot: { replica: replicaAt(index), counter: positive(counter) },
       time: positive(time),
@@ -185,10 +186,43 @@ function decodeHistory(list: ShoppingList, encoded: unknown, replicaAt: ReplicaA
       needed: integer(needed),
       acquired: integer(acquired),
       text: note === null ? null : text(LIMITS.textLength)(note),
+      by: by === null ? null : text(LIMITS.authorLength)(by),
+      after: decodeAfter(after, replicaAt),
     };
     require(previous === null || compareOperations(operation, previous) > 0, "history out of order");
     previous = operation;
     list.history.record(operation);
+  }
+}
+
+/** @param encoded replica, counter, replica, counter..., in order */
+function decodeAfter(encoded: readonly unknown[], replicaAt: ReplicaAt): readonly Dot[] {
+  require(encoded.length % 2 === 0 && encoded.length <= 2 * MOST_AFTER, "odd or too many operations before it");
+  const dots: Dot[] = [];
+  for (let index = 0; index < encoded.length; index += 2) {
+    const dot = { replica: replicaAt(encoded[index]), counter: positive(encoded[index + 1]) };
+    const previous = dots.at(-1);
+    require(previous === undefined || compareDots(previous, dot) < 0, "operations before it out of order");
+    dots.push(dot);
+  }
+  return dots;
+}
+
+function decodeExtras(list: ShoppingList, extras: readonly unknown[], replicaAt: ReplicaAt): void {
+  if (extras.length === 0) return;
+  const [order, staples, ...rest] = extras;
+  require(rest.length === 0 && (extras.length === 2 || order !== 0), "unknown part after the history");
+  decodeRegister(list.order, order, replicaAt, text(LIMITS.textLength));
+  if (extras.length === 1) return;
+  const rows = array(staples, 1);
+  let previous: ItemKey | null = null;
+  for (const row of rows) {
+    const [key, staple, ...more] = array(row, 2);
+    const details = typeof key === "string" ? list.details.get(key) : undefined;
+    require(details !== undefined && more.length === 0 && staple !== 0, "a staple that is no item");
+    require(previous === null || (key as ItemKey) > previous, "staples out of order");
+    previous = key as ItemKey;
+    decodeRegister(details.staple, staple, replicaAt, text(LIMITS.textLength));
   }
 }
 

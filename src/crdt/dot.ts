@@ -1,3 +1,5 @@
+import { compareText } from "./lattice.js";
+
 /** One data folder's identity within one list; see `ReplicaId` in docs/crdt.md for when a new one is minted. */
 export type ReplicaId = string;
 
@@ -5,4 +7,9 @@ export type ReplicaId = string;
 export interface Dot {
   readonly replica: ReplicaId;
   readonly counter: number;
+}
+
+/** By replica, then counter. */
+export function compareDots(a: Dot, b: Dot): number {
+  return compareText(a.replica, b.replica) || a.counter - b.counter;
 }

@@ -15,6 +15,7 @@ export const LIMITS = {
   counterJump: 2 ** 32,
   replicaIdLength: 36,
   operationIdLength: 36,
+  authorLength: 64,
   /** Lengths of text are in UTF-16 code units. */
   keyLength: 1_600,
   textLength: 1_000,

@@ -13,6 +13,8 @@ export interface Author {
   readonly replica: ReplicaId;
   readonly id: string;
   readonly at: number;
+  /** The account that is logged in, if any. */
+  readonly by?: string | null;
 }
 
 /** How many of an item are wanted and how many are in the basket. */
@@ -31,11 +33,14 @@ export class Details implements Lattice<Details> {
   readonly label = new LwwRegister<string>();
   readonly note = new LwwRegister<string>();
   readonly aisle = new LwwRegister<string>();
+  /** When the item comes back by itself; see `staple.ts`. */
+  readonly staple = new LwwRegister<string>();
 
   join(other: Details): void {
     this.label.join(other.label);
     this.note.join(other.note);
     this.aisle.join(other.aisle);
+    this.staple.join(other.staple);
   }
 }
 
@@ -49,6 +54,7 @@ export interface Item {
   readonly acquired: number;
   readonly note: string | null;
   readonly aisle: string | null;
+  readonly staple: string | null;
 }
 
 /** What one operation does; text that is left out stays as it is, an empty text clears. */
@@ -60,6 +66,7 @@ interface Effect {
   readonly label?: string | undefined;
   readonly note?: string | undefined;
   readonly aisle?: string | undefined;
+  readonly staple?: string | undefined;
   readonly text?: string;
 }
 
@@ -76,6 +83,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
   readonly name = new LwwRegister<string>();
   /** Deletion hides a list and never erases it, so that its owner can take it back. */
   readonly deleted = new LwwRegister<boolean>();
+  /** The aisles in walking order, a line each. One register: two who rearrange a shop at once want one of both orders, whole. */
+  readonly order = new LwwRegister<string>();
   readonly history = new History();
   /** Each replica's newest operation id, stamped with its counter: tells a copied data folder from the original. */
   readonly newest = new Map<ReplicaId, LwwRegister<string>>();
@@ -115,6 +124,17 @@ export class ShoppingList implements Lattice<ShoppingList> {
     return this.#operate(author, { kind: "aisle", key, aisle, text: aisle });
   }
 
+  /** Says when the item comes back by itself; an empty rule ends that. An item that is not on the list stays off it. */
+  setStaple(author: Author, key: ItemKey, staple: string): ShoppingList {
+    return this.#operate(author, { kind: "staple", key, staple, text: staple });
+  }
+
+  /** Takes earlier changes of the author back by their opposite. */
+  compensate(author: Author, key: ItemKey, needed: number, acquired: number, label: string): ShoppingList {
+    const spelling = this.items.has(key) ? undefined : label;
+    return this.#operate(author, { kind: "undo", key, needed, acquired, label: spelling });
+  }
+
   /** Takes the item off the list and its amounts back to zero, as far as this replica has seen them. */
   remove(author: Author, key: ItemKey): ShoppingList {
     const amounts = this.amounts.get(key);
@@ -125,6 +145,11 @@ export class ShoppingList implements Lattice<ShoppingList> {
 
   rename(author: Author, name: string): ShoppingList {
     return this.#operate(author, { kind: "name", key: null, text: name });
+  }
+
+  /** @param order the aisles as one walks, a line each */
+  arrange(author: Author, order: string): ShoppingList {
+    return this.#operate(author, { kind: "order", key: null, text: order });
   }
 
   setDeleted(author: Author, deleted: boolean): ShoppingList {
@@ -138,6 +163,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     joinMaps(this.details, other.details, () => new Details());
     this.name.join(other.name);
     this.deleted.join(other.deleted);
+    this.order.join(other.order);
     this.history.join(other.history);
     joinMaps(this.newest, other.newest, () => new LwwRegister<string>());
   }
@@ -172,6 +198,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
     lacking.deleted.join(this.deleted);
+    lacking.order.join(this.order);
     for (const operation of this.history.operations()) {
       if (!known.has(operation.dot)) lacking.history.record(operation);
     }
@@ -203,6 +230,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
       acquired: amounts?.acquired.value() ?? 0,
       note: textOrNull(details?.note),
       aisle: textOrNull(details?.aisle),
+      staple: textOrNull(details?.staple),
     };
   }
 
@@ -224,11 +252,14 @@ export class ShoppingList implements Lattice<ShoppingList> {
       needed: effect.needed ?? 0,
       acquired: effect.acquired ?? 0,
       text: effect.text ?? null,
+      by: author.by ?? null,
+      after: this.history.frontier(effect.key, dot.replica),
     };
     if (effect.key !== null) this.#applyToItem(effect.key, effect, dot, time);
     const delta = this.slice(effect.key === null ? [] : [effect.key]);
     const stamp: Stamp = { time, replica: dot.replica };
     if (effect.kind === "name") delta.name.write(effect.text ?? "", stamp);
+    if (effect.kind === "order") delta.order.write(effect.text ?? "", stamp);
     if (effect.kind === "delete" || effect.kind === "restore") delta.deleted.write(effect.kind === "delete", stamp);
     delta.seen.add(dot);
     delta.history.record(operation);
@@ -247,7 +278,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
       amounts.acquired.cancel();
       return;
     }
-    this.items.add(key, dot);
+    // What is only said about an item that is off the list does not put it there.
+    if (effect.kind === "staple" && !this.items.has(key)) this.items.remove(key, dot);
+    else this.items.add(key, dot);
     amounts.needed.add(dot.replica, effect.needed ?? 0);
     amounts.acquired.add(dot.replica, effect.acquired ?? 0);
     const details = this.#detailsOf(key);
@@ -255,12 +288,16 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (effect.label !== undefined && effect.label !== details.label.get()) details.label.write(effect.label, stamp);
     if (effect.note !== undefined) details.note.write(effect.note, stamp);
     if (effect.aisle !== undefined) details.aisle.write(effect.aisle, stamp);
+    if (effect.staple !== undefined) details.staple.write(effect.staple, stamp);
   }
 
   /** Later than every operation known and than every text that this one may replace. */
   #newestTimeFor(key: ItemKey | null): number {
     const details = key === null ? undefined : this.details.get(key);
-    const replaced = key === null ? [this.name, this.deleted] : [details?.label, details?.note, details?.aisle];
+    const replaced =
+      key === null
+        ? [this.name, this.deleted, this.order]
+        : [details?.label, details?.note, details?.aisle, details?.staple];
     return Math.max(this.history.newestTime(), ...replaced.map((register) => register?.written()?.stamp.time ?? 0));
   }
 
@@ -268,7 +305,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
   #requireRoom(dot: Dot, time: number, { key, needed, acquired, ...texts }: Effect): void {
     if (Math.max(dot.counter, time) > LIMITS.counter)
       throw new LimitExceededError("this list cannot take any more changes");
-    for (const text of [texts.label, texts.note, texts.aisle, texts.text]) {
+    for (const text of [texts.label, texts.note, texts.aisle, texts.staple, texts.text]) {
       if ((text?.length ?? 0) > LIMITS.textLength)
         throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
     }

@@ -60,6 +60,8 @@ export type PeerMessage =
       readonly delta: Document | null;
       /** What the answerer has where it lacks some of the asker's; null where it holds it all. */
       readonly position: Position | null;
+      /** Whether the answerer has all that it ever said it has: one whose disk was lost has not, until it is level again. */
+      readonly whole: boolean;
     }
   /** The answerer could not use its disk. */
   | { readonly type: "declined"; readonly tag: number }
@@ -67,7 +69,7 @@ export type PeerMessage =
   | { readonly type: "described"; readonly tag: number; readonly digest: string | null }
   /** "Give me what you have", from a server that does not keep it. */
   | { readonly type: "fetch"; readonly tag: number; readonly listId: ListId }
-  | { readonly type: "fetched"; readonly tag: number; readonly document: Document }
+  | { readonly type: "fetched"; readonly tag: number; readonly document: Document; readonly whole: boolean }
   /**
    * Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold, which means something
    * only between servers that agree on who holds what...
@@ -152,12 +154,17 @@ const SCHEMAS = {
     delta: v.nullable(encodedState),
     digest: v.nullable(digest),
   }),
-  synced: v.strictObject({ tag, delta: v.nullable(encodedState), position: v.nullable(encodedState) }),
+  synced: v.strictObject({
+    tag,
+    delta: v.nullable(encodedState),
+    position: v.nullable(encodedState),
+    whole: v.boolean(),
+  }),
   declined: v.strictObject({ tag }),
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
   fetch: v.strictObject({ tag, listId }),
-  fetched: v.strictObject({ tag, document: encodedState }),
+  fetched: v.strictObject({ tag, document: encodedState, whole: v.boolean() }),
   compare: v.strictObject({
     tag,
     agreement: v.pipe(v.string(), v.maxLength(64)),
@@ -216,12 +223,13 @@ function decodeTyped(type: string, body: Frame): PeerMessage {
       return { type, ...rest, ...states };
     }
     case "synced": {
-      const { tag, position, delta } = parse(SCHEMAS.synced, body);
+      const { tag, position, delta, whole } = parse(SCHEMAS.synced, body);
       return orMalformed(() => ({
         type,
         tag,
         delta: delta === null ? null : decodeDocument(delta),
         position: position === null ? null : decodePosition(position),
+        whole,
       }));
     }
     case "members":
@@ -235,8 +243,8 @@ function decodeTyped(type: string, body: Frame): PeerMessage {
     case "fetch":
       return { type, ...parse(SCHEMAS.fetch, body) };
     case "fetched": {
-      const { tag, document } = parse(SCHEMAS.fetched, body);
-      return orMalformed(() => ({ type, tag, document: decodeDocument(document) }));
+      const { tag, document, whole } = parse(SCHEMAS.fetched, body);
+      return orMalformed(() => ({ type, tag, document: decodeDocument(document), whole }));
     }
     case "compare":
       return { type, ...parse(SCHEMAS.compare, body) };

@@ -52,7 +52,7 @@ export class Authority {
     const documentId = accountDocumentOf(claims.name);
     const owners = this.roster.placement.owners(partitionOf(documentId));
     if (owners.includes(this.turn.id) && this.replica.lists().has(documentId)) {
-      const others = (): void => this.#askOthers(documentId, owners, claims, 1, then);
+      const others = (): void => this.#askOthers(documentId, owners, claims, this.roster.isWhole ? 1 : 0, then);
       // A login that is not known here may have been made while this server was away.
       const use = ({ accounts }: Document): void => {
         const verdict = verdictOf(accounts, claims);
@@ -103,7 +103,7 @@ export class Authority {
         (tag) => ({ type: "fetch", tag, listId: documentId }),
         (answer) => {
           const verdict = answer?.type === "fetched" ? verdictOf(answer.document.accounts, claims) : null;
-          if (answer?.type === "fetched" && verdict === null) denials++;
+          if (answer?.type === "fetched" && answer.whole && verdict === null) denials++;
           if (verdict !== null) end(verdict);
           else if (--left === 0) giveUp();
         },

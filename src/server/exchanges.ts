@@ -14,7 +14,8 @@ export type ExchangeAnswer = "holds" | "lacks" | "declined";
 interface Exchange {
   readonly listId: ListId;
   readonly purpose: Purpose;
-  readonly onAnswer: (peer: ServerId, answer: ExchangeAnswer) => void;
+  /** @param isWhole whether the peer has all that it ever said it has */
+  readonly onAnswer: (peer: ServerId, answer: ExchangeAnswer, isWhole: boolean) => void;
   /** Whether the peer should be given what it lacks. */
   readonly gives: (peer: ServerId) => boolean;
   /** How often each peer was given what it lacked. */
@@ -35,6 +36,7 @@ export class Exchanges {
   constructor(
     readonly turn: Turn,
     readonly replica: Replica,
+    readonly isWhole: () => boolean,
   ) {}
 
   get size(): number {
@@ -97,7 +99,12 @@ export class Exchanges {
           : answerTo(list, position, delta, digest);
       this.replica.whenDurable(
         listId,
-        () => this.turn.emit({ type: "publish", topic, message: { type: "synced", tag, ...message } }),
+        () =>
+          this.turn.emit({
+            type: "publish",
+            topic,
+            message: { type: "synced", tag, ...message, whole: this.isWhole() },
+          }),
         decline,
       );
     };
@@ -105,12 +112,12 @@ export class Exchanges {
   }
 
   /** A peer has answered: takes in what it gives, and gives it what it lacks. */
-  onSynced(from: ServerId, { tag, delta, position }: Synced): void {
+  onSynced(from: ServerId, { tag, delta, position, whole }: Synced): void {
     const exchange = this.#open.get(tag);
     if (exchange === undefined) return;
     const { listId, purpose, onAnswer, gives, given } = exchange;
     if (delta === null && position === null) {
-      onAnswer(from, "holds");
+      onAnswer(from, "holds", whole);
       return;
     }
     const takeIn = (list: Document): void => {
@@ -124,10 +131,10 @@ export class Exchanges {
       }
       // Records go whole both ways; what was given may be all there is.
       if (position === null || list.isHeldAt(position)) {
-        onAnswer(from, "holds");
+        onAnswer(from, "holds", whole);
         return;
       }
-      onAnswer(from, "lacks");
+      onAnswer(from, "lacks", whole);
       const times = (given.get(from) ?? 0) + 1;
       if (times > MOST_GIVEN || !gives(from)) return;
       given.set(from, times);
@@ -135,11 +142,11 @@ export class Exchanges {
       this.#send(topicOfServer(from), tag, isClash ? { ...exchange, purpose: "clash" } : exchange, list, lacking, null);
       this.turn.counters.repairs++;
     };
-    this.replica.use(listId, takeIn, () => onAnswer(from, "declined"));
+    this.replica.use(listId, takeIn, () => onAnswer(from, "declined", whole));
   }
 
   onDeclined(from: ServerId, tag: number): void {
-    this.#open.get(tag)?.onAnswer(from, "declined");
+    this.#open.get(tag)?.onAnswer(from, "declined", false);
   }
 
   #send(

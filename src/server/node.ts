@@ -95,7 +95,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
-    this.#exchanges = new Exchanges(this, this.#replica);
+    this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole);
     this.#questions = new Questions(this);
     this.#antiEntropy = new AntiEntropy(
       this,
@@ -170,7 +170,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   start(now: Millis): readonly ServerEffect[] {
     this.#now = now;
     this.#startedAt = now;
-    this.emit({ type: "save-members", members: this.#roster.members() });
+    this.#roster.save();
     this.#peers.start();
     this.#links.start();
     this.#antiEntropy.start();
@@ -299,7 +299,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     const answer = (message: PeerMessage): void => this.emit({ type: "publish", topic: topicOfServer(from), message });
     this.#replica.use(
       listId,
-      (document) => answer({ type: "fetched", tag, document }),
+      (document) => answer({ type: "fetched", tag, document, whole: this.#roster.isWhole }),
       () => answer({ type: "declined", tag }),
     );
   }

@@ -30,6 +30,8 @@ export interface QuorumPlan {
   /** How many copies, this server's own among them, a read compares (R). */
   readonly readQuorum: number;
   readonly isAlive: (server: ServerId) => boolean;
+  /** Whether this server has all that it ever said it has. */
+  readonly isWhole: boolean;
 }
 
 /** Whom to ask: on the partition's topic, or one by one. */
@@ -47,9 +49,12 @@ export class Quorum {
   readonly #awaited = new Set<ServerId>();
   readonly #answered = new Set<ServerId>();
   readonly #holding = new Set<ServerId>();
+  /** Those whose copy is all that they ever said they have. */
+  readonly #whole = new Set<ServerId>();
   readonly #standIns: ServerId[];
 
   constructor(readonly plan: QuorumPlan) {
+    if (plan.isWhole) this.#whole.add(plan.self);
     this.#standIns = plan.kind === "strict-write" ? [] : plan.standIns.filter((server) => server !== plan.self);
   }
 
@@ -65,10 +70,12 @@ export class Quorum {
     return this.#answered.size + (isOwner ? 1 : 0);
   }
 
-  /** How many owners' copies were compared: what others have not heard of may still be known to an owner. */
+  /**
+   * How many owners' copies were compared: what others have not heard of may still be known to an owner. One that has lost
+   * its disk does not count, as it may have told somebody that it has what it knows no more.
+   */
   get comparedOwners(): number {
-    const { owners, self } = this.plan;
-    return owners.filter((server) => server === self || this.#answered.has(server)).length;
+    return this.plan.owners.filter((server) => this.#whole.has(server)).length;
   }
 
   /** The opening: a write goes to all owners at once, a read to as many as it has to be compared with. */
@@ -96,8 +103,9 @@ export class Quorum {
   }
 
   /** `holds` where the server has everything on disk; otherwise it has answered and still lacks something. */
-  onAnswer(server: ServerId, holds: boolean): void {
+  onAnswer(server: ServerId, holds: boolean, isWhole = true): void {
     this.#answered.add(server);
+    if (isWhole) this.#whole.add(server);
     if (holds) this.#holding.add(server);
     // What it lacks is on its way to it, and may get lost there.
     if (holds || this.plan.kind === "read") this.#awaited.delete(server);

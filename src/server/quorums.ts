@@ -135,14 +135,15 @@ export class Quorums {
       writeQuorum: wanted,
       readQuorum: this.config.readQuorum,
       isAlive: this.isAlive,
+      isWhole: this.roster.isWhole,
     });
     const gives = (peer: ServerId): boolean => delta !== null || owners.includes(peer) || heirs.includes(peer);
     const tag = this.exchanges.open(
       listId,
       "request",
-      (peer, reply) => {
+      (peer, reply, isWhole) => {
         if (reply === "declined") this.#move(coordination, quorum.onDeclined(peer), null);
-        else quorum.onAnswer(peer, reply === "holds");
+        else quorum.onAnswer(peer, reply === "holds", isWhole);
         this.#consider(coordination);
       },
       gives,

@@ -17,6 +17,8 @@ export class Roster {
   #outdated = 0;
   #outdatedAt = 0;
   readonly #mostOutdated: number;
+  #isNew: boolean;
+  #hasLost = false;
 
   /**
    * @param remembered the table as it was on disk, if it was
@@ -34,6 +36,7 @@ export class Roster {
     this.#membership = Membership.of(remembered);
     // Of two servers under one id the one that remembers something is more likely to have something.
     this.#mostOutdated = remembered.length > 0 ? 2 * MOST_OUTDATED : MOST_OUTDATED;
+    this.#isNew = this.get(turn.id) === null;
     this.#start();
     this.#placement = Placement.of(this.#membership, replication.replicas);
     this.#fingerprint = this.#membership.fingerprint();
@@ -60,6 +63,27 @@ export class Roster {
 
   get status(): MemberStatus {
     return this.#own().status;
+  }
+
+  /**
+   * Whether this server has on disk all that it ever said it has. One that finds itself a member without remembering how it
+   * became one has lost its disk, and its word that a change is unknown means nothing until it is level with all others.
+   */
+  get isWhole(): boolean {
+    return !this.#hasLost;
+  }
+
+  /** Everything was gone through with every other member. */
+  becomeWhole(): void {
+    if (this.isWhole) return;
+    this.#hasLost = false;
+    this.save();
+  }
+
+  /** What has been lost is remembered by leaving this server out, until it is whole again. */
+  save(): void {
+    const members = this.members().filter(({ id }) => this.isWhole || id !== this.turn.id);
+    this.turn.emit({ type: "save-members", members });
   }
 
   members(): readonly Member[] {
@@ -106,8 +130,10 @@ export class Roster {
 
   /** Joins a table from elsewhere. */
   learn(members: readonly Member[]): void {
-    const own = this.#own().incarnation;
+    const { incarnation: own, status: before } = this.#own();
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
+    const isKnownAlready = before === "joining" && (this.status === "member" || this.status === "leaving");
+    if (this.#isNew && isKnownAlready) this.#hasLost = true;
     // A server whose disk was wiped starts counting anew; its peers remember, and this run has to come after those.
     const isOutdated = this.#own().incarnation > own || this.#own().publish !== this.publish;
     if (isOutdated && this.turn.now - this.#outdatedAt > OUTDATED_MS) this.#outdated = 0;
@@ -123,6 +149,7 @@ export class Roster {
   /** Moves a server's status forward; without effect where it is there or further already. */
   advance(id: ServerId, status: MemberStatus): void {
     const member = this.get(id);
+    if (id === this.turn.id) this.#isNew = false;
     if (member !== null && this.#membership.admit({ ...member, status })) this.#changed();
   }
 
@@ -131,7 +158,7 @@ export class Roster {
     const moved = placement !== this.#placement;
     this.#placement = placement;
     this.#fingerprint = this.#membership.fingerprint();
-    this.turn.emit({ type: "save-members", members: this.members() });
+    this.save();
     this.onChange(moved);
   }
 

@@ -49,6 +49,10 @@ export class Tenure {
   /** A server that has joined takes its place once it has gone through everything with every living member. */
   onLevelWith(peer: ServerId): void {
     this.#level.add(peer);
+    const isThere = ({ id, status }: Member): boolean =>
+      id !== this.turn.id && (status === "member" || status === "leaving");
+    if (this.roster.members().every((member) => !isThere(member) || this.#level.has(member.id)))
+      this.roster.becomeWhole();
     if (this.roster.status !== "joining") return;
     const isMember = (id: ServerId): boolean => ["member", "leaving"].includes(this.roster.get(id)?.status ?? "");
     const members = this.peers.alive().filter(isMember);

@@ -106,6 +106,8 @@ const operation = fc.record({ replica, counter: fc.integer({ min: 1, max: 150 })
   needed: 1,
   acquired: 0,
   text: null,
+  by: null,
+  after: [],
 }));
 const newHistory: Make<History> = () => new History();
 obeysLatticeLaws("History", {

@@ -1,4 +1,4 @@
-import { NAMES, REPLICAS, type Change, type Step } from "./scripts.js";
+import { isOfList, NAMES, REPLICAS, RULES, type Change, type Step } from "./scripts.js";
 
 export interface Totals {
   readonly needed: number;
@@ -19,6 +19,8 @@ export interface Subject<Delta> {
 
 interface KnownOperation extends Totals {
   readonly isRemove: boolean;
+  /** What counts no more once this is known, although the item stays on the list. */
+  readonly replaces?: ReadonlySet<KnownOperation>;
   /** The operations on the same item that its author knew. */
   readonly saw: ReadonlySet<KnownOperation>;
 }
@@ -37,20 +39,52 @@ function viewOf(knowledge: Knowledge): View {
   const view = new Map<string, Totals>();
   for (const [name, known] of knowledge) {
     const cancelled = new Set<KnownOperation>();
-    for (const operation of known) if (operation.isRemove) operation.saw.forEach((seen) => cancelled.add(seen));
+    // Whoever removes a return removes those of earlier periods with it, made or not.
+    for (const { isRemove, saw } of known)
+      if (isRemove) for (const seen of saw) for (const one of [seen, ...(seen.replaces ?? [])]) cancelled.add(one);
     const standing = [...known].filter((operation) => !operation.isRemove && !cancelled.has(operation));
     if (standing.length === 0) continue;
-    const sum = (part: keyof Totals): number => standing.reduce((total, operation) => total + operation[part], 0);
+    const replaced = new Set([...known].flatMap(({ replaces }) => [...(replaces ?? [])]));
+    const counted = standing.filter((operation) => !replaced.has(operation));
+    const sum = (part: keyof Totals): number => counted.reduce((total, operation) => total + operation[part], 0);
     view.set(name, { needed: sum("needed"), acquired: sum("acquired") });
   }
   return view;
 }
 
+type Return = Extract<Step, { type: "return" }>;
+
+/** The returns of a rule: one for each period, whoever makes it, in place of those of earlier periods. */
+class Returns {
+  readonly #made = new Map<string, KnownOperation>();
+
+  of({ name, rule, period }: Omit<Return, "type" | "replica">): KnownOperation {
+    const key = `${name} ${rule} ${period}`;
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const earlier = Array.from({ length: period - 1 }, (_, before) => this.of({ name, rule, period: before + 1 }));
+    const amount = Number(RULES[rule]?.split(" ").at(-1));
+    const made = {
+      isRemove: false,
+      saw: new Set<KnownOperation>(),
+      replaces: new Set(earlier),
+      needed: amount,
+      acquired: 0,
+    };
+    this.#made.set(key, made);
+    return made;
+  }
+}
+
 /** What `step` does, given what its author sees. */
 function operationOf(step: Change, seen: View, saw: ReadonlySet<KnownOperation>): KnownOperation {
+  const isAbsent = !("name" in step) || !seen.has(NAMES[step.name] ?? "");
+  // What is only said about an item that is off the list leaves it there.
+  if (step.type === "staple" && isAbsent) return { isRemove: true, saw: new Set(saw), needed: 0, acquired: 0 };
   const base = { isRemove: step.type === "remove", saw: new Set(saw), needed: 0, acquired: 0 };
   if (step.type === "add") return { ...base, needed: step.amount };
   if (step.type === "acquire") return { ...base, acquired: step.amount };
+  if (step.type === "compensate") return { ...base, needed: step.amount, acquired: -step.amount };
   if (step.type === "need") return { ...base, needed: step.amount - (seen.get(NAMES[step.name] ?? "")?.needed ?? 0) };
   return base;
 }
@@ -73,6 +107,7 @@ export function firstDifference<Delta>(
   newSubject: (replica: string) => Subject<Delta>,
 ): string | null {
   const subjects = REPLICAS.map((replica) => newSubject(replica));
+  const returns = new Returns();
   const knowledges: Knowledge[] = REPLICAS.map((): Knowledge => new Map());
   const deltas: {
     readonly delta: Delta;
@@ -105,10 +140,10 @@ export function firstDifference<Delta>(
       if (name !== null) message.brings.forEach((one) => knownOf(knowledge, name).add(one));
       return;
     }
-    const name = step.type === "rename" ? null : (NAMES[step.name] ?? "");
+    const name = isOfList(step) ? null : (NAMES[step.name] ?? "");
     if (name !== null) {
       const known = knownOf(knowledge, name);
-      known.add(operationOf(step, viewOf(knowledge), known));
+      known.add(step.type === "return" ? returns.of(step) : operationOf(step, viewOf(knowledge), known));
     }
     const brings = new Set(name === null ? [] : knownOf(knowledge, name));
     deltas.push({ delta: subject.change(step), name, brings });

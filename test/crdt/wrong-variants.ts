@@ -5,7 +5,7 @@
 import { decodeList, encodeList } from "../../src/crdt/codec.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import type { Subject, Totals, View } from "./oracle.js";
-import { change, NAMES, REPLICAS, type Change } from "./scripts.js";
+import { change, isOfList, NAMES, REPLICAS, type Change, type ListChange } from "./scripts.js";
 
 /** The production list as a subject; the variants below override one decision of it. */
 export class RealSubject implements Subject<ShoppingList> {
@@ -87,7 +87,7 @@ function toOnlyReplica(encoded: unknown[], own: number): unknown[] {
       ...cells.slice(0, 3).map((register) => own0(register as 0 | [number, number, unknown])),
       ...cells.slice(3).map((row) => [0, ...(row as number[]).slice(1)]),
     ]),
-    history.map(([, ...rest]) => [0, ...rest]),
+    history.map((operation) => [0, ...operation.slice(1, 10)]),
   ];
 }
 
@@ -100,7 +100,7 @@ export class SharedIdSubject extends RealSubject {
 
 type Plain = Map<string, Totals>;
 
-function nameOf(step: Exclude<Change, { type: "rename" }>): string {
+function nameOf(step: Exclude<Change, ListChange>): string {
   return NAMES[step.name] ?? "";
 }
 
@@ -116,7 +116,7 @@ export class MaxIntegerSubject implements Subject<Plain> {
   readonly #totals: Plain = new Map();
 
   change(step: Change): Plain {
-    if (step.type === "rename") return new Map();
+    if (isOfList(step)) return new Map();
     const name = nameOf(step);
     if (step.type === "remove") this.#totals.delete(name);
     else this.#totals.set(name, amountsAfter(step, this.#totals.get(name) ?? { needed: 0, acquired: 0 }));
@@ -165,7 +165,7 @@ export class EmbeddedCounterSubject implements Subject<MapState> {
   ) {}
 
   change(step: Change): MapState {
-    if (step.type === "rename") return { context: new Set(), entries: new Map() };
+    if (isOfList(step)) return { context: new Set(), entries: new Map() };
     const name = nameOf(step);
     const entries = new Map(this.#state.entries);
     const context = new Set(this.#state.context);

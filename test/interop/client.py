@@ -237,10 +237,12 @@ class ListState:
         self.deleted = None
         self.items = {}
         self.history = []
+        self.order = None
+        self.staples = {}
 
     @staticmethod
     def decode(form):
-        version, table, prefixes, cloud, newest, name, deleted, items, history = form
+        version, table, prefixes, cloud, newest, name, deleted, items, history, *extras = form
         if version != 1:
             raise ValueError(f"a form of another version: {version}")
 
@@ -256,7 +258,10 @@ class ListState:
         for key, label, note, aisle, *rows in items:
             padded = {table[index]: numbers + [0] * (ROW_LENGTH - len(numbers)) for index, *numbers in rows}
             state.items[key] = ([register(each) for each in (label, note, aisle)], padded)
-        state.history = [[table[index], *rest] for index, *rest in history]
+        state.history = [read_operation(entry, table.__getitem__) for entry in history]
+        order, staples = [*extras, 0, []][:2] if len(extras) != 1 else [extras[0], []]
+        state.order = register(order)
+        state.staples = {key: register(staple) for key, staple in staples}
         return state
 
     def encode(self):
@@ -278,12 +283,15 @@ class ListState:
             [key, *map(register, self.items[key][0]), *rows(self.items[key][1])]
             for key in sorted(self.items, key=by_code_units)
         ]
-        history = [[at[replica], *rest] for replica, *rest in sorted(self.history, key=history_order)]
-        return [1, table, prefixes, cloud, newest, register(self.name), register(self.deleted), items, history]
+        history = [read_operation(entry, at.__getitem__) for entry in sorted(self.history, key=history_order)]
+        staples = [[key, register(self.staples[key])] for key in sorted(self.staples, key=by_code_units)]
+        extras = [register(self.order), staples] if staples else [register(self.order)] if self.order else []
+        return [1, table, prefixes, cloud, newest, register(self.name), register(self.deleted), items, history, *extras]
 
     def _replicas(self):
         named = {*self.context, *self.newest, *(entry[0] for entry in self.history)}
-        registers = [self.name, self.deleted]
+        named.update(replica for entry in self.history for replica in entry[11::2])
+        registers = [self.name, self.deleted, self.order, *self.staples.values()]
         for details, rows in self.items.values():
             registers += details
             named.update(rows)
@@ -291,7 +299,7 @@ class ListState:
 
     @property
     def last_time(self):
-        registers = [self.name, self.deleted, *(each for details, _ in self.items.values() for each in details)]
+        registers = [self.name, self.deleted, self.order, *self.staples.values(), *(each for details, _ in self.items.values() for each in details)]
         return max([0, *(each[0] for each in registers if each), *(entry[2] for entry in self.history)])
 
     def shown(self):
@@ -301,6 +309,11 @@ class ListState:
             key: (details[0][2] if details[0] else key, total(rows, NEEDED), total(rows, ACQUIRED))
             for key, (details, rows) in present.items()
         }
+
+
+def read_operation(entry, named):
+    """An operation with its replicas named otherwise: its author, and those of the operations before it, from the 12th on."""
+    return [named(entry[0]), *entry[1:11], *(named(cell) if at % 2 == 0 else cell for at, cell in enumerate(entry[11:]))]
 
 
 def history_order(entry):

@@ -87,7 +87,7 @@ export function samples(): readonly (readonly [
     ["a message between servers", encodePeerMessage("all", "s1", sync), decodePeerMessage],
     [
       "a document between servers",
-      encodePeerMessage("all", "s1", { type: "fetched", tag: 1, document }),
+      encodePeerMessage("all", "s1", { type: "fetched", tag: 1, document, whole: true }),
       decodePeerMessage,
     ],
     [

@@ -12,6 +12,7 @@ function quorum(plan: Partial<QuorumPlan> = {}, dead: readonly string[] = []): Q
     writeQuorum: 2,
     readQuorum: 2,
     isAlive: (server) => !dead.includes(server),
+    isWhole: true,
     ...plan,
   });
 }
@@ -124,5 +125,20 @@ describe("a read at its coordinator", () => {
 
   it("by a server that is no owner compares two owners", () => {
     expect(lines(quorum({ kind: "read", self: "e" }).begin())).toEqual(["ask a", "ask b"]);
+  });
+});
+
+describe("what is certain", () => {
+  it("takes R owners, and one that has lost its disk is none of them", () => {
+    const [read, rebuilt, own] = [
+      quorum({ kind: "read" }),
+      quorum({ kind: "read" }),
+      quorum({ kind: "read", isWhole: false }),
+    ];
+    for (const one of [read, rebuilt, own]) one.begin();
+    read.onAnswer("b", true, true);
+    rebuilt.onAnswer("b", true, false);
+    own.onAnswer("b", true, true);
+    expect([read.comparedOwners, rebuilt.comparedOwners, own.comparedOwners]).toEqual([2, 1, 1]);
   });
 });

@@ -29,7 +29,7 @@ describe("a server among three", () => {
     server.at(7, { type: "persisted", through: 1 });
     const tag = server.newestTag;
     const { position } = new Document(delta);
-    expect(server.peer(10, "s3", { type: "synced", tag, delta: null, position })).toEqual(["sync to/s3/"]);
+    expect(server.peer(10, "s3", { type: "synced", tag, delta: null, position, whole: true })).toEqual(["sync to/s3/"]);
     const message = server.published.at(-1);
     const repair = message?.type === "sync" ? message.delta : null;
     expect([...(repair?.list.visibleItems() ?? [])].map(({ name }) => name)).toEqual(["milk"]);
@@ -64,7 +64,7 @@ describe("a server among three", () => {
     expect(server.at(350, { type: "tick" }).sort()).toEqual(["sync to/s2/", "sync to/s3/"]);
     expect(server.at(900, { type: "tick" })).toEqual(["to #1: nothing new, on 1 of 2"]);
     server.at(1_700, { type: "tick" });
-    expect(server.peer(1_800, "s2", { type: "synced", tag, delta: null, position: null })).toEqual([]);
+    expect(server.peer(1_800, "s2", { type: "synced", tag, delta: null, position: null, whole: true })).toEqual([]);
   });
 
   it("answers a peer only once what it was given is on disk, and nothing when the disk refuses but that", () => {

@@ -104,7 +104,7 @@ export class ServerScenario {
 
   /** A peer's answer to the newest question: it lacks nothing and, unless `delta` says otherwise, has nothing more. */
   level(now: number, from: ServerId, delta: Document | null = null): string[] {
-    return this.peer(now, from, { type: "synced", tag: this.newestTag, delta, position: null });
+    return this.peer(now, from, { type: "synced", tag: this.newestTag, delta, position: null, whole: true });
   }
 
   /** The tag of the newest question to peers. */

@@ -77,4 +77,25 @@ describe("a server's roster", () => {
     node.step(10_000, { type: "tick" });
     expect(node.members).toMatchObject([{ id: "server-1", status: "joining" }, { id: "server-2" }]);
   });
+
+  it("leaves itself out of what it remembers where it finds that it has lost its disk, whatever it is told again", () => {
+    const other: Member = { id: "server-2", status: "member", incarnation: 1, publish: "tcp://c:1" };
+    const node = started([]);
+    const saved = (members: readonly Member[]): readonly string[] => {
+      const effects = node.step(0, {
+        type: "peer",
+        from: "server-2",
+        message: { type: "members", members, replication },
+      });
+      return effects.flatMap((effect) => (effect.type === "save-members" ? effect.members.map(({ id }) => id) : []));
+    };
+    expect(saved([...own(3), other])).not.toContain("server-1");
+    expect(node.members.map(({ id, status }) => [id, status])).toEqual([
+      ["server-1", "member"],
+      ["server-2", "member"],
+    ]);
+    const remembering = started([...own(3), other]);
+    expect(hear(remembering, 0, [{ ...other, incarnation: 2 }])).toContain("save-members");
+    expect(remembering.members).toHaveLength(2);
+  });
 });

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import type { ReplicaId } from "./dot.js";
+import type { ItemKey } from "./item-key.js";
+import { LIMITS } from "./limits.js";
+import { LwwRegister } from "./lww-register.js";
+import { Amounts, ShoppingList } from "./shopping-list.js";
+
+/**
+ * An item that comes back by itself once a period. Nobody hands out the returns: the one of a period is a *derived
+ * operation*, whose dot, id and effect follow from the rule and the period alone. Devices that make it without talking make
+ * the same one, and the join counts it once.
+ */
+export interface Staple {
+  /** The first day of period 0, `2026-11-21`. Days begin at midnight UTC, the same for everyone. */
+  readonly start: string;
+  readonly every: number;
+  readonly period: "D" | "W" | "M";
+  /** Wanted at each return, in thousandths. */
+  readonly amount: number;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+const RULE = /^(\d{4}-\d{2}-\d{2}) P([1-9]\d{0,2})([DWM]) ([1-9]\d{0,12})$/;
+
+/** How a rule is written in its register: start, ISO 8601 duration, thousandths. */
+export function stapleRule({ start, every, period, amount }: Staple): string {
+  return `${start} P${every}${period} ${amount}`;
+}
+
+/** The rule that a register holds, or null where it holds none. */
+export function readStaple(rule: string | null): Staple | null {
+  const [, start = "", every, period, amount] = RULE.exec(rule ?? "") ?? [];
+  if (Number.isNaN(Date.parse(start))) return null;
+  return { start, every: Number(every), period: period as Staple["period"], amount: Number(amount) };
+}
+
+/** Which period a moment falls in: 0 is the one that begins with the rule, less than 0 before it. */
+export function periodOf({ start, every, period }: Staple, at: number): number {
+  const from = new Date(start);
+  if (period !== "M") return Math.floor((at - from.getTime()) / (every * (period === "W" ? 7 : 1) * DAY_MS));
+  const to = new Date(at);
+  const months = (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
+  return Math.floor((to.getUTCDate() < from.getUTCDate() ? months - 1 : months) / every);
+}
+
+/** When a period begins, in milliseconds since 1970. */
+export function beginOf({ start, every, period }: Staple, index: number): number {
+  const from = new Date(start);
+  if (period !== "M") return from.getTime() + index * every * (period === "W" ? 7 : 1) * DAY_MS;
+  return Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + index * every, from.getUTCDate());
+}
+
+/** The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is. */
+export function dueReturn(
+  list: ShoppingList,
+  key: ItemKey,
+  now: number,
+): { readonly rule: string; readonly period: number } | null {
+  const rule = list.details.get(key)?.staple.get() ?? null;
+  const staple = readStaple(rule);
+  if (rule === null || staple === null) return null;
+  const period = periodOf(staple, now);
+  const item = list.item(key);
+  if (period < 1 || (item !== null && item.acquired < item.needed)) return null;
+  if (list.seen.newest(authorOf(key, staple)) >= period) return null;
+  const touches = list.history.operationsOn(key).filter(({ kind }) => kind !== "staple");
+  return touches.some(({ at }) => periodOf(staple, at) >= period) ? null : { rule, period };
+}
+
+/**
+ * Brings the item back in this period of the rule; changes nothing where the rule is none. What earlier returns wanted and
+ * nobody got is not wanted twice, so that a list left alone for a month asks for one helping.
+ * @returns the delta
+ */
+export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period: number): ShoppingList {
+  const staple = readStaple(rule);
+  if (staple === null || period < 1 || staple.amount * period > LIMITS.counterTotal) return new ShoppingList();
+  const replica = authorOf(key, staple);
+  list.items.record(key, { replica, counter: period }, 0);
+  const amounts = list.amounts.get(key) ?? new Amounts();
+  list.amounts.set(key, amounts);
+  amounts.needed.counted.increments.raise(replica, staple.amount * period);
+  amounts.needed.cancelled.increments.raise(replica, staple.amount * (period - 1));
+  const delta = list.slice([key]);
+  // The periods that nobody saw had no effect; and no return is in the history, where those that only some have seen would differ.
+  delta.seen.addRange({ replica, from: 1, to: period });
+  const newest = new LwwRegister<string>();
+  newest.write(idOf(`return ${replica} ${period}`), { time: period, replica });
+  delta.newest.set(replica, newest);
+  list.join(delta);
+  return delta;
+}
+
+/** Who makes the returns of a rule: nobody's device, and the same on all of them. */
+function authorOf(key: ItemKey, staple: Staple): ReplicaId {
+  return idOf(`staple ${key}\n${stapleRule(staple)}`);
+}
+
+function idOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
