@@ -3,7 +3,7 @@
  * Every file of a role is a core unless it is named here as a main or a shell.
  */
 const ROLES = ["broker", "server", "client"];
-const MAIN = "^src/(main|(broker|server|client)/main)\\.ts$";
+const MAIN = "^src/(main|service|(broker|server|client)/main)\\.ts$";
 const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",

@@ -29,11 +29,11 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 install: node_modules/.package-lock.json ## install what package-lock.json names
 
-dist/main.js: node_modules/.package-lock.json tsconfig.json tsconfig.build.json $(shell find src -name '*.ts')
+dist/main.js: node_modules/.package-lock.json scripts/build.mjs scripts/make-executable.mjs $(shell find src -name '*.ts')
 	rm -rf dist
 	npm run --silent build
 
-build: dist/main.js ## compile to dist/
+build: dist/main.js ## bundle to dist/
 
 check: install ## types, lint, format and layers
 	npm run --silent check

@@ -17,7 +17,7 @@ interface Household {
  */
 export async function adoptLists(household: Household, lists: readonly LocalList[]): Promise<number> {
   const waiting = lists.filter((list) => list.isOfDevice && !list.isUnfounded);
-  if (waiting.length === 0 || (await household.workspace.folder.login()) === null) return 0;
+  if (waiting.length === 0 || household.workspace.folder.login() === null) return 0;
   const session = await household.session();
   let adopted = 0;
   for (const list of waiting) {

@@ -1,13 +1,16 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { basename, join } from "node:path";
-import { Low } from "lowdb";
+import crc32 from "crc-32";
+import { LowSync } from "lowdb";
 import { MalformedStateError } from "../crdt/codec.js";
 import { isListId, type ListId } from "../protocol/ids.js";
-import { DamagedFileError, DurableJsonFile, isErrno, makeFolder, syncFolder } from "../runtime/durable-file.js";
+import { DurableJsonFileSync, makeFolderSync, syncFolderSync } from "../runtime/durable-file-sync.js";
+import { isErrno } from "../runtime/errno.js";
 import { LockedError, takeLock, type Lock } from "../runtime/lock.js";
 import { randomId, randomSecret } from "../runtime/rng.js";
+import { printError } from "../runtime/output.js";
+import { DamagedFileError } from "../runtime/sealed-json.js";
 import { AisleError, EXIT } from "./errors.js";
 import { LocalList, type LocalListFile } from "./local-list.js";
 
@@ -73,97 +76,97 @@ export function defaultDataFolder(environment: NodeJS.ProcessEnv): string {
 export class DataFolder {
   private constructor(readonly path: string) {}
 
-  static async open(path: string): Promise<DataFolder> {
+  static open(path: string): DataFolder {
     const folder = new DataFolder(path);
-    await orUnusable(path, () => makeFolder(folder.#listsPath));
+    orUnusable(path, () => makeFolderSync(folder.#listsPath));
     return folder;
   }
 
   /** Does the work while no other command writes to this folder. @throws AisleError where another holds on too long */
-  async locked<T>(work: () => Promise<T>): Promise<T> {
+  async locked<T>(work: () => T | Promise<T>): Promise<T> {
     const lock = await this.takeLock();
     try {
       return await work();
     } finally {
-      await lock.release();
+      lock.release();
     }
   }
 
   async takeLock(): Promise<Lock> {
     try {
-      return await orUnusable(this.path, () => takeLock(join(this.path, "lock"), LOCK_TIMEOUT_MS));
+      return await takeLock(join(this.path, "lock"), LOCK_TIMEOUT_MS);
     } catch (error) {
-      if (!(error instanceof LockedError)) throw error;
+      if (!(error instanceof LockedError)) throw unusable(this.path, error);
       throw new AisleError(EXIT.failed, "locked", error.message, "wait for that command, or stop it, and try again");
     }
   }
 
-  async settings(): Promise<Settings> {
-    return await this.#readJson<Settings>("settings.json", { brokers: [], current: null });
+  settings(): Settings {
+    return this.#readJson<Settings>("settings.json", { brokers: [], current: null });
   }
 
   /** Under the lock. */
-  async saveSettings(settings: Settings): Promise<void> {
-    await this.#writeJson("settings.json", settings);
+  saveSettings(settings: Settings): void {
+    this.#writeJson("settings.json", settings);
   }
 
   /** The secret by which this device is known, or null before it has needed one. */
-  async knownDeviceSecret(): Promise<string | null> {
-    return (await this.#readJson<{ readonly secret: string } | null>("identity.json", null))?.secret ?? null;
+  knownDeviceSecret(): string | null {
+    return this.#readJson<{ readonly secret: string } | null>("identity.json", null)?.secret ?? null;
   }
 
   /** The same, made on first use; under the lock. */
-  async deviceSecret(): Promise<string> {
-    const known = await this.knownDeviceSecret();
+  deviceSecret(): string {
+    const known = this.knownDeviceSecret();
     if (known !== null) return known;
     const secret = randomSecret();
-    await this.#writeJson("identity.json", { secret });
+    this.#writeJson("identity.json", { secret });
     return secret;
   }
 
   /** The account that is logged in here, or null. */
-  async login(): Promise<LoginFile | null> {
-    return (await this.#readJson<{ readonly login: LoginFile | null }>("account.json", { login: null })).login;
+  login(): LoginFile | null {
+    return this.#readJson<{ readonly login: LoginFile | null }>("account.json", { login: null }).login;
   }
 
   /** Under the lock. */
-  async saveLogin(login: LoginFile | null): Promise<void> {
-    await this.#writeJson("account.json", { login });
+  saveLogin(login: LoginFile | null): void {
+    this.#writeJson("account.json", { login });
   }
 
   /** What is under way, or null. */
-  async entrance(): Promise<Entrance | null> {
-    const { entrance } = await this.#readJson<{ readonly entrance: Entrance | null }>("entrance.json", {
+  entrance(): Entrance | null {
+    const { entrance } = this.#readJson<{ readonly entrance: Entrance | null }>("entrance.json", {
       entrance: null,
     });
     return entrance;
   }
 
   /** Under the lock. */
-  async saveEntrance(entrance: Entrance | null): Promise<void> {
-    await this.#writeJson("entrance.json", { entrance });
+  saveEntrance(entrance: Entrance | null): void {
+    this.#writeJson("entrance.json", { entrance });
   }
 
-  async syncTimes(): Promise<SyncTimes> {
-    return await this.#readJson<SyncTimes>("sync.json", NEVER_SYNCED);
+  syncTimes(): SyncTimes {
+    return this.#readJson<SyncTimes>("sync.json", NEVER_SYNCED);
   }
 
   /** Under the lock. */
-  async saveSyncTimes(times: SyncTimes): Promise<void> {
-    await this.#writeJson("sync.json", times);
+  saveSyncTimes(times: SyncTimes): void {
+    this.#writeJson("sync.json", times);
   }
 
-  async listIds(): Promise<readonly ListId[]> {
-    const names = await readdir(this.#listsPath);
+  listIds(): readonly ListId[] {
+    const names = readdirSync(this.#listsPath);
     return names.map((name) => basename(name, ".json")).filter(isListId);
   }
 
   /** The list, or null where this folder has none by that id. @throws AisleError where its file is damaged */
-  async readList(id: ListId): Promise<LocalList | null> {
+  readList(id: ListId): LocalList | null {
     const path = this.#listPath(id);
-    const db = new Low<LocalListFile | null>(new DurableJsonFile(path), null);
+    const db = new LowSync<LocalListFile | null>(new DurableJsonFileSync(path), null);
     try {
-      await orUnusable(path, () => db.read());
+      orUnusable(path, () => db.read());
       return db.data === null ? null : LocalList.fromFile(db.data);
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
@@ -173,29 +176,35 @@ export class DataFolder {
     }
   }
 
+  /** Equal for two looks at the list's file between which nobody wrote it: files are replaced whole. */
+  listStamp(id: ListId): string {
+    const file = statSync(this.#listPath(id), { bigint: true, throwIfNoEntry: false });
+    return file === undefined ? "" : `${file.ino} ${file.size} ${file.mtimeNs}`;
+  }
+
   /** Durably, under the lock. */
-  async writeList(list: LocalList): Promise<void> {
-    await orUnusable(this.path, () =>
-      new Low<LocalListFile>(new DurableJsonFile(this.#listPath(list.id)), list.toFile()).write(),
+  writeList(list: LocalList): void {
+    orUnusable(this.path, () =>
+      new LowSync<LocalListFile>(new DurableJsonFileSync(this.#listPath(list.id)), list.toFile()).write(),
     );
   }
 
   /** Forgets the list on this device alone, under the lock. */
-  async forgetList(id: ListId): Promise<void> {
-    await unlink(this.#listPath(id));
-    await syncFolder(this.#listsPath);
+  forgetList(id: ListId): void {
+    unlinkSync(this.#listPath(id));
+    syncFolderSync(this.#listsPath);
   }
 
   /**
    * This folder's device id. A folder whose inode, file system or machine is not the remembered one was copied or restored,
    * and gets a new id; its lists then take new replica ids before they are written. Under the lock.
    */
-  async device(): Promise<string> {
-    const fingerprint = await this.#fingerprint();
-    const known = await this.#readJson<Device | null>("device.json", null);
+  device(): string {
+    const fingerprint = this.#fingerprint();
+    const known = this.#readJson<Device | null>("device.json", null);
     if (known?.fingerprint === fingerprint) return known.id;
     const device: Device = { id: randomId(), fingerprint };
-    await this.#writeJson("device.json", device);
+    this.#writeJson("device.json", device);
     return device.id;
   }
 
@@ -211,56 +220,61 @@ export class DataFolder {
     return join(this.#listsPath, `${id}.json`);
   }
 
-  async #fingerprint(): Promise<string> {
-    const { ino, dev } = await stat(this.path, { bigint: true });
-    const machine = await readFile("/etc/machine-id", "utf8").catch(() => hostname());
-    return createHash("sha256").update(`${machine.trim()} ${dev} ${ino}`).digest("hex");
+  #fingerprint(): string {
+    const { ino, dev } = statSync(this.path, { bigint: true });
+    const machine = machineId();
+    return crc32.str(`${machine.trim()} ${dev} ${ino}`).toString(16);
   }
 
   /** Small files that can be made anew: a damaged one is set aside and its default used. */
-  async #readJson<T>(name: string, fallback: T): Promise<T> {
+  #readJson<T>(name: string, fallback: T): T {
     const path = join(this.path, name);
-    const db = new Low<T>(new DurableJsonFile(path), fallback);
+    const db = new LowSync<T>(new DurableJsonFileSync(path), fallback);
     try {
-      await orUnusable(path, () => db.read());
+      orUnusable(path, () => db.read());
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;
-      await orUnusable(path, () => rename(path, `${path}.damaged`));
-      process.stderr.write(
-        `aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`,
-      );
+      orUnusable(path, () => renameSync(path, `${path}.damaged`));
+      printError(`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
     }
     return db.data;
   }
 
-  async #writeJson(name: string, value: unknown): Promise<void> {
-    await orUnusable(this.path, () => new Low<unknown>(new DurableJsonFile(join(this.path, name)), value).write());
+  #writeJson(name: string, value: unknown): void {
+    orUnusable(this.path, () => new LowSync<unknown>(new DurableJsonFileSync(join(this.path, name)), value).write());
   }
 }
 
 /** Turns what a file system refuses into one clear line. */
-async function orUnusable<T>(path: string, work: () => Promise<T>): Promise<T> {
+function orUnusable<T>(path: string, work: () => T): T {
   try {
-    return await work();
+    return work();
   } catch (error) {
-    const reasons: Readonly<Record<string, string>> = {
-      EACCES: "permission is denied",
-      EROFS: "the file system is read-only",
-      ENOSPC: "the disk is full",
-      ENOENT: "the folder cannot be made",
-      EEXIST: "part of the path is a file",
-      EISDIR: "a folder stands where a file should",
-      ENOTDIR: "part of the path is a file",
-      EDQUOT: "the disk quota is used up",
-    };
-    const code = Object.keys(reasons).find((candidate) => isErrno(error, candidate));
-    if (code === undefined) throw error;
-    const message = `cannot use ${path}: ${reasons[code] ?? code}`;
-    throw new AisleError(
-      EXIT.failed,
-      "unusable-folder",
-      message,
-      "mend that, or choose another folder with --data-dir",
-    );
+    throw unusable(path, error);
+  }
+}
+
+function unusable(path: string, error: unknown): unknown {
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: "permission is denied",
+    EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full",
+    ENOENT: "the folder cannot be made",
+    EEXIST: "part of the path is a file",
+    EISDIR: "a folder stands where a file should",
+    ENOTDIR: "part of the path is a file",
+    EDQUOT: "the disk quota is used up",
+  };
+  const code = Object.keys(reasons).find((candidate) => isErrno(error, candidate));
+  if (code === undefined) return error;
+  const message = `cannot use ${path}: ${reasons[code] ?? code}`;
+  return new AisleError(EXIT.failed, "unusable-folder", message, "mend that, or choose another folder with --data-dir");
+}
+
+function machineId(): string {
+  try {
+    return readFileSync("/etc/machine-id", "utf8");
+  } catch {
+    return hostname();
   }
 }

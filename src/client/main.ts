@@ -1,8 +1,10 @@
 import { CommanderError, type Command } from "commander";
-import { actWith, manyWords, type Invoke } from "./cli/command.js";
+import { actWith, manyWords, quietly, type Handler, type Invoke } from "./cli/command.js";
 import { Context, say, type CommandResult, type GlobalOptions } from "./cli/context.js";
 import { asAisleError, errorJson, errorLine } from "./cli/failures.js";
-import { buildProgram, quietly } from "./cli/program.js";
+import { print } from "../runtime/output.js";
+import { buildProgram, commandNames, type Surroundings } from "./cli/program.js";
+export type { Family } from "./cli/program.js";
 import { EXIT, usageError, type ExitCode } from "./errors.js";
 import { displayable, jsonText } from "./text.js";
 
@@ -14,51 +16,60 @@ class SilentExit extends Error {
 }
 
 /** The client's part of the program: every command for shoppers, for scripts and for clusters on this machine. */
-export function clientProgram(scriptPath: string): Command {
-  const program = buildProgram(actWith(invoke), scriptPath);
+export async function clientProgram(surroundings: Surroundings, words: readonly string[]): Promise<Command> {
+  const act = actWith(invoke);
+  const program = await buildProgram(act, surroundings, words);
   // Words that are no command land here, too.
-  program.usage("[options] [command]").argument("[words...]").action(actWith(invoke)(showOrInteract));
-  return program;
+  const otherwise: Handler = async (context, given) => await showOrInteract(context, given, commandNames(surroundings));
+  return program.usage("[options] [command]").argument("[words...]").action(act(otherwise));
 }
 
 /** Carries out one command from start to end: changes durable first, then told, then sent if that goes quickly. */
 const invoke: Invoke = async ({ handler, words, flags }) => {
-  const context = await Context.open(flags, process.env);
+  const context = Context.open(flags, process.env);
   try {
-    await context.checkFlags();
+    context.checkFlags();
     const result = await handler(context, words, flags);
-    const changed = await context.workspace.commit();
+    const changed = context.workspace.commit();
     tell(context, result);
     if (flags.dryRun === true) say("this was a dry run: nothing was changed");
     await context.push(changed);
     if (result.failure !== undefined) throw result.failure;
     if (result.exitCode !== undefined) throw new SilentExit(result.exitCode);
   } finally {
-    await context.workspace.release();
+    context.workspace.release();
   }
 };
 
-async function showOrInteract(context: Context, words: readonly unknown[]): Promise<CommandResult> {
+async function showOrInteract(
+  context: Context,
+  words: readonly unknown[],
+  commands: readonly string[],
+): Promise<CommandResult> {
   const [unknown] = manyWords(words, 0);
-  if (unknown !== undefined)
-    throw usageError(`"${displayable(unknown.slice(0, 40))}" is no command`, "see `aisle help`");
+  if (unknown !== undefined) {
+    const { nearest } = await import("./nearest.js");
+    const [near] = nearest(unknown, commands);
+    const hint = near === undefined ? "see `aisle help`" : `did you mean \`aisle ${near}\`?`;
+    throw usageError(`"${displayable(unknown.slice(0, 40))}" is no command`, hint);
+  }
   if (context.isInteractive && context.options.json !== true && context.options.ndjson !== true) {
     const { interact } = await import("./cli/interactive.js");
     await interact(context);
     return { value: undefined, text: "" };
   }
   const [{ listView }, { renderList }] = await Promise.all([import("./views.js"), import("./render.js")]);
-  const list = await context.theList();
+  const list = context.theList();
   return { value: listView(list), text: renderList(list, await context.style()) };
 }
 
 function tell({ options }: Context, { value, text }: CommandResult): void {
   if (options.ndjson === true) {
     if (value === undefined) return;
-    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) process.stdout.write(`${jsonText(one)}\n`);
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) print(`${jsonText(one)}\n`);
   } else if (options.json === true) {
-    if (value !== undefined) process.stdout.write(`${jsonText(value)}\n`);
-  } else if (text !== "") process.stdout.write(`${text}\n`);
+    if (value !== undefined) print(`${jsonText(value)}\n`);
+  } else if (text !== "") print(`${text}\n`);
 }
 
 /** Parses and carries out a command line. @returns the exit code, with any error told on stderr */

@@ -88,26 +88,26 @@ export class Synchronizer {
 
   /** Notes for later commands that the cluster answered, or did not. */
   async remember(reached: boolean): Promise<void> {
-    await this.folder.locked(async () => {
-      const times = await this.folder.syncTimes();
+    await this.folder.locked(() => {
+      const times = this.folder.syncTimes();
       const now = wallClockMs();
       const change = reached
         ? { lastSync: now, lastFailure: null, broker: this.session.preferred }
         : { lastFailure: now };
-      await this.folder.saveSyncTimes({ ...times, ...change });
+      this.folder.saveSyncTimes({ ...times, ...change });
     });
   }
 
   async #exchange(id: ListId, budgetMs: number): Promise<Exchange> {
-    const before = await this.#read(id);
+    const before = this.#read(id);
     const request = before.request();
     const answer = await this.#ask(id, request, budgetMs);
-    return await this.folder.locked(async () => {
-      const list = await this.#read(id);
+    return await this.folder.locked(() => {
+      const list = this.#read(id);
       const waiting = list.outbox.length;
       if ("refused" in answer) {
         const outcome = list.onRefusal(request, answer.refused, randomId);
-        await this.folder.writeList(list);
+        this.folder.writeList(list);
         return { outcome, pushed: 0, fetched: 0, pending: list.outbox.length, stored: list.stored };
       }
       const { delta, stored } = answer.reply;
@@ -116,7 +116,7 @@ export class Synchronizer {
       const { role, open } = before.standing;
       const isSame = before.stored?.servers === stored && !before.isUnfounded;
       const isNews = !isRest || !isSame || role !== answer.reply.role || open !== answer.reply.open;
-      if (isNews) await this.folder.writeList(list);
+      if (isNews) this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;
       return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };
     });
@@ -142,8 +142,8 @@ export class Synchronizer {
     }
   }
 
-  async #read(id: ListId): Promise<LocalList> {
-    const list = await this.folder.readList(id);
+  #read(id: ListId): LocalList {
+    const list = this.folder.readList(id);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     return list;
   }

@@ -75,7 +75,7 @@ export class Watcher {
     this.#working = true;
     for (let [work] = this.#wanted; work !== undefined && !this.#stopped; [work] = this.#wanted) {
       this.#wanted.delete(work);
-      if (work === "look") await this.#look();
+      if (work === "look") this.#look();
       else if (work === "fetch") await this.#fetch();
       else await this.#reopen();
     }
@@ -88,8 +88,8 @@ export class Watcher {
     this.listener.onFailure(error);
   }
 
-  async #look(): Promise<void> {
-    const list = await this.synchronizer.folder.readList(this.listId);
+  #look(): void {
+    const list = this.synchronizer.folder.readList(this.listId);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     this.listener.onList(list);
     // What other commands here could not send goes with the watch.
@@ -129,7 +129,7 @@ export class Watcher {
     } catch (error) {
       this.#lose(error);
     }
-    await this.#look();
+    this.#look();
   }
 
   /** Being offline passes; nothing else does. */

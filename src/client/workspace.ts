@@ -17,6 +17,8 @@ export class Workspace {
   #lock: Lock | null = null;
   #settings: Settings | null = null;
   readonly #lists = new Map<ListId, LocalList>();
+  /** As read without the lock, with the stamps of their files. */
+  readonly #seen = new Map<ListId, { readonly stamp: string; readonly list: LocalList }>();
   readonly #changed = new Set<ListId>();
   #settingsChanged = false;
 
@@ -26,23 +28,23 @@ export class Workspace {
     readonly isDryRun = false,
   ) {}
 
-  async settings(): Promise<Settings> {
-    this.#settings ??= await this.folder.settings();
+  settings(): Settings {
+    this.#settings ??= this.folder.settings();
     return this.#settings;
   }
 
   async changeSettings(change: Partial<Settings>): Promise<void> {
     await this.#beginWriting();
-    this.#settings = { ...(await this.settings()), ...change };
+    this.#settings = { ...this.settings(), ...change };
     this.#settingsChanged = true;
   }
 
   /** By what this device, and whoever is logged in on it, are known to the cluster. */
   async credentials(): Promise<{ readonly device: string; readonly login: LoginFile | null }> {
-    const known = await this.folder.knownDeviceSecret();
-    const secret = (): Promise<string> => this.folder.deviceSecret();
-    const device = known ?? (this.#lock === null ? await this.folder.locked(secret) : await secret());
-    return { device, login: await this.folder.login() };
+    const known = this.folder.knownDeviceSecret();
+    const secret = (): string => this.folder.deviceSecret();
+    const device = known ?? (this.#lock === null ? await this.folder.locked(secret) : secret());
+    return { device, login: this.folder.login() };
   }
 
   /** Durably, at once. */
@@ -52,7 +54,7 @@ export class Workspace {
 
   /** What is under way, or else `fresh`, remembered durably until `endEntrance`. */
   async beginEntrance(what: string, fresh: () => Omit<Entrance, "what">): Promise<Entrance> {
-    const known = await this.folder.entrance();
+    const known = this.folder.entrance();
     if (known?.what === what) return known;
     const begun = { what, ...fresh() };
     await this.#locked(() => this.folder.saveEntrance(begun));
@@ -60,36 +62,44 @@ export class Workspace {
   }
 
   async endEntrance(): Promise<void> {
-    if ((await this.folder.entrance()) !== null) await this.#locked(() => this.folder.saveEntrance(null));
+    if (this.folder.entrance() === null) return;
+    await this.#locked(() => {
+      this.folder.saveEntrance(null);
+    });
   }
 
-  async #locked(save: () => Promise<void>): Promise<void> {
-    await (this.#lock === null ? this.folder.locked(save) : save());
+  async #locked(save: () => void): Promise<void> {
+    if (this.#lock === null) await this.folder.locked(save);
+    else save();
   }
 
-  async listIds(): Promise<readonly ListId[]> {
-    const onDisk = await this.folder.listIds();
+  listIds(): readonly ListId[] {
+    const onDisk = this.folder.listIds();
     return [...new Set([...onDisk, ...this.#changed])];
   }
 
   /** The list as it is now, uncommitted changes included, or null. */
-  async list(id: ListId): Promise<LocalList | null> {
+  list(id: ListId): LocalList | null {
     const known = this.#lists.get(id);
     if (known !== undefined) return known;
-    const list = await this.folder.readList(id);
-    // Only the holder of the lock may rely on what it read a moment ago.
-    if (list !== null && this.#lock !== null) this.#lists.set(id, list);
+    // Only the holder of the lock may rely on what it read a moment ago, unless the file is still the same.
+    const stamp = this.folder.listStamp(id);
+    const seen = this.#seen.get(id);
+    const list = seen?.stamp === stamp ? seen.list : this.folder.readList(id);
+    if (list === null) return null;
+    if (this.#lock !== null) this.#lists.set(id, list);
+    else this.#seen.set(id, { stamp, list });
     return list;
   }
 
   /** A new list of whoever is logged in here, or else of this device. */
   async found(): Promise<LocalList> {
     await this.#beginWriting();
-    const [login, device] = [await this.folder.login(), deviceOf(await this.folder.deviceSecret())];
+    const [login, device] = [this.folder.login(), deviceOf(this.folder.deviceSecret())];
     const nonce = randomSecret();
     const id = listIdOf(login?.account ?? device, nonce);
     const founding = { nonce, by: login === null ? "device" : "account", open: false } as const;
-    const list = LocalList.create(id, await this.folder.device(), randomId(), founding);
+    const list = LocalList.create(id, this.folder.device(), randomId(), founding);
     this.#lists.set(id, list);
     this.#changed.add(id);
     return list;
@@ -106,9 +116,9 @@ export class Workspace {
   /** An empty list, or the one that is there by now. */
   async create(id: ListId): Promise<LocalList> {
     await this.#beginWriting();
-    const known = await this.list(id);
+    const known = this.list(id);
     if (known !== null) return known;
-    const list = LocalList.create(id, await this.folder.device(), randomId());
+    const list = LocalList.create(id, this.folder.device(), randomId());
     this.#lists.set(id, list);
     this.#changed.add(id);
     return list;
@@ -117,12 +127,12 @@ export class Workspace {
   /** Lets `plan` say what to change, given the list under the lock, and makes those changes. */
   async change(id: ListId, plan: (list: LocalList) => readonly Intent[]): Promise<LocalList> {
     await this.#beginWriting();
-    const list = await this.list(id);
+    const list = this.list(id);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     const intents = plan(list);
     if (intents.length === 0) return list;
     requireMayChange(list, intents);
-    list.belongTo(await this.folder.device(), randomId);
+    list.belongTo(this.folder.device(), randomId);
     // Several changes of one command happen together or not at all.
     const before = intents.length > 1 ? list.toFile() : null;
     try {
@@ -138,38 +148,38 @@ export class Workspace {
 
   /** Forgets the list on this device, at once. */
   async forget(id: ListId): Promise<void> {
-    await this.commit({ keepLock: true });
+    this.commit({ keepLock: true });
     await this.#beginWriting();
-    await this.folder.forgetList(id);
+    this.folder.forgetList(id);
     this.#lists.delete(id);
-    if ((await this.settings()).current === id) await this.changeSettings({ current: null });
+    if (this.settings().current === id) await this.changeSettings({ current: null });
   }
 
   /** Makes everything durable and lets other commands write. Returns the lists that changed. */
-  async commit({ keepLock = false } = {}): Promise<readonly ListId[]> {
+  commit({ keepLock = false } = {}): readonly ListId[] {
     const changed = this.isDryRun ? [] : [...this.#changed];
     try {
       for (const id of changed) {
         const list = this.#lists.get(id);
-        if (list !== undefined) await this.folder.writeList(list);
+        if (list !== undefined) this.folder.writeList(list);
       }
-      if (this.#settingsChanged && this.#settings !== null && !this.isDryRun)
-        await this.folder.saveSettings(this.#settings);
+      if (this.#settingsChanged && this.#settings !== null && !this.isDryRun) this.folder.saveSettings(this.#settings);
       this.#changed.clear();
       this.#settingsChanged = false;
     } finally {
-      if (!keepLock) await this.release();
+      if (!keepLock) this.release();
     }
     return changed;
   }
 
   /** Drops whatever was not committed. */
-  async release(): Promise<void> {
+  release(): void {
     this.#lists.clear();
+    this.#seen.clear();
     this.#changed.clear();
     this.#settings = null;
     this.#settingsChanged = false;
-    await this.#lock?.release();
+    this.#lock?.release();
     this.#lock = null;
   }
 

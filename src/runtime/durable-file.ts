@@ -1,30 +1,9 @@
 import { constants } from "node:fs";
 import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { crc32 } from "node:zlib";
 import type { Adapter } from "lowdb";
-
-/** The file is there but is not what was written to it. It is left as it is. */
-export class DamagedFileError extends Error {
-  override readonly name = "DamagedFileError";
-
-  constructor(
-    readonly path: string,
-    problem: string,
-  ) {
-    super(`${path} is damaged (${problem})`);
-  }
-}
-
-/** Eight hexadecimal digits that tell a torn or flipped text from the one that was written. */
-export function checksumOf(text: string): string {
-  return crc32(text).toString(16).padStart(8, "0");
-}
-
-const PREFIX = '{"checksum":"';
-const MIDDLE = '","data":';
-const SUFFIX = "}\n";
-const DATA_AT = PREFIX.length + 8 + MIDDLE.length;
+import { isErrno } from "./errno.js";
+import { sealed, unsealed } from "./sealed-json.js";
 
 /**
  * A JSON file for lowdb that is either the old or the new one after any crash: written beside, fsynced, renamed over, and
@@ -42,17 +21,11 @@ export class DurableJsonFile<T> implements Adapter<T> {
       if (isErrno(error, "ENOENT")) return null;
       throw error;
     }
-    const data = text.slice(DATA_AT, -SUFFIX.length);
-    const isWhole = text.startsWith(PREFIX) && text.endsWith(SUFFIX);
-    if (!isWhole || text.slice(PREFIX.length, PREFIX.length + 8) !== checksumOf(data)) {
-      throw new DamagedFileError(this.path, text === "" ? "it is empty" : "its checksum does not match");
-    }
-    return JSON.parse(data) as T;
+    return unsealed(this.path, text) as T;
   }
 
   async write(value: T): Promise<void> {
-    const data = JSON.stringify(value);
-    await replaceFile(this.path, `${PREFIX}${checksumOf(data)}${MIDDLE}${data}${SUFFIX}`);
+    await replaceFile(this.path, sealed(value));
   }
 }
 
@@ -120,9 +93,4 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-/** Whether this is the system's error of that code. */
-export function isErrno(error: unknown, code: string): boolean {
-  return typeof error === "object" && error !== null && "code" in error && error.code === code;
 }

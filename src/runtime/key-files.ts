@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { curveKeyPair } from "zeromq";
 import * as v from "valibot";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
-import { createFile, isErrno, makeFolder, replaceFile } from "./durable-file.js";
+import { createFile, makeFolder, replaceFile } from "./durable-file.js";
+import { isErrno } from "./errno.js";
 
 type Schema = v.GenericSchema;
 

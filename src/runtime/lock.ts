@@ -1,4 +1,4 @@
-import { open, readFile } from "node:fs/promises";
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { tryLock, unlock } from "fs-native-extensions";
 import { monotonicMs } from "./clock.js";
 
@@ -8,7 +8,7 @@ export class LockedError extends Error {
 }
 
 export interface Lock {
-  release(): Promise<void>;
+  release(): void;
 }
 
 /**
@@ -17,28 +17,31 @@ export interface Lock {
  * @throws LockedError naming the holder
  */
 export async function takeLock(path: string, timeoutMs: number): Promise<Lock> {
-  const file = await open(path, "a+", 0o600);
+  const file = openSync(path, "a+", 0o600);
   const deadline = monotonicMs() + timeoutMs;
   try {
-    while (!tryLock(file.fd)) {
-      if (monotonicMs() >= deadline) throw new LockedError(`${path} is held by process ${await holderOf(path)}`);
+    while (!tryLock(file)) {
+      if (monotonicMs() >= deadline) throw new LockedError(`${path} is held by process ${holderOf(path)}`);
       await new Promise((resolve) => setTimeout(resolve, 2 + (monotonicMs() % 5)));
     }
-    await file.truncate(0);
-    await file.write(`${process.pid}\n`);
+    ftruncateSync(file);
+    writeSync(file, `${process.pid}\n`);
   } catch (error) {
-    await file.close();
+    closeSync(file);
     throw error;
   }
   return {
-    async release() {
-      unlock(file.fd);
-      await file.close();
+    release() {
+      unlock(file);
+      closeSync(file);
     },
   };
 }
 
-async function holderOf(path: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  return /^[0-9]+/.exec(text)?.[0] ?? "unknown";
+function holderOf(path: string): string {
+  try {
+    return /^[0-9]+/.exec(readFileSync(path, "utf8"))?.[0] ?? "unknown";
+  } catch {
+    return "unknown";
+  }
 }

@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { isOnNetwork } from "../protocol/address.js";
 import { Doorkeeper } from "./curve.js";
 import { monotonicMs } from "./clock.js";
-import { isErrno, makeFolder } from "./durable-file.js";
+import { makeFolder } from "./durable-file.js";
+import { isErrno } from "./errno.js";
 import { KeyFolder } from "./key-files.js";
 
 /** @throws RangeError where something would be readable on a network, and nobody said that it may be */

@@ -36,10 +36,8 @@ async function started(brokers: number, servers: number): Promise<{ cluster: Clu
   return { cluster, operator };
 }
 
-async function shoppersOf(cluster: Cluster, count: number): Promise<readonly Shopper[]> {
-  const shoppers = await Promise.all(
-    Array.from({ length: count }, async (_, index) => await Shopper.open(`s${index}`, cluster.brokers)),
-  );
+function shoppersOf(cluster: Cluster, count: number): readonly Shopper[] {
+  const shoppers = Array.from({ length: count }, (_, index) => Shopper.open(`s${index}`, cluster.brokers));
   cleanups.push(() => shoppers.forEach((shopper) => shopper.remove()));
   return shoppers;
 }
@@ -60,7 +58,7 @@ function failures(shoppers: readonly Shopper[]): number {
 /** Everyone sends what is left; then every copy has to be the same soon, and no hint left. */
 async function becomesOne(all: readonly string[], shoppers: readonly Shopper[], operator: Operator): Promise<number> {
   for (const shopper of shoppers) {
-    for (const list of all) if ((await shopper.list(list)) !== null) expect(await shopper.sync(list)).toBe(true);
+    for (const list of all) if (shopper.list(list) !== null) expect(await shopper.sync(list)).toBe(true);
   }
   return await until("all copies are one, and no hint is left", CONVERGENCE_MS, async () => {
     return (await areOne(all, operator)) && (await hintsOf(operator)) === 0;
@@ -70,7 +68,7 @@ async function becomesOne(all: readonly string[], shoppers: readonly Shopper[], 
 describe("five servers with three copies of each list", () => {
   it("lose nothing that was acknowledged and go on while two of them are killed and return", async () => {
     const { cluster, operator } = await started(2, 5);
-    const shoppers = await shoppersOf(cluster, SHOPPERS);
+    const shoppers = shoppersOf(cluster, SHOPPERS);
     const all = await lists(shoppers, 10);
     let isOver = false;
     const load = Promise.all(shoppers.map((one) => one.shopUntil(all, () => isOver, THINK_MS)));
@@ -99,7 +97,7 @@ describe("five servers with three copies of each list", () => {
 
   it("make a server whole again whose disk was wiped while it was down, without anyone asking", async () => {
     const { cluster, operator } = await started(1, 3);
-    const [shopper] = await shoppersOf(cluster, 1);
+    const [shopper] = shoppersOf(cluster, 1);
     if (shopper === undefined) throw new Error("there is a shopper");
     const all = await lists([shopper], 20);
     for (const list of all) await shopper.shop(list);
@@ -118,7 +116,7 @@ describe("five servers with three copies of each list", () => {
 describe("all brokers dead", () => {
   it("cost nothing but time: devices go on, and everything arrives once one of them is back", async () => {
     const { cluster, operator } = await started(2, 3);
-    const shoppers = await shoppersOf(cluster, 4);
+    const shoppers = shoppersOf(cluster, 4);
     const all = await lists(shoppers, 4);
     for (const shopper of shoppers) for (const list of all) await shopper.shop(list);
     for (const broker of ["broker-1", "broker-2"]) await cluster.killed(broker);
@@ -139,10 +137,10 @@ describe("all brokers dead", () => {
 describe("a cluster under load", () => {
   it("grows from three to six servers and shrinks back without a failed command or a lost change", async () => {
     const { cluster, operator } = await started(2, 3);
-    const [first] = await shoppersOf(cluster, 1);
+    const [first] = shoppersOf(cluster, 1);
     const all = first === undefined ? [] : await lists([first], IS_LONG ? 500 : 60);
     for (const list of all) await first?.shop(list);
-    const shoppers = await shoppersOf(cluster, 5);
+    const shoppers = shoppersOf(cluster, 5);
     let isOver = false;
     const load = Promise.all(shoppers.map((one) => one.shopUntil(all.slice(0, 30), () => isOver, THINK_MS)));
 

@@ -35,8 +35,8 @@ export class Shopper {
     this.#synchronizer = new Synchronizer(folder, new Session(brokers, device));
   }
 
-  static async open(name: string, brokers: string): Promise<Shopper> {
-    return new Shopper(name, await DataFolder.open(temporaryFolder()), brokers.split(","));
+  static open(name: string, brokers: string): Shopper {
+    return new Shopper(name, DataFolder.open(temporaryFolder()), brokers.split(","));
   }
 
   /** Makes a list that all the others may edit, and has the cluster know it. */
@@ -44,7 +44,7 @@ export class Shopper {
     const { id } = await this.#workspace.found();
     await this.#workspace.note(id, (list) => list.foundAs(true));
     await this.#workspace.change(id, () => [{ type: "rename", name: `of ${this.name}` }]);
-    await this.#workspace.commit();
+    this.#workspace.commit();
     if (!(await this.sync(id))) throw new Error("the cluster took no list");
     return id;
   }
@@ -56,7 +56,7 @@ export class Shopper {
     await this.#workspace.change(list, () => [
       { type: "add", name: item, unit: null, amount: 1_000, note: null, aisle: null },
     ]);
-    await this.#workspace.commit();
+    this.#workspace.commit();
     return item;
   }
 
@@ -88,13 +88,13 @@ export class Shopper {
   /** The names on the list, fetched first; for a device that has never seen it, all that the cluster has. */
   async read(list: string, budgetMs = SYNC_BUDGET_MS): Promise<ReadonlySet<string>> {
     await this.#workspace.create(list);
-    await this.#workspace.commit();
+    this.#workspace.commit();
     await this.#synchronizer.synchronize(list, budgetMs);
-    return new Set([...((await this.list(list))?.shown.visibleItems() ?? [])].map(({ name }) => name));
+    return new Set([...(this.list(list)?.shown.visibleItems() ?? [])].map(({ name }) => name));
   }
 
-  async list(list: string): Promise<LocalList | null> {
-    return await this.folder.readList(list);
+  list(list: string): LocalList | null {
+    return this.folder.readList(list);
   }
 
   remove(): void {
@@ -104,7 +104,7 @@ export class Shopper {
 
 /** What was acknowledged to these shoppers and a fresh device does not find. */
 export async function missing(shoppers: readonly Shopper[], brokers: string): Promise<readonly string[]> {
-  const reader = await Shopper.open("reader", brokers);
+  const reader = Shopper.open("reader", brokers);
   const acknowledged = shoppers.flatMap((shopper) => [...shopper.acknowledged]);
   const missing: string[] = [];
   for (const list of new Set(acknowledged.map((one) => one.list))) {

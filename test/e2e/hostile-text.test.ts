@@ -31,7 +31,7 @@ let listId = "";
 
 /** A member whose program is no Aisle of ours: it checks nothing that is typed. */
 async function pushHostileItems(brokers: string): Promise<string> {
-  const folder = await DataFolder.open(temporaryFolder());
+  const folder = DataFolder.open(temporaryFolder());
   const workspace = new Workspace(folder);
   const { id } = await workspace.found();
   await workspace.note(id, (list) => list.foundAs(true));
@@ -42,7 +42,7 @@ async function pushHostileItems(brokers: string): Promise<string> {
       (name) => ({ type: "add", name, unit: HOSTILE, amount: 2_000, note: HOSTILE, aisle: HOSTILE }) as const,
     ),
   ]);
-  await workspace.commit();
+  workspace.commit();
   const { device } = await workspace.credentials();
   const authentication = (): string => writeCredentials({ device, account: null, operator: null });
   await new Synchronizer(folder, new Session([brokers], authentication)).synchronize(id, 10_000);

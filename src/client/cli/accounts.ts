@@ -16,7 +16,7 @@ import type { LocalList } from "../local-list.js";
 import { displayable } from "../text.js";
 import { adoptLists } from "../adoption.js";
 import { ask, askForChange } from "./asking.js";
-import { optionalWord, word, type Act } from "./command.js";
+import { optionalWord, word, type Act, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { readSecrets } from "./password.js";
@@ -30,7 +30,7 @@ const LOGOUT_BUDGET_MS = 2_000;
 const BRING_BUDGET_MS = 5_000;
 
 /** Commands about who one is. */
-export function registerAccounts(program: Command, act: Act): void {
+export function registerAccounts({ program, act }: Registration): void {
   registerEntrances(program, act);
 
   program.command("logout").description("log out on this device; the lists stay on it").action(act(logout));
@@ -39,8 +39,8 @@ export function registerAccounts(program: Command, act: Act): void {
     .command("whoami")
     .description("the account that is logged in on this device")
     .action(
-      act(async (context) => {
-        const { name, account, login, expires } = await currentLogin(context);
+      act((context) => {
+        const { name, account, login, expires } = currentLogin(context);
         const value = { name, id: account, device: login, expires: new Date(expires).toISOString() };
         return { value, text: displayable(name) };
       }),
@@ -66,7 +66,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
-        await requireLoggedOut(context, name);
+        requireLoggedOut(context, name);
         const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: true });
         return await register(context, name, password);
       }),
@@ -77,7 +77,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
-        await requireLoggedOut(context, name);
+        requireLoggedOut(context, name);
         const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: false });
         return await enter(context, { do: "login", name, password, login: freshLogin() }, "logged in as");
       }),
@@ -88,7 +88,7 @@ function registerEntrances(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
-        await requireLoggedOut(context, name);
+        requireLoggedOut(context, name);
         const wanted = [
           { label: "recovery code", isNew: false },
           { label: "new password", isNew: true },
@@ -102,7 +102,7 @@ function registerEntrances(program: Command, act: Act): void {
     .description("change the password (the old one first, then the new); all other devices have to log in again")
     .action(
       act(async (context, _words, flags) => {
-        const { name } = await currentLogin(context);
+        const { name } = currentLogin(context);
         const wanted = [
           { label: "old password", isNew: false },
           { label: "new password", isNew: true },
@@ -129,8 +129,8 @@ function freshLogin(): { readonly id: string; readonly label: string } {
 }
 
 /** @throws AisleError where nobody is logged in, or not any more */
-export async function currentLogin(context: Context): Promise<LoginFile> {
-  const login = await context.workspace.folder.login();
+export function currentLogin(context: Context): LoginFile {
+  const login = context.workspace.folder.login();
   const hint = "log in with `aisle login NAME`, or make an account with `aisle register NAME`";
   if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in", hint);
   if (login.expires > wallClockMs()) return login;
@@ -197,7 +197,7 @@ async function enter(
   if (context.options.dryRun === true)
     return { value: { account: request.name }, text: `would log in as ${displayable(request.name)}` };
   // In a batch, what came before was somebody else's doing.
-  await context.workspace.commit();
+  context.workspace.commit();
   const { account, token, login } = await askAccounts(context, request.name, request);
   if (token === null) throw new AisleError(EXIT.failed, "internal", "the cluster logged you in and gave no token");
   await context.workspace.saveLogin({
@@ -223,9 +223,8 @@ async function enter(
 
 /** Makes lists of the device the account's, those that the cluster has not heard of yet included. */
 async function bringLists(context: Context): Promise<{ readonly adopted: number; readonly waiting: number }> {
-  const ofDevice = async (): Promise<readonly LocalList[]> =>
-    (await context.lists(true)).filter((list) => list.isOfDevice);
-  const before = await ofDevice();
+  const ofDevice = (): readonly LocalList[] => context.lists(true).filter((list) => list.isOfDevice);
+  const before = ofDevice();
   const unfounded = before.filter((list) => list.isUnfounded);
   if (unfounded.length > 0) {
     const [synchronizer, deadline] = [await context.synchronizer(), monotonicMs() + BRING_BUDGET_MS];
@@ -235,12 +234,12 @@ async function bringLists(context: Context): Promise<{ readonly adopted: number;
       if (!(error instanceof AisleError)) throw error;
     }
   }
-  const adopted = await adoptLists(context, await ofDevice());
+  const adopted = await adoptLists(context, ofDevice());
   return { adopted, waiting: before.length - adopted };
 }
 
-async function requireLoggedOut(context: Context, name: string): Promise<void> {
-  const login = await context.workspace.folder.login();
+function requireLoggedOut(context: Context, name: string): void {
+  const login = context.workspace.folder.login();
   if (login === null || login.name === name) return;
   throw new AisleError(
     EXIT.refused,
@@ -251,7 +250,7 @@ async function requireLoggedOut(context: Context, name: string): Promise<void> {
 }
 
 async function logout(context: Context): Promise<CommandResult> {
-  const login = await context.workspace.folder.login();
+  const login = context.workspace.folder.login();
   if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in");
   if (context.options.dryRun === true)
     return { value: { account: login.name }, text: `would log ${displayable(login.name)} out on this device` };
@@ -268,7 +267,7 @@ async function logout(context: Context): Promise<CommandResult> {
 }
 
 async function devices(context: Context, verb: string | undefined, id: string | undefined): Promise<CommandResult> {
-  const current = await currentLogin(context);
+  const current = currentLogin(context);
   if (verb !== undefined && (verb !== "revoke" || id === undefined))
     throw usageError("it is `aisle devices`, or `aisle devices revoke ID`");
   if (id !== undefined) {
@@ -287,7 +286,7 @@ async function devices(context: Context, verb: string | undefined, id: string | 
 
 /** A token that is half used up is exchanged for a new one, in passing; should it fail, there is time. */
 export async function renewLogin(context: Context): Promise<void> {
-  const login = await context.workspace.folder.login();
+  const login = context.workspace.folder.login();
   const now = wallClockMs();
   if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires) return;
   try {

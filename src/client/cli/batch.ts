@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
-import type { Command } from "commander";
+import { print } from "../../runtime/output.js";
 import { AisleError, EXIT, usageError } from "../errors.js";
-import { actWith, word, type Act, type Parsed } from "./command.js";
+import { actWith, quietly, word, type Parsed, type Registration } from "./command.js";
 import { jsonText } from "../text.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { asAisleError, errorJson, errorLine } from "./failures.js";
@@ -16,15 +16,13 @@ const LONGEST_LINE = 64 * 1024;
 /** What needs a terminal, a process or a batch of its own. */
 const NOT_IN_BATCH = new Set(["batch", "watch", "broker", "server", "cluster", "completion"]);
 
-export type BuildProgram = (act: Act) => Command;
-
 interface Answer {
   readonly line: number;
   readonly result: CommandResult | null;
   readonly error: AisleError | null;
 }
 
-export function registerBatch(program: Command, act: Act, build: BuildProgram): void {
+export function registerBatch({ program, act, rebuild }: Registration): void {
   program
     .command("batch")
     .argument("[file]", "one command a line, as after `aisle`; - or nothing for what is piped in")
@@ -32,7 +30,19 @@ export function registerBatch(program: Command, act: Act, build: BuildProgram): 
     .description("carry out many commands in one process: shell quoting, # comments")
     .action(
       act(async (context, words, flags) => {
-        const batch = new Batch(context, build, flags.keepGoing === true);
+        let parsed: Parsed | null = null;
+        // The program's actions only note what they were asked for.
+        const note = actWith((line) => {
+          parsed = line;
+          return Promise.resolve();
+        });
+        const reader = quietly(await rebuild(note), true);
+        const parse = async (line: readonly string[]): Promise<Parsed | null> => {
+          parsed = null;
+          await reader.parseAsync([...line], { from: "user" });
+          return parsed;
+        };
+        const batch = new Batch(context, parse, flags.keepGoing === true);
         await batch.run(word(words, 0) || "-");
         return batch.result();
       }),
@@ -41,25 +51,16 @@ export function registerBatch(program: Command, act: Act, build: BuildProgram): 
 
 /** Carries out lines in groups: all that has arrived is done, made durable at once, answered, and pushed together. */
 class Batch {
-  readonly #program: Command;
   readonly #values: unknown[] = [];
-  #parsed: Parsed | null = null;
   #line = 0;
   #answers: Answer[] = [];
   #firstError: AisleError | null = null;
 
   constructor(
     readonly context: Context,
-    build: BuildProgram,
+    readonly parse: (words: readonly string[]) => Promise<Parsed | null>,
     readonly keepGoing: boolean,
-  ) {
-    this.#program = build(
-      actWith((parsed) => {
-        this.#parsed = parsed;
-        return Promise.resolve();
-      }),
-    );
-  }
+  ) {}
 
   /** Each line's outcome has been told already, but for `--json`, which is one value. */
   result(): CommandResult {
@@ -93,7 +94,9 @@ class Batch {
   }
 
   async #command(words: readonly string[]): Promise<CommandResult> {
-    const { name, handler, words: parsed, flags } = await this.#parse(words);
+    const line = await this.parse(words);
+    if (line === null) throw usageError("this line names no command", "write one as after `aisle`");
+    const { name, handler, words: parsed, flags } = line;
     if (NOT_IN_BATCH.has(name)) throw usageError(`${name} cannot be part of a batch`);
     if (flags.dataDir !== undefined || flags.dryRun === true) {
       throw usageError("--data-dir and --dry-run belong to the whole batch", "put them after `aisle batch`");
@@ -105,17 +108,8 @@ class Batch {
     return result;
   }
 
-  async #parse(words: readonly string[]): Promise<Parsed> {
-    this.#parsed = null;
-    await this.#program.parseAsync([...words], { from: "user" });
-    // The program's actions only note what they were asked for.
-    const parsed = this.#parsed as Parsed | null;
-    if (parsed === null) throw usageError("this line names no command", "write one as after `aisle`");
-    return parsed;
-  }
-
   async #finishGroup(): Promise<void> {
-    const changed = await this.context.workspace.commit();
+    const changed = this.context.workspace.commit();
     for (const answer of this.#answers.splice(0)) this.#tell(answer);
     await this.context.push(changed);
   }
@@ -126,9 +120,9 @@ class Batch {
       error === null
         ? { line, exit: EXIT.done, result: result?.value }
         : { line, exit: error.exitCode, ...(errorJson(error) as object) };
-    if (ndjson === true) process.stdout.write(`${jsonText(told)}\n`);
+    if (ndjson === true) print(`${jsonText(told)}\n`);
     else if (json === true) this.#values.push(told);
-    else if (error === null && result?.text !== "") process.stdout.write(`${result?.text ?? ""}\n`);
+    else if (error === null && result?.text !== "") print(`${result?.text ?? ""}\n`);
     if (error !== null) say(`aisle: line ${line}: ${errorLine(error)}`);
   }
 }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
-import { Argument, type Command, Option } from "commander";
+import { Argument, Option } from "commander";
 import { monotonicMs } from "../../runtime/clock.js";
 import { untilAskedToStop } from "../../runtime/signals.js";
 import { defaultDataFolder } from "../data-folder.js";
@@ -10,7 +10,7 @@ import { confirm } from "./confirm.js";
 import { checkShape, LocalCluster, type ClusterShape } from "../local-cluster.js";
 import { Operator } from "../operator.js";
 import { Session } from "../session.js";
-import { textFlag, word, type Act, type Flags } from "./command.js";
+import { textFlag, word, type Flags, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { registerOperations } from "./operations.js";
 
@@ -18,7 +18,7 @@ const UP_BUDGET_MS = 30_000;
 const POLL_MS = 50;
 
 /** Commands that run a whole cluster on this machine, and look at one wherever it runs. */
-export function registerCluster(program: Command, act: Act, scriptPath: string): void {
+export function registerCluster({ program, act, scriptPath }: Registration): void {
   const cluster = program.command("cluster").description("run a cluster on this machine, or look at one");
   const dataOption = (): Option =>
     new Option("--data <folder>", "its pid files, logs and data (default: aisle-cluster beside the lists)");

@@ -2,7 +2,11 @@ import type { Command } from "commander";
 import type { Context, CommandResult, GlobalOptions } from "./context.js";
 
 /** What a command does once its words are parsed. `words` are its arguments, `flags` its own options. */
-export type Handler = (context: Context, words: readonly unknown[], flags: Flags) => Promise<CommandResult>;
+export type Handler = (
+  context: Context,
+  words: readonly unknown[],
+  flags: Flags,
+) => CommandResult | Promise<CommandResult>;
 
 /** A command's options by name. Which there are, and of what type, its registration says. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -50,4 +54,29 @@ export function optionalWord(words: readonly unknown[], index: number): string |
 export function manyWords(words: readonly unknown[], index: number): readonly string[] {
   const value = words[index];
   return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+}
+
+/** What commands are registered with. */
+export interface Registration {
+  readonly program: Command;
+  readonly act: Act;
+  /** This program's file, for commands that start it again. */
+  readonly scriptPath: string;
+  /** Builds the whole program anew, with other actions. */
+  readonly rebuild: (act: Act) => Promise<Command>;
+}
+
+/**
+ * Errors are told once, by whoever runs the program, and not by every command on its own.
+ * @param silent help is not printed either
+ */
+export function quietly(program: Command, silent = false): Command {
+  const quiet = (command: Command): void => {
+    command
+      .exitOverride()
+      .configureOutput({ writeErr: () => undefined, ...(silent ? { writeOut: () => undefined } : {}) });
+    command.commands.forEach(quiet);
+  };
+  quiet(program);
+  return program;
 }

@@ -4,6 +4,7 @@ import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
+import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/output.js";
 import { DataFolder, defaultDataFolder } from "../data-folder.js";
 import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
@@ -60,15 +61,15 @@ export class Context {
     readonly environment: NodeJS.ProcessEnv,
   ) {}
 
-  static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Promise<Context> {
+  static open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Context {
     const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? defaultDataFolder(environment);
-    return new Context(new Workspace(await DataFolder.open(path), options.dryRun === true), options, environment);
+    return new Context(new Workspace(DataFolder.open(path), options.dryRun === true), options, environment);
   }
 
   /** Flags that a change would only stumble over when it is durable already. @throws AisleError */
-  async checkFlags(): Promise<void> {
+  checkFlags(): void {
     parseDuration(this.options.syncBudget ?? "0");
-    if (this.options.offline !== true) await this.brokers();
+    if (this.options.offline !== true) this.brokers();
   }
 
   /** The same work with the flags of another command, as in a batch. */
@@ -77,13 +78,13 @@ export class Context {
   }
 
   get isInteractive(): boolean {
-    return process.stdin.isTTY && process.stdout.isTTY && this.options.input !== false;
+    return this.options.input !== false && isInputTerminal() && isOutputTerminal();
   }
 
   async style(): Promise<Style> {
     if (this.#style !== null) return this.#style;
     const words = this.options.accessible === true;
-    const isColoured = process.stdout.isTTY && nonEmpty(this.environment.NO_COLOR) === null;
+    const isColoured = nonEmpty(this.environment.NO_COLOR) === null && isOutputTerminal();
     if (!isColoured || words || this.options.plain === true || this.options.color === false) {
       this.#style = { ...PLAIN, words };
     } else {
@@ -94,13 +95,13 @@ export class Context {
   }
 
   /** The list a command is about: the one named, else `--list`, `AISLE_LIST`, the current one, the only one. */
-  async theList(named?: string): Promise<LocalList> {
+  theList(named?: string): LocalList {
     const reference = named ?? this.options.list ?? nonEmpty(this.environment.AISLE_LIST);
-    if (reference !== null) return await this.#resolve(reference);
-    const { current } = await this.workspace.settings();
-    const list = current === null ? null : await this.workspace.list(current);
+    if (reference !== null) return this.#resolve(reference);
+    const { current } = this.workspace.settings();
+    const list = current === null ? null : this.workspace.list(current);
     if (list !== null && !list.isDeleted) return list;
-    const [only, ...others] = await this.lists();
+    const [only, ...others] = this.lists();
     if (only === undefined)
       throw notFound("there is no list yet", "make one with `aisle new NAME` or join one with `aisle join`");
     if (others.length === 0) return only;
@@ -108,11 +109,11 @@ export class Context {
   }
 
   /** All lists, by name, without deleted ones unless asked for. A damaged one is told of on stderr and left out. */
-  async lists(withDeleted = false): Promise<readonly LocalList[]> {
+  lists(withDeleted = false): readonly LocalList[] {
     const lists: LocalList[] = [];
-    for (const id of await this.workspace.listIds()) {
+    for (const id of this.workspace.listIds()) {
       try {
-        const list = await this.workspace.list(id);
+        const list = this.workspace.list(id);
         if (list !== null && (withDeleted || !list.isDeleted)) lists.push(list);
       } catch (error) {
         if (!(error instanceof AisleError)) throw error;
@@ -143,13 +144,13 @@ export class Context {
     );
   }
 
-  async #resolve(reference: string): Promise<LocalList> {
+  #resolve(reference: string): LocalList {
     const id = reference.toLowerCase();
     // The id in full needs no look at the other lists, and finds deleted ones too.
-    const exact = (await this.workspace.listIds()).find((candidate) => candidate === id);
-    const list = exact === undefined ? null : await this.workspace.list(exact);
+    const exact = this.workspace.listIds().find((candidate) => candidate === id);
+    const list = exact === undefined ? null : this.workspace.list(exact);
     if (list !== null) return list;
-    const lists = await this.lists();
+    const lists = this.lists();
     const named = lists.filter((candidate) => foldName(nameOf(candidate)) === foldName(reference));
     const matching = named.length > 0 ? named : lists.filter((candidate) => id !== "" && candidate.id.startsWith(id));
     const [only, ...others] = matching;
@@ -163,9 +164,9 @@ export class Context {
     );
   }
 
-  async brokers(): Promise<readonly string[]> {
+  brokers(): readonly string[] {
     const given = nonEmpty(this.environment.AISLE_BROKERS);
-    const { brokers, insecure } = await this.workspace.settings();
+    const { brokers, insecure } = this.workspace.settings();
     if (given !== null) return this.checked(given.split(",").map((address) => address.trim()));
     return brokers.length > 0 ? this.checked(brokers, insecure) : DEFAULT_BROKERS;
   }
@@ -189,8 +190,9 @@ export class Context {
 
   /** Loaded on demand: most commands never talk to the network. */
   async session(): Promise<Session> {
-    const [{ Session }, { broker }] = await Promise.all([import("../session.js"), this.workspace.folder.syncTimes()]);
-    return new Session(await this.brokers(), await this.authentication(), broker);
+    const { Session } = await import("../session.js");
+    const { broker } = this.workspace.folder.syncTimes();
+    return new Session(this.brokers(), await this.authentication(), broker);
   }
 
   /** Says with each request which device asks, and who is logged in on it. */
@@ -212,7 +214,7 @@ export class Context {
   async push(changed: readonly ListId[]): Promise<void> {
     if (changed.length === 0 || this.options.offline === true) return;
     const budgetMs = parseDuration(this.options.syncBudget ?? "250ms");
-    const { lastFailure } = await this.workspace.folder.syncTimes();
+    const { lastFailure } = this.workspace.folder.syncTimes();
     const sinceFailure = wallClockMs() - (lastFailure ?? 0);
     if (budgetMs === 0 || (sinceFailure >= 0 && sinceFailure < RETRY_PAUSE_MS)) return;
     const deadline = monotonicMs() + budgetMs;
@@ -223,7 +225,7 @@ export class Context {
         const what = refusal?.code === "not-allowed" ? "kept here, and not sent" : "kept aside";
         if (refusal !== null) say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
       }
-      const sent = (await this.lists(true)).filter((list) => changed.includes(list.id) && list.isOfDevice);
+      const sent = this.lists(true).filter((list) => changed.includes(list.id) && list.isOfDevice);
       if (sent.length > 0) await (await import("../adoption.js")).adoptLists(this, sent);
       await synchronizer.remember(true);
     } catch (error) {
@@ -241,7 +243,7 @@ export class Context {
 
 /** Something for the person, not for programs. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  printError(`${text}\n`);
 }
 
 /** `250ms`, `5s`, `2m`, `12h`, `7d`; a plain number is milliseconds. */

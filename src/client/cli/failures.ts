@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { isErrno } from "../../runtime/durable-file.js";
+import { isErrno } from "../../runtime/errno.js";
 import { AisleError, EXIT } from "../errors.js";
 import { displayable } from "../text.js";
 

@@ -1,23 +1,22 @@
-import type { Command } from "commander";
 import type { Operation } from "../../crdt/history.js";
 import { foldedNameOf, unitOf } from "../../crdt/item-key.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, toNumber } from "../quantity.js";
 import { displayable } from "../text.js";
-import { optionalWord, type Act } from "./command.js";
+import { optionalWord, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 
 /** Commands about what has happened to a list. */
-export function registerHistory(program: Command, act: Act): void {
+export function registerHistory({ program, act }: Registration): void {
   program
     .command("log")
     .argument("[item]", "only what was done to this item")
     .description("what was done to the list, oldest first: the last operations that it remembers")
-    .action(act(async (context, words) => await log(context, optionalWord(words, 0))));
+    .action(act((context, words) => log(context, optionalWord(words, 0))));
 }
 
-async function log(context: Context, name: string | undefined): Promise<CommandResult> {
-  const list = await context.theList();
+function log(context: Context, name: string | undefined): CommandResult {
+  const list = context.theList();
   const key = name === undefined ? null : context.item(list, name).key;
   const operations = list.shown.history.operations().filter((operation) => key === null || operation.key === key);
   return {

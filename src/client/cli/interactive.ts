@@ -20,7 +20,7 @@ export async function interact(context: Context): Promise<void> {
   let list = await chooseList(context, false);
   let last: string = ADD;
   for (;;) {
-    list = (await context.workspace.list(list.id)) ?? list;
+    list = context.workspace.list(list.id) ?? list;
     const style = await context.style();
     const items = sortedItems(list.shown);
     process.stdout.write(`\n${renderList(list, style)}\n\n`);
@@ -77,12 +77,16 @@ async function addItems(context: Context, list: LocalList): Promise<void> {
 
 async function change(context: Context, list: LocalList, intents: readonly Intent[]): Promise<void> {
   await context.workspace.change(list.id, () => intents);
-  await context.push(await context.workspace.commit());
+  await context.push(context.workspace.commit());
 }
 
 async function chooseList(context: Context, another: boolean): Promise<LocalList> {
-  const lists = await context.lists();
-  if (!another && lists.length > 0) return await context.theList().catch(async () => await pickList(context, lists));
+  const lists = context.lists();
+  const { current } = context.workspace.settings();
+  const at = another
+    ? undefined
+    : (lists.find(({ id }) => id === current) ?? (lists.length === 1 ? lists[0] : undefined));
+  if (at !== undefined) return at;
   return await pickList(context, lists);
 }
 
@@ -97,8 +101,8 @@ async function pickList(context: Context, lists: readonly LocalList[]): Promise<
       : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: "Which list?", choices }]);
   const chosen = id === "" ? await makeList(context) : id;
   await context.workspace.changeSettings({ current: chosen });
-  await context.push(await context.workspace.commit());
-  return await context.theList(chosen);
+  await context.push(context.workspace.commit());
+  return context.theList(chosen);
 }
 
 async function makeList(context: Context): Promise<string> {

@@ -9,13 +9,13 @@ import { formatAmount, normaliseUnit, parseAmountIn, parseQuantity } from "../qu
 import { renderItem, renderPlacedItem } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, itemView, nameOf, sortedItems } from "../views.js";
-import { manyWords, optionalWord, textFlag, word, type Act, type Flags } from "./command.js";
+import { manyWords, optionalWord, textFlag, word, type Act, type Flags, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 
 const UNIT_FLAG = ["--unit <unit>", "which one, where the item is on the list in several units"] as const;
 
 /** Commands about the items of a list. */
-export function registerItems(program: Command, act: Act): void {
+export function registerItems({ program, act }: Registration): void {
   registerAdd(program, act);
   registerAmounts(program, act);
   registerTexts(program, act);
@@ -27,7 +27,7 @@ export function registerItems(program: Command, act: Act): void {
     .description("take items off the list")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList();
+        const list = context.theList();
         const items = manyWords(words, 0).map((name) => context.item(list, name, textFlag(flags, "unit")));
         return await removeAll(context, list, items, "removed");
       }),
@@ -38,7 +38,7 @@ export function registerItems(program: Command, act: Act): void {
     .description("take off the list what has been bought")
     .action(
       act(async (context) => {
-        const list = await context.theList();
+        const list = context.theList();
         return await removeAll(context, list, sortedItems(list.shown).filter(isDone), "cleared");
       }),
     );
@@ -56,7 +56,7 @@ function registerAdd(program: Command, act: Act): void {
     .description("put items on the list; adding again adds up")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList();
+        const list = context.theList();
         const isLiteral = flags.literal === true;
         const texts = isLiteral ? manyWords(words, 0) : joinLoneNumbers(manyWords(words, 0));
         const entries = texts.map((text) => withFlags(isLiteral ? literalEntry(text) : parseEntry(text), flags));
@@ -74,7 +74,7 @@ function registerAmounts(program: Command, act: Act): void {
     .description("want so many in all")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList();
+        const list = context.theList();
         const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
         const amount = word(words, 1);
         return await changeItems(context, list, (now) => {
@@ -119,7 +119,7 @@ function registerTexts(program: Command, act: Act): void {
       .description(description)
       .action(
         act(async (context, words, flags) => {
-          const list = await context.theList();
+          const list = context.theList();
           const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
           return await changeItems(context, list, [{ type, key, text: acceptText(type, word(words, 1)) }]);
         }),
@@ -134,7 +134,7 @@ function registerTexts(program: Command, act: Act): void {
     .description("count an item in another unit")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList();
+        const list = context.theList();
         const { key } = context.item(list, word(words, 0), textFlag(flags, "from"));
         const { unit, scale } = normaliseUnit(word(words, 1));
         return await changeItems(context, list, (now) => moveToUnit(itemNow(now, key), unit, scale));
@@ -180,7 +180,7 @@ async function acquire(
   all: (item: Item) => number,
   sign: 1 | -1,
 ): Promise<CommandResult> {
-  const list = await context.theList();
+  const list = context.theList();
   const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
   const given = optionalWord(words, 1);
   return await changeItems(

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { digestOf } from "../../crdt/codec.js";
 import { foldName } from "../../crdt/item-key.js";
 import { AisleError, EXIT } from "../errors.js";
@@ -6,12 +5,12 @@ import type { LocalList } from "../local-list.js";
 import { renderList, renderLists } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { listSummary, listView, nameOf } from "../views.js";
-import { optionalWord, word, type Act } from "./command.js";
+import { optionalWord, word, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import type { CommandResult, Context } from "./context.js";
 
 /** Commands about lists as a whole. */
-export function registerLists(program: Command, act: Act): void {
+export function registerLists({ program, act }: Registration): void {
   program
     .command("new")
     .argument("<name>", "what to call it")
@@ -23,8 +22,8 @@ export function registerLists(program: Command, act: Act): void {
     .description("all lists with counts, and what waits to be sent")
     .action(
       act(async (context) => {
-        const { current } = await context.workspace.settings();
-        const lists = (await context.lists()).map((list) => listSummary(list, current));
+        const { current } = context.workspace.settings();
+        const lists = context.lists().map((list) => listSummary(list, current));
         return { value: lists, text: renderLists(lists, await context.style()) };
       }),
     );
@@ -35,9 +34,9 @@ export function registerLists(program: Command, act: Act): void {
     .description("make it the current list")
     .action(
       act(async (context, words) => {
-        const list = await context.theList(word(words, 0));
+        const list = context.theList(word(words, 0));
         await context.workspace.changeSettings({ current: list.id });
-        return await summary(context, list, "now using");
+        return summary(context, list, "now using");
       }),
     );
 
@@ -48,7 +47,7 @@ export function registerLists(program: Command, act: Act): void {
     .description("the items, grouped by aisle")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList(optionalWord(words, 0));
+        const list = context.theList(optionalWord(words, 0));
         if (flags.digest === true) {
           const digest = digestOf(list.shown);
           return { value: digest, text: digest };
@@ -64,10 +63,10 @@ export function registerLists(program: Command, act: Act): void {
     .description("give a list another name")
     .action(
       act(async (context, words) => {
-        const list = await context.theList(word(words, 0));
+        const list = context.theList(word(words, 0));
         const name = acceptText("list", word(words, 1));
         const renamed = await context.workspace.change(list.id, () => [{ type: "rename", name }]);
-        return await summary(context, renamed, "renamed to");
+        return summary(context, renamed, "renamed to");
       }),
     );
 
@@ -78,7 +77,7 @@ export function registerLists(program: Command, act: Act): void {
     .description("delete a list for everyone, or forget it here")
     .action(
       act(async (context, words, flags) => {
-        const list = await context.theList(word(words, 0));
+        const list = context.theList(word(words, 0));
         return flags.local === true ? await forget(context, list) : await deleteForAll(context, list);
       }),
     );
@@ -86,7 +85,7 @@ export function registerLists(program: Command, act: Act): void {
 
 async function makeList(context: Context, rawName: string): Promise<CommandResult> {
   const name = acceptText("list", rawName);
-  const taken = (await context.lists()).find((list) => foldName(nameOf(list)) === foldName(name));
+  const taken = context.lists().find((list) => foldName(nameOf(list)) === foldName(name));
   if (taken !== undefined) {
     const message = `there is a list called ${displayable(nameOf(taken))} already`;
     throw new AisleError(EXIT.refused, "name-taken", message, `choose another name, or: aisle use ${taken.id}`);
@@ -94,7 +93,7 @@ async function makeList(context: Context, rawName: string): Promise<CommandResul
   const { id } = await context.workspace.found();
   const list = await context.workspace.change(id, () => [{ type: "rename", name }]);
   await context.workspace.changeSettings({ current: id });
-  return await summary(context, list, "made");
+  return summary(context, list, "made");
 }
 
 async function forget(context: Context, list: LocalList): Promise<CommandResult> {
@@ -119,12 +118,11 @@ async function deleteForAll(context: Context, list: LocalList): Promise<CommandR
   if (context.options.dryRun === true)
     return { value: listSummary(list, null), text: `would delete ${name} for everyone` };
   const deleted = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: true }]);
-  if ((await context.workspace.settings()).current === list.id)
-    await context.workspace.changeSettings({ current: null });
+  if (context.workspace.settings().current === list.id) await context.workspace.changeSettings({ current: null });
   return { value: listSummary(deleted, null), text: `deleted ${name} for everyone (${list.id})` };
 }
 
-export async function summary(context: Context, list: LocalList, what: string): Promise<CommandResult> {
-  const value = listSummary(list, (await context.workspace.settings()).current);
+export function summary(context: Context, list: LocalList, what: string): CommandResult {
+  const value = listSummary(list, context.workspace.settings().current);
   return { value, text: `${what} ${displayable(nameOf(list))}  (${list.id})` };
 }

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT } from "../errors.js";
@@ -8,7 +7,7 @@ import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
 import { renewLogin } from "./accounts.js";
-import { manyWords, type Act } from "./command.js";
+import { manyWords, type Registration } from "./command.js";
 import { type CommandResult, type Context } from "./context.js";
 
 /** How long `sync` and `join` try. */
@@ -20,7 +19,7 @@ const LISTS_AT_A_TIME = 8;
 const PING_TIMEOUT_MS = 1_000;
 
 /** Commands that talk to the cluster. */
-export function registerOnline(program: Command, act: Act): void {
+export function registerOnline({ program, act }: Registration): void {
   program
     .command("connect")
     .argument("<address...>", "such as tcp://127.0.0.1:5555")
@@ -39,7 +38,7 @@ export function registerOnline(program: Command, act: Act): void {
     .description("send and fetch everything")
     .action(
       act(async (context, _words, flags) =>
-        flags.plan === true || flags.dryRun === true ? await plan(context) : await sync(context),
+        flags.plan === true || flags.dryRun === true ? plan(context) : await sync(context),
       ),
     );
 
@@ -51,8 +50,8 @@ export function registerOnline(program: Command, act: Act): void {
 
 async function sync(context: Context): Promise<CommandResult> {
   // In a batch, what came before is part of what is sent.
-  await context.workspace.commit();
-  const lists = await context.lists(true);
+  context.workspace.commit();
+  const lists = context.lists(true);
   const synchronizer = await context.synchronizer();
   const { done, failed } = await syncAll(
     synchronizer,
@@ -61,7 +60,7 @@ async function sync(context: Context): Promise<CommandResult> {
   await synchronizer.remember(failed === null);
   if (failed === null) {
     await renewLogin(context);
-    await adoptLists(context, await context.lists(true));
+    await adoptLists(context, context.lists(true));
   }
   if (failed !== null && done.length === 0) throw failed;
   const sum = (part: "pushed" | "fetched" | "pending"): number =>
@@ -135,8 +134,8 @@ function failureOf(results: readonly ListSync[]): AisleError | null {
   );
 }
 
-async function plan(context: Context): Promise<CommandResult> {
-  const lists = (await context.lists(true)).map((list) => ({
+function plan(context: Context): CommandResult {
+  const lists = context.lists(true).map((list) => ({
     list: list.id,
     name: nameOf(list),
     push: list.outbox.length,
@@ -150,11 +149,7 @@ async function plan(context: Context): Promise<CommandResult> {
 }
 
 async function status(context: Context): Promise<CommandResult> {
-  const [lists, endpoints, times] = [
-    await context.lists(true),
-    await context.brokers(),
-    await context.workspace.folder.syncTimes(),
-  ];
+  const [lists, endpoints, times] = [context.lists(true), context.brokers(), context.workspace.folder.syncTimes()];
   const isOffline = context.options.offline === true;
   const session = isOffline ? null : await context.session();
   const brokers = await Promise.all(
@@ -168,7 +163,7 @@ async function status(context: Context): Promise<CommandResult> {
   const below = lists.flatMap(({ id, stored }) =>
     stored === null || stored.servers >= stored.wanted ? [] : [{ id, ...stored }],
   );
-  const login = await context.workspace.folder.login();
+  const login = context.workspace.folder.login();
   const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
   const { path: dataDir } = context.workspace.folder;
   const text = [

@@ -49,10 +49,10 @@ export function registerOperations(cluster: Command, act: Act): void {
 async function operatorOf(context: Context): Promise<Operator> {
   const path = context.options.operatorKey ?? context.environment.AISLE_OPERATOR_KEY_FILE ?? "";
   const { device, login } = await context.workspace.credentials();
-  if (path === "") return new Operator(await context.brokers(), await context.authentication());
+  if (path === "") return new Operator(context.brokers(), await context.authentication());
   const { OperatorKey } = await import("../operator-key.js");
   const key = await OperatorKey.read(path);
-  return new Operator(await context.brokers(), async (request) =>
+  return new Operator(context.brokers(), async (request) =>
     writeCredentials({ device, account: login?.token ?? null, operator: await key.prove(request) }),
   );
 }
@@ -102,9 +102,9 @@ async function ring(context: Context): Promise<CommandResult> {
 }
 
 async function where(context: Context, reference: string): Promise<CommandResult> {
-  const known = isListId(reference.toLowerCase()) ? null : await context.theList(reference);
+  const known = isListId(reference.toLowerCase()) ? null : context.theList(reference);
   const id: ListId = known?.id ?? reference.toLowerCase();
-  const local = known ?? (await context.workspace.list(id));
+  const local = known ?? context.workspace.list(id);
   const { partition, wanted, replicas, copies } = await (await operatorOf(context)).where(id);
   if (local === null && copies.every((copy) => copy.answered && copy.digest === null)) {
     throw notFound("no server has a list with this id", "check the id, and let its owner run `aisle sync` first");

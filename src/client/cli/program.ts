@@ -1,24 +1,96 @@
 import { Command, Option } from "commander";
-import { registerAccounts } from "./accounts.js";
-import { registerBatch } from "./batch.js";
-import { registerCluster } from "./cluster.js";
-import type { Act } from "./command.js";
-import { registerHistory } from "./history.js";
-import { registerItems } from "./items.js";
-import { registerLists } from "./lists.js";
-import { registerOnline } from "./online.js";
-import { registerSharing } from "./sharing.js";
-import { registerVerify } from "./verify.js";
-import { registerTransfer } from "./transfer.js";
-import { registerWatch } from "./watch.js";
+import type { Act, Registration } from "./command.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such list or item, 4 not allowed or not logged in, 5 the cluster is needed and cannot be
-reached, 6 refused because of the state of things, 130 interrupted.`;
+reached, 6 refused because of the state of things, 130 interrupted.
 
-/** The whole command line, with every command's action made by \`act\`. */
-export function buildProgram(act: Act, scriptPath: string): Command {
-  const program = new Command("aisle")
+\`aisle help COMMAND\` shows examples.`;
+
+/** Commands that are defined in one file, loaded when one of them is named: start-up is part of the product. */
+export interface Family {
+  readonly heading: string;
+  readonly commands: readonly string[];
+  readonly load: () => Promise<(registration: Registration) => void>;
+}
+
+const FAMILIES: readonly Family[] = [
+  {
+    heading: "Lists:",
+    commands: ["new", "lists", "use", "show", "rename", "delete"],
+    load: async () => (await import("./lists.js")).registerLists,
+  },
+  {
+    heading: "Items:",
+    commands: ["add", "need", "got", "ungot", "note", "aisle-of", "unit", "remove", "clear"],
+    load: async () => (await import("./items.js")).registerItems,
+  },
+  {
+    heading: "History:",
+    commands: ["log"],
+    load: async () => (await import("./history.js")).registerHistory,
+  },
+  {
+    heading: "In and out:",
+    commands: ["import", "export"],
+    load: async () => (await import("./transfer.js")).registerTransfer,
+  },
+  {
+    heading: "Online:",
+    commands: ["connect", "sync", "status"],
+    load: async () => (await import("./online.js")).registerOnline,
+  },
+  { heading: "Online:", commands: ["watch"], load: async () => (await import("./watch.js")).registerWatch },
+  { heading: "Online:", commands: ["verify"], load: async () => (await import("./verify.js")).registerVerify },
+  {
+    heading: "Accounts:",
+    commands: ["register", "login", "logout", "whoami", "password", "recover", "devices"],
+    load: async () => (await import("./accounts.js")).registerAccounts,
+  },
+  {
+    heading: "Sharing:",
+    commands: ["share", "join", "members", "role", "revoke", "transfer", "leave", "open", "private"],
+    load: async () => (await import("./sharing.js")).registerSharing,
+  },
+  { heading: "Scripts:", commands: ["batch"], load: async () => (await import("./batch.js")).registerBatch },
+  { heading: "Services:", commands: ["cluster"], load: async () => (await import("./cluster.js")).registerCluster },
+];
+
+export interface Surroundings {
+  readonly scriptPath: string;
+  /** What other parts of the program bring along. */
+  readonly services: readonly Family[];
+}
+
+/** The name of every command. */
+export function commandNames({ services }: Surroundings): readonly string[] {
+  return [...FAMILIES, ...services].flatMap(({ commands }) => commands).filter((name) => name !== "complete");
+}
+
+/**
+ * The command line, with every command's action made by `act`.
+ * @param words the command line, where it is known: commands that it does not name are left out
+ */
+export async function buildProgram(
+  act: Act,
+  surroundings: Surroundings,
+  words: readonly string[] | null = null,
+): Promise<Command> {
+  const program = bareProgram();
+  const families = [...FAMILIES, ...surroundings.services];
+  const named = families.filter(({ commands }) => commands.some((command) => words?.includes(command)));
+  const rebuild = async (other: Act): Promise<Command> => await buildProgram(other, surroundings);
+  const needed = named.length > 0 ? named : families;
+  const registrations = await Promise.all(needed.map(async (family) => await family.load()));
+  registrations.forEach((register, index) => {
+    program.commandsGroup(needed[index]?.heading ?? "");
+    register({ program, act, scriptPath: surroundings.scriptPath, rebuild });
+  });
+  return program;
+}
+
+function bareProgram(): Command {
+  return new Command("aisle")
     .description(
       "A shared shopping list that works offline. Without a command: interactive on a terminal, else the list.",
     )
@@ -40,31 +112,4 @@ export function buildProgram(act: Act, scriptPath: string): Command {
     .addHelpText("after", EXIT_CODES)
     .helpCommand(true)
     .exitOverride();
-  registerLists(program, act);
-  registerItems(program, act);
-  registerTransfer(program, act);
-  registerHistory(program, act);
-  registerOnline(program, act);
-  registerAccounts(program, act);
-  registerSharing(program, act);
-  registerVerify(program, act);
-  registerWatch(program, act);
-  registerBatch(program, act, (batchAct) => quietly(buildProgram(batchAct, scriptPath), true));
-  registerCluster(program, act, scriptPath);
-  return program;
-}
-
-/**
- * Errors are told once, by whoever runs the program, and not by every command on its own.
- * @param silent help is not printed either
- */
-export function quietly(program: Command, silent = false): Command {
-  const quiet = (command: Command): void => {
-    command
-      .exitOverride()
-      .configureOutput({ writeErr: () => undefined, ...(silent ? { writeOut: () => undefined } : {}) });
-    command.commands.forEach(quiet);
-  };
-  quiet(program);
-  return program;
 }

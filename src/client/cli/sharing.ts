@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { Option } from "commander";
 import { ACCESS_LIMITS, ROLES, type Role } from "../../crdt/access-record.js";
 import { foldName } from "../../crdt/item-key.js";
 import {
@@ -18,7 +18,7 @@ import { nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
 import { ask, askForChange } from "./asking.js";
 import { currentLogin } from "./accounts.js";
-import { textFlag, word, type Act, type Flags } from "./command.js";
+import { textFlag, word, type Flags, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import { parseDuration, say, type CommandResult, type Context } from "./context.js";
 import { errorLine } from "./failures.js";
@@ -27,7 +27,7 @@ import { summary, unsentChanges } from "./lists.js";
 const ACCESS_BUDGET_MS = 5_000;
 
 /** Commands about who may do what with a list. */
-export function registerSharing(program: Command, act: Act): void {
+export function registerSharing({ program, act }: Registration): void {
   program
     .command("share")
     .argument("<list>")
@@ -59,7 +59,7 @@ export function registerSharing(program: Command, act: Act): void {
     .action(
       act(async (context, words) => {
         const role = roleCalled(word(words, 2));
-        const list = await context.theList(word(words, 0));
+        const list = context.theList(word(words, 0));
         return await changeMember(context, list, word(words, 1), role, `is ${role} of`);
       }),
     );
@@ -103,13 +103,13 @@ function roleCalled(text: string): Role {
 
 /** Asks the cluster about a list's members, once it knows the list. */
 async function askAbout(context: Context, listId: ListId, request: AccessRequest): Promise<AccessReply> {
-  await context.workspace.commit();
-  const list = await context.workspace.list(listId);
+  context.workspace.commit();
+  const list = context.workspace.list(listId);
   if (list?.isUnfounded === true && context.options.offline !== true) {
     const { refusal } = await (await context.synchronizer()).synchronize(listId, ACCESS_BUDGET_MS);
     if (refusal !== null) throw refused(refusal);
   }
-  const known = await context.workspace.list(listId);
+  const known = context.workspace.list(listId);
   if (known !== null && context.options.offline !== true) await adoptLists(context, [known]);
   const question = { kind: "access", listId, body: encodeAccessRequest(request) } as const;
   const asking = request.do === "members" ? ask : askForChange;
@@ -141,8 +141,8 @@ async function askAsOf(
 }
 
 async function share(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
-  await currentLogin(context);
-  const list = await context.theList(reference);
+  currentLogin(context);
+  const list = context.theList(reference);
   const role = textFlag(flags, "role") === "viewer" ? "viewer" : "editor";
   const uses = Number(textFlag(flags, "uses"));
   if (!Number.isInteger(uses) || uses < 1 || uses > ACCESS_LIMITS.uses)
@@ -166,16 +166,16 @@ async function join(context: Context, text: string): Promise<CommandResult> {
     const hint = "ask for the invitation that `aisle share` prints, or for the id of an open list";
     throw usageError(`"${displayable(text.slice(0, 80))}" is neither an invitation nor a list's id`, hint);
   }
-  if (invitation !== null) await currentLogin(context);
+  if (invitation !== null) currentLogin(context);
   if (invitation !== null && context.options.dryRun === true)
     return { value: { list: id }, text: `would come to the list ${id}` };
   const isOnline = context.options.offline !== true && context.options.dryRun !== true;
   if (invitation !== null && isOnline) await askAbout(context, id, { do: "join", secret: invitation.secret });
   if (invitation !== null && !isOnline)
     throw new AisleError(EXIT.unreachable, "offline", "an invitation needs the cluster", "try it without --offline");
-  const wasKnown = (await context.workspace.list(id)) !== null;
+  const wasKnown = context.workspace.list(id) !== null;
   await context.workspace.create(id);
-  await context.workspace.commit();
+  context.workspace.commit();
   if (isOnline) {
     try {
       const { refusal } = await (await context.synchronizer()).synchronize(id, ACCESS_BUDGET_MS);
@@ -189,18 +189,18 @@ async function join(context: Context, text: string): Promise<CommandResult> {
   }
   await context.workspace.changeSettings({ current: id });
   const list = await context.workspace.create(id);
-  return await summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
+  return summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
 }
 
 /** A list that was never had is not kept: nobody should think that it is there. */
 async function forgetUnseen(context: Context, id: ListId): Promise<void> {
   const list = await context.workspace.create(id);
   if (list.isUnfetched) await context.workspace.forget(id);
-  await context.workspace.commit();
+  context.workspace.commit();
 }
 
 async function members(context: Context, reference: string, flags: Flags): Promise<CommandResult> {
-  const list = await context.theList(reference);
+  const list = context.theList(reference);
   const reply = await askAbout(context, list.id, { do: "members" });
   if (flags.invitations === true) return { value: invitationsOf(reply), text: invitationLines(reply) };
   const value = reply.members.map(({ id, name, role }) => ({ name: name === "" ? null : name, role, id }));
@@ -233,7 +233,7 @@ function invitationLines({ invitations }: AccessReply): string {
 }
 
 async function revoke(context: Context, reference: string, who: string): Promise<CommandResult> {
-  const list = await context.theList(reference);
+  const list = context.theList(reference);
   const name = displayable(nameOf(list));
   const invitation = readInvitation(who);
   if (invitation !== null && invitation.listId !== list.id) throw usageError(`that is no invitation to ${name}`);
@@ -271,8 +271,8 @@ async function changeMember(
 }
 
 async function transfer(context: Context, reference: string, member: string): Promise<CommandResult> {
-  await currentLogin(context);
-  const list = await context.theList(reference);
+  currentLogin(context);
+  const list = context.theList(reference);
   const [name, who] = [displayable(nameOf(list)), displayable(member)];
   requireMemberName(member);
   await confirm(context, `make ${who} the owner of ${name} in your place?`);
@@ -288,9 +288,9 @@ function requireMemberName(text: string): void {
 }
 
 async function leave(context: Context, reference: string): Promise<CommandResult> {
-  const { id } = await context.theList(reference);
+  const { id } = context.theList(reference);
   if (context.options.dryRun !== true) await context.push([id]);
-  const list = await context.theList(id);
+  const list = context.theList(id);
   const name = displayable(nameOf(list));
   const unsent = unsentChanges(list);
   if (unsent !== "" && context.options.yes !== true && !context.isInteractive && context.options.dryRun !== true)
@@ -308,12 +308,12 @@ async function setVisibility(
   reference: string,
   visibility: "open" | "private",
 ): Promise<CommandResult> {
-  const list = await context.theList(reference);
+  const list = context.theList(reference);
   const is = context.options.dryRun === true ? "would be " : "";
   const what = `${is}${visibility === "open" ? "open to whoever knows its id:" : "private to its members:"}`;
   // The cluster has not heard of it yet: it will be so from the start.
   if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
   else if (context.options.dryRun !== true)
     await askAsOf(context, list.id, (version) => ({ do: "set-visibility", visibility, version }));
-  return await summary(context, list, what);
+  return summary(context, list, what);
 }

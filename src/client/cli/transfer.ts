@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { extname } from "node:path";
-import { Option, type Command } from "commander";
+import { Option } from "commander";
 import { itemKey } from "../../crdt/item-key.js";
 import { AisleError, EXIT, usageError } from "../errors.js";
 import {
@@ -14,14 +14,14 @@ import {
 import type { Intent } from "../intent.js";
 import { displayable } from "../text.js";
 import { listView, nameOf } from "../views.js";
-import { textFlag, word, type Act } from "./command.js";
+import { textFlag, word, type Registration } from "./command.js";
 import { addIntent, changeItems } from "./items.js";
 
 /** A file with more than this is no shopping list. */
 const LARGEST_IMPORT_BYTES = 64 * 1024 * 1024;
 
 /** Commands that bring items in and out. */
-export function registerTransfer(program: Command, act: Act): void {
+export function registerTransfer({ program, act }: Registration): void {
   program
     .command("import")
     .argument("<file>", "a file, or - for what is piped in")
@@ -32,7 +32,7 @@ export function registerTransfer(program: Command, act: Act): void {
         const file = word(words, 0);
         const format = formatOf(file, textFlag(flags, "format"));
         const items = importItems(await readInput(file), format);
-        const list = await context.theList();
+        const list = context.theList();
         const intents = items.flatMap(({ entry, acquired }): Intent[] => {
           const add = addIntent(entry);
           return acquired === 0
@@ -51,8 +51,8 @@ export function registerTransfer(program: Command, act: Act): void {
     .addOption(new Option("--format <format>").choices(EXPORT_FORMATS).default("md"))
     .description("print a list to paste or keep")
     .action(
-      act(async (context, words, flags) => {
-        const list = await context.theList(typeof words[0] === "string" ? words[0] : undefined);
+      act((context, words, flags) => {
+        const list = context.theList(typeof words[0] === "string" ? words[0] : undefined);
         const format = (textFlag(flags, "format") ?? "md") as ExportFormat;
         return { value: listView(list), text: exportList(list, format) };
       }),

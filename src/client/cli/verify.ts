@@ -1,11 +1,10 @@
-import type { Command } from "commander";
 import { digestOf } from "../../crdt/codec.js";
 import type { ServerId } from "../../protocol/ids.js";
 import { AisleError, EXIT } from "../errors.js";
 import { Operator } from "../operator.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
-import { optionalWord, type Act } from "./command.js";
+import { optionalWord, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 
 const SYNC_BUDGET_MS = 5_000;
@@ -23,7 +22,7 @@ interface Verification {
   readonly verified: boolean;
 }
 
-export function registerVerify(program: Command, act: Act): void {
+export function registerVerify({ program, act }: Registration): void {
   program
     .command("verify")
     .argument("[list]", "all lists if left out")
@@ -32,9 +31,9 @@ export function registerVerify(program: Command, act: Act): void {
 }
 
 async function verify(context: Context, reference: string | undefined): Promise<CommandResult> {
-  await context.workspace.commit();
-  const lists = reference === undefined ? await context.lists(true) : [await context.theList(reference)];
-  const operator = new Operator(await context.brokers(), await context.authentication());
+  context.workspace.commit();
+  const lists = reference === undefined ? context.lists(true) : [context.theList(reference)];
+  const operator = new Operator(context.brokers(), await context.authentication());
   const value: Verification[] = [];
   for (const { id } of lists) value.push(await verifyOne(context, operator, id));
   const lines = value.map(({ name, pending, servers, wanted, verified }) => {
@@ -55,9 +54,9 @@ async function verify(context: Context, reference: string | undefined): Promise<
 async function verifyOne(context: Context, operator: Operator, id: string): Promise<Verification> {
   // First level with the cluster, so that what differs afterwards is a copy and not merely news.
   const synchronizer = await context.synchronizer();
-  if ((await context.workspace.list(id))?.isUnfetched !== true) await synchronizer.synchronize(id, SYNC_BUDGET_MS);
+  if (context.workspace.list(id)?.isUnfetched !== true) await synchronizer.synchronize(id, SYNC_BUDGET_MS);
   const { copies, wanted } = await operator.where(id);
-  const list = await synchronizer.folder.readList(id);
+  const list = synchronizer.folder.readList(id);
   if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
   const digest = digestOf(list.shown);
   const servers = copies.filter((copy) => copy.digest === digest).map(({ server }) => server);

@@ -1,12 +1,12 @@
-import type { Command } from "commander";
 import { digestOf } from "../../crdt/codec.js";
 import type { Item } from "../../crdt/shopping-list.js";
+import { isOutputTerminal, print, readerGone } from "../../runtime/output.js";
 import { untilAskedToStop } from "../../runtime/signals.js";
 import type { LocalList } from "../local-list.js";
 import { renderItem, renderList, type Style } from "../render.js";
 import { displayable, jsonText } from "../text.js";
 import { itemView, listView, sortedItems, type ItemView } from "../views.js";
-import { optionalWord, type Act } from "./command.js";
+import { optionalWord, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 
 /** One line of `watch --ndjson`. */
@@ -22,7 +22,7 @@ type WatchEvent =
     }
   | { readonly event: "online" | "offline"; readonly id: string };
 
-export function registerWatch(program: Command, act: Act): void {
+export function registerWatch({ program, act }: Registration): void {
   program
     .command("watch")
     .argument("[list]", "its name or id")
@@ -31,7 +31,7 @@ export function registerWatch(program: Command, act: Act): void {
 }
 
 async function watchList(context: Context, named: string | undefined): Promise<CommandResult> {
-  const list = await context.theList(named);
+  const list = context.theList(named);
   const [{ Watcher }, synchronizer, style] = await Promise.all([
     import("../watcher.js"),
     context.synchronizer(),
@@ -44,8 +44,7 @@ async function watchList(context: Context, named: string | undefined): Promise<C
   watcher.start();
   try {
     // A reader that is gone wants no more.
-    const unread = new Promise((resolve) => process.stdout.on("error", resolve));
-    await untilAskedToStop(failed, unread);
+    await untilAskedToStop(failed, readerGone());
   } finally {
     watcher.stop();
   }
@@ -83,7 +82,7 @@ class EventLines {
   }
 
   #print(event: WatchEvent): void {
-    process.stdout.write(`${jsonText(event)}\n`);
+    print(`${jsonText(event)}\n`);
   }
 }
 
@@ -105,10 +104,10 @@ class Screen {
     const text = renderList(list, this.style);
     if (text === this.#shown) return;
     const items = new Map(sortedItems(list.shown).map((item) => [item.key, item]));
-    if (this.#shown === "" || process.stdout.isTTY) {
+    if (this.#shown === "" || isOutputTerminal()) {
       // On a terminal the list is drawn anew from the top; elsewhere only what changed is added.
-      process.stdout.write(`${process.stdout.isTTY ? "\u001b[H\u001b[2J" : ""}${text}\n`);
-    } else for (const line of this.#changes(items)) process.stdout.write(`${line}\n`);
+      print(`${isOutputTerminal() ? "\u001b[H\u001b[2J" : ""}${text}\n`);
+    } else for (const line of this.#changes(items)) print(`${line}\n`);
     [this.#shown, this.#items] = [text, items];
   }
 

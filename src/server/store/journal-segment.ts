@@ -1,7 +1,7 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { decodeDocument, encodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
-import { checksumOf } from "../../runtime/durable-file.js";
 import type { ListDelta } from "./store.js";
 
 /** One line of a journal: a checksum, a space, and the batch as JSON. */
@@ -11,6 +11,11 @@ export function encodeLine(batch: readonly ListDelta[]): string {
 }
 
 const CHECKSUM_LENGTH = 8;
+
+/** Eight hexadecimal digits that tell a torn or flipped line from the one that was written. */
+function checksumOf(text: string): string {
+  return crc32(text).toString(16).padStart(CHECKSUM_LENGTH, "0");
+}
 
 /** The batch on a line without its line feed, or null where the line is not what was written. */
 export function decodeLine(line: string): readonly ListDelta[] | null {

@@ -131,7 +131,7 @@ export class JournalStore implements Store {
     await this.#compacting;
     await this.#snapshotWork;
     await this.segment.close();
-    await this.lock.release();
+    this.lock.release();
   }
 
   #flush(): void {

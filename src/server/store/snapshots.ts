@@ -6,7 +6,9 @@ import { decodeDocument, encodeDocument } from "../../crdt/document.js";
 import type { Document } from "../../crdt/document.js";
 import { PARTITIONS, partitionOf } from "../../protocol/hash-ring.js";
 import { isListId, type ListId } from "../../protocol/ids.js";
-import { DamagedFileError, DurableJsonFile, isErrno, makeFolder } from "../../runtime/durable-file.js";
+import { DurableJsonFile, makeFolder } from "../../runtime/durable-file.js";
+import { isErrno } from "../../runtime/errno.js";
+import { DamagedFileError } from "../../runtime/sealed-json.js";
 import type { Damage } from "./store.js";
 
 /** One JSON file per list, in one folder per partition, each replaced as a whole. */

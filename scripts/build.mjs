@@ -1,0 +1,79 @@
+// Bundles the program to dist/, as CommonJS with its code compiled: a command of a shopping list takes a few milliseconds, and
+// finding, reading and compiling a hundred modules would take many times that. See docs/decisions/0020-start-up.md.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Parts of Node that take long to load; each of their functions loads them when it is called. */
+const ON_DEMAND = ["node:child_process", "node:crypto", "node:fs/promises", "node:tty"];
+
+const onDemand = {
+  name: "on-demand",
+  resolveId(id, importer) {
+    const isOurs = importer?.startsWith(at("src/")) || importer?.includes("node_modules/commander/");
+    return isOurs && ON_DEMAND.includes(id) ? `\0${id}` : null;
+  },
+  async load(id) {
+    if (id.startsWith("\0node:")) {
+      const name = id.slice(1);
+      const functions = Object.entries(await import(name)).filter(([, value]) => typeof value === "function");
+      const wrapped = functions.map(
+        ([key]) => `export const ${key} = (...given) => require("${name}").${key}(...given);`,
+      );
+      return [...wrapped, `export default { ${functions.map(([key]) => key).join(", ")} };`].join("\n");
+    }
+    // Its binary lies at a known place; the package looks for it in all places where one might.
+    if (id.endsWith("/fs-native-extensions/binding.js")) {
+      const place = "fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node";
+      return `try { module.exports = require(\`${place}\`); } catch { module.exports = require("require-addon")(".", require.resolve("fs-native-extensions")); }`;
+    }
+    return null;
+  },
+};
+
+const options = {
+  platform: "node",
+  // They have binaries of their own, or start threads from their own files.
+  external: ["zeromq", "pino", "require-addon"],
+  resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
+  transform: { target: "node20" },
+  plugins: [onDemand],
+  checks: { ineffectiveDynamicImport: false },
+};
+const output = {
+  dir: at("dist"),
+  format: "cjs",
+  minify: true,
+  entryFileNames: "[name].js",
+  chunkFileNames: "[name]-[hash].js",
+};
+
+rmSync(at("dist"), { recursive: true, force: true });
+for (const input of [{ program: at("src/main.ts") }, { main: at("src/start.ts") }]) {
+  const bundle = await rolldown({ ...options, input });
+  await bundle.write(output);
+}
+writeFileSync(at("dist/package.json"), '{ "type": "commonjs" }\n');
+const program = at("dist/program.js");
+// The first line is for the shell, and no part of a function.
+writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*\n/, ""));
+
+// What these commands use is kept compiled; what another one needs beside it is compiled as usual.
+const folder = mkdtempSync(join(tmpdir(), "aisle-build-"));
+const lines = ["new Groceries", "add '2kg flour, organic @baking' milk", "got milk 1", "lists", "show"].join("\n");
+const { status, stderr } = spawnSync(
+  process.execPath,
+  [at("dist/main.js"), "batch", "--offline", "--data-dir", folder],
+  {
+    encoding: "utf8",
+    input: lines,
+    env: { ...process.env, AISLE_RECORD_CODE: at("dist/program.cache") },
+  },
+);
+rmSync(folder, { recursive: true });
+if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);

@@ -1,0 +1,20 @@
+import { distance } from "fastest-levenshtein";
+import { foldName } from "../crdt/item-key.js";
+
+/** What somebody may have meant by a word that names nothing: parts of it first, then what is a few slips away; 5 at most. */
+export function nearest(word: string, candidates: Iterable<string>): readonly string[] {
+  const wanted = foldName(word.slice(0, 100));
+  if (wanted === "") return [];
+  const ranked: { readonly candidate: string; readonly rank: number }[] = [];
+  for (const candidate of new Set(candidates)) {
+    const folded = foldName(candidate);
+    const isPart = wanted.length > 2 && (folded.includes(wanted) || (folded.length > 2 && wanted.includes(folded)));
+    const slips = Math.abs(folded.length - wanted.length) > 3 ? Infinity : distance(wanted, folded);
+    if (isPart || slips <= Math.max(1, Math.floor(wanted.length / 3)))
+      ranked.push({ candidate, rank: isPart ? Math.min(1, slips) : slips });
+  }
+  return ranked
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, 5)
+    .map(({ candidate }) => candidate);
+}

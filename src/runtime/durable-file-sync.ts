@@ -1,0 +1,76 @@
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { SyncAdapter } from "lowdb";
+import { isErrno } from "./errno.js";
+import { sealed, unsealed } from "./sealed-json.js";
+
+/**
+ * `DurableJsonFile` for a process that does one thing at a time: a command is over before threads for its files would have
+ * been started.
+ */
+export class DurableJsonFileSync<T> implements SyncAdapter<T> {
+  constructor(readonly path: string) {}
+
+  /** Null where there is no file. @throws DamagedFileError */
+  read(): T | null {
+    try {
+      return unsealed(this.path, readFileSync(this.path, "utf8")) as T;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return null;
+      throw error;
+    }
+  }
+
+  write(value: T): void {
+    const temporary = join(dirname(this.path), `.${basename(this.path)}.${process.pid}.tmp`);
+    try {
+      const file = openSync(temporary, "w", 0o600);
+      try {
+        writeFileSync(file, sealed(value));
+        fdatasyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(temporary, this.path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    syncFolderSync(dirname(this.path));
+  }
+}
+
+/** Makes the folder and those above it, durably and private to the user. */
+export function makeFolderSync(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) return;
+    if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
+    makeFolderSync(dirname(path));
+    makeFolderSync(path);
+    return;
+  }
+  syncFolderSync(dirname(path));
+}
+
+/** Makes renames and unlinks in the folder durable. */
+export function syncFolderSync(path: string): void {
+  const folder = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
