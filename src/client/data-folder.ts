@@ -7,6 +7,7 @@ import { MalformedStateError } from "../crdt/codec.js";
 import { isListId, type ListId } from "../protocol/ids.js";
 import { DurableJsonFileSync, makeFolderSync, syncFolderSync } from "../runtime/durable-file-sync.js";
 import { isErrno } from "../runtime/errno.js";
+import { wallClockMs } from "../runtime/clock.js";
 import { LockedError, takeLock, type Lock } from "../runtime/lock.js";
 import { randomId, randomSecret } from "../runtime/rng.js";
 import { printError } from "../runtime/output.js";
@@ -167,7 +168,10 @@ export class DataFolder {
     const db = new LowSync<LocalListFile | null>(new DurableJsonFileSync(path), null);
     try {
       orUnusable(path, () => db.read());
-      return db.data === null ? null : LocalList.fromFile(db.data);
+      if (db.data === null) return null;
+      const list = LocalList.fromFile(db.data);
+      list.bringBack(wallClockMs());
+      return list;
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
       const problem = error instanceof DamagedFileError ? error.message : `${path} is damaged (${error.message})`;

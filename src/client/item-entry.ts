@@ -1,4 +1,5 @@
 import { usageError } from "./errors.js";
+import type { Intent } from "./intent.js";
 import { isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText } from "./text.js";
 
@@ -8,6 +9,11 @@ export interface ItemEntry {
   readonly quantity: Quantity;
   readonly note: string | null;
   readonly aisle: string | null;
+}
+
+/** What putting it on the list is. */
+export function addIntent({ name, quantity, note, aisle }: ItemEntry): Intent & { readonly type: "add" } {
+  return { type: "add", name, unit: quantity.unit, amount: quantity.thousandths, note, aisle };
 }
 
 /** In UTF-16 code units: a name, a note and an aisle, with room for the amount. */

@@ -7,7 +7,9 @@ import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { Role } from "../crdt/access-record.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
+import { dueReturn } from "../crdt/staple.js";
 import { apply, keyOf, type Intent } from "./intent.js";
+import { withChange, type Change } from "./undo.js";
 
 /** A change made here that the cluster has not confirmed yet. */
 export interface OutboxEntry {
@@ -62,6 +64,8 @@ export interface LocalListFile {
   readonly standing?: Standing | null;
   /** Whether an account has taken the place of the device that made the list. */
   readonly adopted?: boolean;
+  /** What was done here and can be taken back, the oldest first. */
+  readonly changes?: readonly Change[];
 }
 
 /** What the person may do with the list, and whether everybody may who knows its id. */
@@ -99,6 +103,7 @@ export class LocalList {
   #founding: Founding | null;
   #standing: Standing | null;
   #adopted: boolean;
+  #changes: readonly Change[];
 
   private constructor(
     readonly id: ListId,
@@ -116,6 +121,7 @@ export class LocalList {
       readonly founding: Founding | null;
       readonly standing: Standing | null;
       readonly adopted: boolean;
+      readonly changes: readonly Change[];
     },
   ) {
     this.#confirmed = state.confirmed;
@@ -130,6 +136,7 @@ export class LocalList {
     this.#founding = state.founding;
     this.#standing = state.standing;
     this.#adopted = state.adopted;
+    this.#changes = state.changes;
   }
 
   /** @param founding for a list that is made here, and not joined */
@@ -146,6 +153,7 @@ export class LocalList {
       founding,
       standing: null,
       adopted: false,
+      changes: [],
     });
   }
 
@@ -163,6 +171,7 @@ export class LocalList {
       founding,
       standing,
       adopted: file.adopted ?? false,
+      changes: file.changes ?? [],
     });
   }
 
@@ -183,6 +192,7 @@ export class LocalList {
       founding: this.#founding,
       standing: this.#standing,
       adopted: this.#adopted,
+      changes: this.#changes,
     };
   }
 
@@ -250,6 +260,38 @@ export class LocalList {
     if (this.device === device) return;
     this.device = device;
     this.#renew(freshReplica());
+  }
+
+  /** What was done here and can be taken back, the oldest first. */
+  get changes(): readonly Change[] {
+    return this.#changes;
+  }
+
+  /** Whether operations of that replica were made in this folder, as far as it still knows. */
+  isOwn(replica: ReplicaId): boolean {
+    return replica === this.replicaId || this.#outbox.some((entry) => entry.replica === replica);
+  }
+
+  /** Takes note of what a command did, so that it can be taken back. */
+  remember(change: Change): void {
+    this.#changes = withChange(this.#changes, change);
+  }
+
+  /** The newest changes, which have been taken back, are no more to be. */
+  forgetChanges(count: number): void {
+    this.#changes = this.#changes.slice(0, -count);
+  }
+
+  /**
+   * Brings back the staples that are due. Every device does so by itself, with the same result, so it need not be remembered:
+   * it becomes durable with the next change.
+   */
+  bringBack(now: number): void {
+    if (this.standing.role === "viewer" && !this.standing.open) return;
+    for (const key of this.#shown.details.keys()) {
+      const due = dueReturn(this.#shown, key, now);
+      if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
+    }
   }
 
   /** Makes a change and puts it in the outbox. @throws LimitExceededError; then nothing has changed */

@@ -2,7 +2,7 @@ import type { Item } from "../crdt/shopping-list.js";
 import type { LocalList } from "./local-list.js";
 import { formatAmount } from "./quantity.js";
 import { displayable } from "./text.js";
-import { isDone, nameOf, sortedItems, type ListSummary } from "./views.js";
+import { isDone, nameOf, walkedItems, type ListSummary } from "./views.js";
 
 /** How text may look: with symbols or words, and with colour or without. */
 export interface Style {
@@ -25,7 +25,9 @@ export function renderItem(item: Item, style: Style): string {
   const amount = item.acquired > 0 ? `${formatAmount(item.acquired, item.unit)} of ${needed}` : needed;
   const name = displayable(item.name);
   const note = item.note === null ? "" : style.dim(`, ${displayable(item.note)}`);
-  return `${mark} ${done ? style.dim(name) : style.bold(name)}  ${amount}${note}`;
+  const extra = item.acquired - Math.max(0, item.needed);
+  const tooMuch = extra > 0 && item.needed > 0 ? style.warn(`  ${formatAmount(extra, item.unit)} too many`) : "";
+  return `${mark} ${done ? style.dim(name) : style.bold(name)}  ${amount}${tooMuch}${note}`;
 }
 
 /** The same where no heading tells the aisle. */
@@ -36,7 +38,7 @@ export function renderPlacedItem(item: Item, style: Style): string {
 
 /** A list by aisle, with what is left to get and what waits to be sent. */
 export function renderList(list: LocalList, style: Style): string {
-  const items = sortedItems(list.shown);
+  const items = walkedItems(list.shown);
   const remaining = items.filter((item) => !isDone(item)).length;
   const lines = [
     `${style.bold(displayable(nameOf(list)))}  ${summaryOf(items.length, remaining, list.outbox.length, style)}`,

@@ -4,6 +4,7 @@ import type { Item, ShoppingList } from "../crdt/shopping-list.js";
 import type { ListId } from "../protocol/ids.js";
 import type { LocalList } from "./local-list.js";
 import { toNumber } from "./quantity.js";
+import { linesOf } from "./undo.js";
 
 /** An item in JSON, as scripts rely on it: base units (g, ml) as plain numbers, absent text null. */
 export interface ItemView {
@@ -37,6 +38,20 @@ export interface ListSummary {
 
 export function itemView({ name, needed, acquired, unit, note, aisle }: Item): ItemView {
   return { name, needed: toNumber(needed), acquired: toNumber(acquired), unit, note, aisle };
+}
+
+/** The list's aisles as one walks: those that somebody has put in order, then the others by name. */
+export function walkingOrder(list: ShoppingList): readonly string[] {
+  const ordered = linesOf(list.order.get());
+  const known = new Set([...list.visibleItems()].flatMap(({ aisle }) => (aisle === null ? [] : [aisle])));
+  return [...new Set([...ordered, ...[...known].sort(compareText)])];
+}
+
+/** The items as one walks past them: those without an aisle first. */
+export function walkedItems(list: ShoppingList): readonly Item[] {
+  const rank = new Map(walkingOrder(list).map((aisle, index) => [aisle, index + 1]));
+  const rankOf = ({ aisle }: Item): number => (aisle === null ? 0 : (rank.get(aisle) ?? 0));
+  return [...sortedItems(list)].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** By aisle, then by name whatever its case: the same on every machine, whatever its locale. */

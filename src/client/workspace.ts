@@ -6,6 +6,7 @@ import { randomId, randomSecret } from "../runtime/rng.js";
 import { deviceOf, listIdOf } from "../protocol/identity.js";
 import type { DataFolder, Entrance, LoginFile, Settings } from "./data-folder.js";
 import { AisleError, EXIT } from "./errors.js";
+import { stepOf, type Step } from "./undo.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
 
@@ -16,6 +17,8 @@ import { LocalList } from "./local-list.js";
 export class Workspace {
   #lock: Lock | null = null;
   #settings: Settings | null = null;
+  /** Which device writes and who is logged in on it, while the lock is held. */
+  #author: { readonly device: string; readonly name: string | null } | null = null;
   readonly #lists = new Map<ListId, LocalList>();
   /** As read without the lock, with the stamps of their files. */
   readonly #seen = new Map<ListId, { readonly stamp: string; readonly list: LocalList }>();
@@ -50,6 +53,7 @@ export class Workspace {
   /** Durably, at once. */
   async saveLogin(login: LoginFile | null): Promise<void> {
     await this.#locked(() => this.folder.saveLogin(login));
+    this.#author = null;
   }
 
   /** What is under way, or else `fresh`, remembered durably until `endEntrance`. */
@@ -124,19 +128,34 @@ export class Workspace {
     return list;
   }
 
-  /** Lets `plan` say what to change, given the list under the lock, and makes those changes. */
-  async change(id: ListId, plan: (list: LocalList) => readonly Intent[]): Promise<LocalList> {
+  /**
+   * Lets `plan` say what to change, given the list under the lock, and makes those changes together or not at all.
+   * @param taking how many earlier changes this takes back, where it does
+   */
+  async change(
+    id: ListId,
+    plan: (list: LocalList) => readonly Intent[],
+    taking: number | null = null,
+  ): Promise<LocalList> {
     await this.#beginWriting();
     const list = this.list(id);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     const intents = plan(list);
-    if (intents.length === 0) return list;
+    if (intents.length === 0 && taking === null) return list;
     requireMayChange(list, intents);
-    list.belongTo(this.folder.device(), randomId);
+    this.#author ??= { device: this.folder.device(), name: this.folder.login()?.name ?? null };
+    list.belongTo(this.#author.device, randomId);
     // Several changes of one command happen together or not at all.
     const before = intents.length > 1 ? list.toFile() : null;
     try {
-      for (const intent of intents) list.perform(intent, { id: randomId(), at: wallClockMs() });
+      const author = { at: wallClockMs(), by: this.#author.name };
+      const steps: Step[] = [];
+      for (const intent of intents) {
+        steps.push(stepOf(list.shown, intent));
+        list.perform(intent, { id: randomId(), ...author });
+      }
+      if (taking === null) list.remember({ at: author.at, steps });
+      else list.forgetChanges(taking);
     } catch (error) {
       if (before !== null) this.#lists.set(id, LocalList.fromFile(before));
       if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
@@ -176,6 +195,7 @@ export class Workspace {
   release(): void {
     this.#lists.clear();
     this.#seen.clear();
+    this.#author = null;
     this.#changed.clear();
     this.#settings = null;
     this.#settingsChanged = false;

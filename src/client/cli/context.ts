@@ -1,4 +1,4 @@
-import { foldedNameOf, foldName, unitOf } from "../../crdt/item-key.js";
+import { foldedNameOf, foldName, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
 import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
@@ -9,6 +9,7 @@ import { DataFolder, defaultDataFolder } from "../data-folder.js";
 import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
+import { nearest } from "../nearest.js";
 import { normaliseUnit } from "../quantity.js";
 import { PLAIN, type Style } from "../render.js";
 import type { Authentication, Session } from "../session.js";
@@ -136,11 +137,31 @@ export class Context {
       const units = named.map((item) => item.unit ?? "piece").join(", ");
       throw notFound(`${quoted} is on the list in several units: ${units}`, "say which with --unit");
     }
-    const near = items.filter((item) => foldedNameOf(item.key).includes(folded) && folded !== "").slice(0, 5);
-    const candidates = [...new Set(near.map((item) => displayable(item.name)))].join(", ");
+    const near = nearest(
+      name,
+      items.map((item) => item.name),
+    );
+    const hint =
+      near.length === 0 ? "see what is with `aisle show`" : `did you mean: ${near.map(displayable).join(", ")}`;
+    throw notFound(`${quoted} is not on ${displayable(nameOf(list))}`, hint);
+  }
+
+  /** The same for every item that ever was on the list. */
+  everyItem(list: LocalList, name: string, unit?: string): ItemKey {
+    const folded = foldName(name);
+    const wanted = unit === undefined ? undefined : normaliseUnit(unit).unit;
+    const named = [...list.shown.items.entries().keys()].filter(
+      (key) => foldedNameOf(key) === folded && (wanted === undefined || unitOf(key) === wanted),
+    );
+    const shown = named.filter((key) => list.shown.item(key) !== null);
+    const [only, ...others] = shown.length > 0 ? shown : named;
+    // Where none is there, what is said about a name that is not known is said here, too.
+    if (only === undefined) return this.item(list, name, unit).key;
+    if (others.length === 0) return only;
+    const units = [only, ...others].map((key) => unitOf(key) ?? "piece").join(", ");
     throw notFound(
-      `${quoted} is not on ${displayable(nameOf(list))}`,
-      candidates === "" ? "see what is with `aisle show`" : `did you mean: ${candidates}`,
+      `"${displayable(name.slice(0, 80))}" was on the list in several units: ${units}`,
+      "say which with --unit",
     );
   }
 
@@ -161,6 +182,21 @@ export class Context {
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
       shown === "" ? "make one with `aisle new NAME`" : `there is: ${shown}`,
+    );
+  }
+
+  /** A deleted list that is still on this device. */
+  aDeletedList(reference: string): LocalList {
+    const deleted = this.lists(true).filter((list) => list.isDeleted);
+    const [only, ...others] = deleted.filter(
+      (list) => list.id === reference.toLowerCase() || foldName(nameOf(list)) === foldName(reference),
+    );
+    if (only !== undefined && others.length === 0) return only;
+    const shown = deleted.slice(0, 8).map((list) => `${displayable(nameOf(list))} (${list.id})`);
+    const problem = only === undefined ? "is no deleted list on this device" : "names several deleted lists";
+    throw notFound(
+      `"${displayable(reference.slice(0, 80))}" ${problem}`,
+      shown.length === 0 ? "`aisle lists` shows what there is" : `there is: ${shown.join(", ")}`,
     );
   }
 

@@ -1,41 +1,163 @@
 import type { Operation } from "../../crdt/history.js";
-import { foldedNameOf, unitOf } from "../../crdt/item-key.js";
+import { foldedNameOf, unitOf, type ItemKey } from "../../crdt/item-key.js";
+import type { Item } from "../../crdt/shopping-list.js";
+import { readStaple } from "../../crdt/staple.js";
+import { AisleError, EXIT, notFound, usageError } from "../errors.js";
+import { explain, type Event, type Explanation } from "../explanation.js";
+import { apply, keyOf } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, toNumber } from "../quantity.js";
+import { renderPlacedItem } from "../render.js";
+import { everyText } from "../staples.js";
 import { displayable } from "../text.js";
-import { optionalWord, type Registration } from "./command.js";
+import { compensation, restoration } from "../undo.js";
+import { itemView, nameOf } from "../views.js";
+import { manyWords, optionalWord, textFlag, word, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 
-/** Commands about what has happened to a list. */
+const UNIT_FLAG = ["--unit <unit>", "which one, where the item was on the list in several units"] as const;
+
+/** Who makes the changes of a list that is thrown away. */
+const TRIAL = { replica: "trial", id: "trial", at: 0 };
+
+/** Commands about what has happened to a list, and about taking it back. */
 export function registerHistory({ program, act }: Registration): void {
+  program
+    .command("undo")
+    .argument("[count]", "how many changes", "1")
+    .description("take back this device's last changes to the list, also after others have seen them")
+    .action(act(async (context, words) => await undo(context, word(words, 0))));
+
+  program
+    .command("restore")
+    .argument("<item...>")
+    .option(...UNIT_FLAG)
+    .description("put back what was taken off the list, as it was")
+    .action(act(async (context, words, flags) => await restore(context, manyWords(words, 0), textFlag(flags, "unit"))));
+
   program
     .command("log")
     .argument("[item]", "only what was done to this item")
-    .description("what was done to the list, oldest first: the last operations that it remembers")
-    .action(act((context, words) => log(context, optionalWord(words, 0))));
+    .option(...UNIT_FLAG)
+    .description("who did what to the list and when, oldest first: the last operations that it remembers")
+    .action(act((context, words, flags) => log(context, optionalWord(words, 0), textFlag(flags, "unit"))));
+
+  program
+    .command("explain")
+    .argument("<item>")
+    .option(...UNIT_FLAG)
+    .description("how an item's numbers came about: who did what, what was done at the same time, what counts")
+    .action(act(async (context, words, flags) => await explainItem(context, word(words, 0), textFlag(flags, "unit"))));
 }
 
-function log(context: Context, name: string | undefined): CommandResult {
+async function undo(context: Context, text: string): Promise<CommandResult> {
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw usageError(`"${displayable(text.slice(0, 40))}" is no number of changes`);
+  const count = Number(text);
   const list = context.theList();
-  const key = name === undefined ? null : context.item(list, name).key;
-  const operations = list.shown.history.operations().filter((operation) => key === null || operation.key === key);
+  const keys: ItemKey[] = [];
+  let undone = 0;
+  const changed = await context.workspace.change(
+    list.id,
+    (now) => {
+      if (now.changes.length < count) throw nothingToUndo(now, count);
+      const steps = now.changes.slice(-count).flatMap((change) => change.steps);
+      undone = steps.length;
+      // The newest first, each on what the ones before it have left.
+      const trial = now.shown.clone();
+      return steps.reverse().flatMap((step) => {
+        const intents = compensation(trial, step);
+        for (const intent of intents) apply(intent, trial, TRIAL);
+        keys.push(...[keyOf(step.intent)].filter((key) => key !== null));
+        return intents;
+      });
+    },
+    count,
+  );
+  const items = [...new Set(keys)].flatMap((key) => changed.shown.item(key) ?? []);
+  const gone = [...new Set(keys)].filter((key) => changed.shown.item(key) === null).map((key) => labelOf(changed, key));
+  const style = await context.style();
+  const what = `took back ${count === 1 ? "the last change" : `the last ${count} changes`}`;
+  const lines = [
+    undone === 0 ? `${what}: nothing of it was left` : `${what} to ${displayable(nameOf(changed))}`,
+    ...items.map((item) => `  ${renderPlacedItem(item, style)}`),
+    ...gone.map((name) => `  off the list: ${displayable(name)}`),
+  ];
+  return { value: items.map(itemView), text: lines.join("\n") };
+}
+
+function nothingToUndo({ changes }: LocalList, count: number): AisleError {
+  const message =
+    changes.length === 0
+      ? "there is nothing to take back here"
+      : `only ${changes.length} of ${count} changes can be taken back`;
+  return new AisleError(
+    EXIT.refused,
+    "nothing-to-undo",
+    message,
+    "`aisle log` shows what was done, and `aisle restore` puts items back",
+  );
+}
+
+async function restore(context: Context, names: readonly string[], unit: string | undefined): Promise<CommandResult> {
+  const list = context.theList();
+  const keys = names.map((name) => removedKey(context, list, name, unit));
+  const restored = await context.workspace.change(list.id, (now) =>
+    keys.flatMap((key) => restoration(asRemoved(now, key))),
+  );
+  const items = keys.flatMap((key) => restored.shown.item(key) ?? []);
+  const style = await context.style();
+  return { value: items.map(itemView), text: items.map((item) => renderPlacedItem(item, style)).join("\n") };
+}
+
+function removedKey(context: Context, list: LocalList, name: string, unit: string | undefined): ItemKey {
+  const key = context.everyItem(list, name, unit);
+  if (list.shown.item(key) === null) return key;
+  throw new AisleError(
+    EXIT.refused,
+    "on-the-list",
+    `${displayable(labelOf(list, key))} is on the list`,
+    "`aisle undo` takes back what was done to it",
+  );
+}
+
+/** The item as it was when it was taken off. */
+function asRemoved(list: LocalList, key: ItemKey): Item {
+  const removal = list.shown.history
+    .operationsOn(key)
+    .findLast(({ kind, needed }) => kind === "remove" && needed !== 0);
+  const name = labelOf(list, key);
+  if (removal === undefined)
+    throw notFound(
+      `how much ${displayable(name)} there was is forgotten`,
+      `put it back with: aisle add ${displayable(name)}`,
+    );
+  const nothing = { note: null, aisle: null, staple: null };
+  return { key, name, unit: unitOf(key), needed: 0 - removal.needed, acquired: 0 - removal.acquired, ...nothing };
+}
+
+function labelOf(list: LocalList, key: ItemKey): string {
+  return list.shown.details.get(key)?.label.get() ?? foldedNameOf(key);
+}
+
+function log(context: Context, name: string | undefined, unit: string | undefined): CommandResult {
+  const list = context.theList();
+  const operations =
+    name === undefined
+      ? list.shown.history.operations()
+      : list.shown.history.operationsOn(context.everyItem(list, name, unit));
   return {
     value: operations.map((operation) => logView(list, operation)),
     text: operations.map((operation) => logLine(list, operation)).join("\n"),
   };
 }
 
-function nameIn(list: LocalList, { key }: Operation): string | null {
-  if (key === null) return null;
-  return list.shown.details.get(key)?.label.get() ?? foldedNameOf(key);
-}
-
-function logView(list: LocalList, operation: Operation): unknown {
-  const { at, kind, key, needed, acquired, text, dot } = operation;
+function logView(list: LocalList, operation: Operation): Readonly<Record<string, unknown>> {
+  const { at, kind, key, needed, acquired, text, dot, by } = operation;
   return {
     at: timeOf(at),
+    by,
     operation: kind,
-    item: nameIn(list, operation),
+    item: key === null ? null : labelOf(list, key),
     unit: key === null ? null : unitOf(key),
     needed: toNumber(needed),
     acquired: toNumber(acquired),
@@ -45,18 +167,104 @@ function logView(list: LocalList, operation: Operation): unknown {
 }
 
 function logLine(list: LocalList, operation: Operation): string {
-  const { at, kind, key, needed, acquired, text } = operation;
-  const name = displayable(nameIn(list, operation) ?? "");
+  const name = operation.key === null ? "" : `${displayable(labelOf(list, operation.key))}  `;
+  return `${when(operation)}  ${whoDid(list, operation).padEnd(8)}  ${operation.kind.padEnd(7)} ${name}${whatDid(operation)}`.trimEnd();
+}
+
+/** The account's name; for changes that nobody was logged in for, the device. */
+function whoDid(list: LocalList, { by, dot }: Operation): string {
+  if (by !== null) return displayable(by);
+  return list.isOwn(dot.replica) ? "you" : `~${dot.replica.slice(0, 5)}`;
+}
+
+function whatDid({ key, kind, needed, acquired, text }: Operation): string {
   const unit = key === null ? null : unitOf(key);
-  const change = needed === 0 ? acquired : needed;
-  const sign = change < 0 ? "-" : "+";
-  const amount = change === 0 ? "" : `  ${sign}${formatAmount(Math.abs(change), unit)}`;
-  const said = text === null ? "" : `  ${displayable(text)}`;
-  return `${timeOf(at).slice(0, 16).replace("T", " ")}  ${kind.padEnd(7)} ${name}${amount}${said}`.trimEnd();
+  const amount = (change: number): string => `${change < 0 ? "-" : "+"}${formatAmount(Math.abs(change), unit)}`;
+  const changes = [
+    ...(needed === 0 ? [] : [amount(needed)]),
+    ...(acquired === 0 ? [] : [`${amount(acquired)} in the basket`]),
+  ];
+  const staple = kind === "staple" ? readStaple(text) : null;
+  const said = staple === null ? (text ?? "") : `${everyText(staple)}, ${formatAmount(staple.amount, unit)}`;
+  return [...changes, ...(said === "" ? [] : [displayable(said.replaceAll("\n", ", "))])].join(", ");
+}
+
+function when({ at }: Operation): string {
+  // As clocks here show it; Swedes write dates the way that sorts.
+  return new Date(timeOf(at)).toLocaleString("sv", { dateStyle: "short", timeStyle: "short" });
 }
 
 /** Whoever wrote it may have had any clock, or lied. */
 function timeOf(at: number): string {
   const latest = 8_640_000_000_000_000;
   return new Date(Math.min(at, latest)).toISOString();
+}
+
+async function explainItem(context: Context, name: string, unit: string | undefined): Promise<CommandResult> {
+  const list = context.theList();
+  const key = context.everyItem(list, name, unit);
+  const item = list.shown.item(key);
+  const explanation = explain(list.shown, key);
+  const { events, earlier } = explanation;
+  const value = {
+    item: item === null ? null : itemView(item),
+    name: labelOf(list, key),
+    history: events.map((event) => ({
+      ...logView(list, event.operation),
+      concurrentWith: event.concurrent,
+      cancelledBy: event.cancelledBy,
+    })),
+    earlier: { needed: toNumber(earlier.needed), acquired: toNumber(earlier.acquired) },
+  };
+  const head =
+    item === null
+      ? `${displayable(labelOf(list, key))} is not on ${displayable(nameOf(list))}`
+      : renderPlacedItem(item, await context.style());
+  const lines = events.map((event, index) => eventLine(list, events, event, index));
+  return { value, text: [head, ...lines, ...reasons(list, key, explanation)].join("\n") };
+}
+
+function eventLine(list: LocalList, events: readonly Event[], event: Event, index: number): string {
+  const { operation, concurrent, cancelledBy } = event;
+  const [met, gone] = [
+    concurrent.length === 0 ? [] : [`at the same time as ${concurrent.map((at) => at + 1).join(", ")}`],
+    cancelledBy === null ? [] : [`taken off by ${cancelledBy + 1}`],
+  ];
+  const remarks = [...met, ...gone];
+  const remark = remarks.length === 0 ? "" : `  (${remarks.join("; ")})`;
+  const number = `${index + 1}`.padStart(`${events.length}`.length);
+  return `  ${number}  ${when(operation)}  ${whoDid(list, operation).padEnd(8)}  ${operation.kind.padEnd(7)} ${whatDid(operation)}${remark}`;
+}
+
+/** Why the numbers are what they are: what adds up to them, and what survived a removal that did not know of it. */
+function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanation): Iterable<string> {
+  const unit = unitOf(key);
+  for (const [part, what] of [
+    ["needed", "needed"],
+    ["acquired", "in the basket"],
+  ] as const) {
+    const counted = events.filter(
+      ({ operation, cancelledBy }) => operation.kind !== "remove" && cancelledBy === null && operation[part] !== 0,
+    );
+    const summands = counted.map(({ operation }) => ({ who: whoDid(list, operation), amount: operation[part] }));
+    if (earlier[part] !== 0) summands.push({ who: "before that", amount: earlier[part] });
+    if (summands.length === 0) continue;
+    const sum = summands.map(
+      ({ who, amount }, index) =>
+        `${amount < 0 ? "- " : index > 0 ? "+ " : ""}${formatAmount(Math.abs(amount), unit)} (${who})`,
+    );
+    const total = list.shown.amounts.get(key)?.[part].value() ?? 0;
+    yield `${what}: ${sum.join(" ")} = ${total < 0 ? "-" : ""}${formatAmount(Math.abs(total), unit)}`;
+  }
+  for (const [index, { operation, concurrent }] of events.entries()) {
+    if (operation.kind !== "remove") continue;
+    const survivors = concurrent.filter(
+      (at) => events[at]?.operation.kind !== "remove" && events[at]?.cancelledBy === null,
+    );
+    if (survivors.length > 0)
+      yield `${index + 1} did not know of ${survivors.map((at) => at + 1).join(", ")}, so what they did stays on the list`;
+  }
+  const staple = readStaple(list.shown.details.get(key)?.staple.get() ?? null);
+  if (staple !== null)
+    yield `comes back ${everyText(staple)}: ${formatAmount(staple.amount, unit)}, since ${staple.start}`;
 }

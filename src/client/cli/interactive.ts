@@ -1,13 +1,12 @@
 import inquirer from "inquirer";
 import type { Item } from "../../crdt/shopping-list.js";
-import { joinLoneNumbers, parseEntry } from "../item-entry.js";
+import { addIntent, joinLoneNumbers, parseEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
 import { renderItem, renderList } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, nameOf, sortedItems } from "../views.js";
 import { AisleError } from "../errors.js";
 import type { Intent } from "../intent.js";
-import { addIntent } from "./items.js";
 import type { Context } from "./context.js";
 import { say } from "./context.js";
 

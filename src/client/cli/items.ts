@@ -3,14 +3,14 @@ import { itemKey, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
 import { AisleError, EXIT } from "../errors.js";
 import { keyOf, type Intent } from "../intent.js";
-import { joinLoneNumbers, literalEntry, parseEntry, type ItemEntry } from "../item-entry.js";
+import { addIntent, joinLoneNumbers, literalEntry, parseEntry, type ItemEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, normaliseUnit, parseAmountIn, parseQuantity } from "../quantity.js";
 import { renderItem, renderPlacedItem } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, itemView, nameOf, sortedItems } from "../views.js";
 import { manyWords, optionalWord, textFlag, word, type Act, type Flags, type Registration } from "./command.js";
-import type { CommandResult, Context } from "./context.js";
+import { say, type CommandResult, type Context } from "./context.js";
 
 const UNIT_FLAG = ["--unit <unit>", "which one, where the item is on the list in several units"] as const;
 
@@ -156,10 +156,6 @@ function withFlags(entry: ItemEntry, flags: Flags): ItemEntry {
   };
 }
 
-export function addIntent({ name, quantity, note, aisle }: ItemEntry): Intent & { readonly type: "add" } {
-  return { type: "add", name, unit: quantity.unit, amount: quantity.thousandths, note, aisle };
-}
-
 /** The old row goes and a new one takes over its amounts and texts: the unit is part of what an item is. */
 function moveToUnit(item: Item, unit: string | null, scale: number): readonly Intent[] {
   if (item.unit === unit) return [];
@@ -183,7 +179,7 @@ async function acquire(
   const list = context.theList();
   const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
   const given = optionalWord(words, 1);
-  return await changeItems(
+  const result = await changeItems(
     context,
     list,
     (now) => {
@@ -201,6 +197,19 @@ async function acquire(
     },
     [key],
   );
+  if (sign > 0) warnOfTooMuch(context.theList(), [key]);
+  return result;
+}
+
+/** Says where more was taken than is needed, which nobody does on purpose. */
+export function warnOfTooMuch(list: LocalList, keys: Iterable<ItemKey>): void {
+  for (const key of keys) {
+    const item = list.shown.item(key);
+    if (item === null || item.needed <= 0 || item.acquired <= item.needed) continue;
+    const [taken, needed] = [formatAmount(item.acquired, item.unit), formatAmount(item.needed, item.unit)];
+    const name = displayable(item.name);
+    say(`aisle: ${name}: ${taken} in the basket and ${needed} needed; \`aisle explain\` shows who took what`);
+  }
 }
 
 function itemNow(list: LocalList, key: ItemKey): Item {

@@ -56,6 +56,10 @@ export function registerLists({ program, act }: Registration): void {
       }),
     );
 
+  registerListChanges({ program, act });
+}
+
+function registerListChanges({ program, act }: Pick<Registration, "program" | "act">): void {
   program
     .command("rename")
     .argument("<list>")
@@ -71,6 +75,12 @@ export function registerLists({ program, act }: Registration): void {
     );
 
   program
+    .command("undelete")
+    .argument("<list>", "its name or id")
+    .description("bring a deleted list back for everyone, with all that was on it")
+    .action(act(async (context, words) => await undelete(context, word(words, 0))));
+
+  program
     .command("delete")
     .argument("<list>", "its name or id")
     .option("--local", "forget it on this device alone; others keep it")
@@ -81,6 +91,13 @@ export function registerLists({ program, act }: Registration): void {
         return flags.local === true ? await forget(context, list) : await deleteForAll(context, list);
       }),
     );
+}
+
+async function undelete(context: Context, named: string): Promise<CommandResult> {
+  const list = context.aDeletedList(named);
+  const restored = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: false }]);
+  await context.workspace.changeSettings({ current: list.id });
+  return summary(context, restored, "brought back");
 }
 
 async function makeList(context: Context, rawName: string): Promise<CommandResult> {

@@ -17,7 +17,7 @@ export interface Family {
 const FAMILIES: readonly Family[] = [
   {
     heading: "Lists:",
-    commands: ["new", "lists", "use", "show", "rename", "delete"],
+    commands: ["new", "lists", "use", "show", "rename", "delete", "undelete"],
     load: async () => (await import("./lists.js")).registerLists,
   },
   {
@@ -26,8 +26,13 @@ const FAMILIES: readonly Family[] = [
     load: async () => (await import("./items.js")).registerItems,
   },
   {
+    heading: "Items:",
+    commands: ["suggest", "staple", "aisles"],
+    load: async () => (await import("./shopping.js")).registerShopping,
+  },
+  {
     heading: "History:",
-    commands: ["log"],
+    commands: ["undo", "restore", "log", "explain"],
     load: async () => (await import("./history.js")).registerHistory,
   },
   {

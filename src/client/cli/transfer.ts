@@ -15,7 +15,8 @@ import type { Intent } from "../intent.js";
 import { displayable } from "../text.js";
 import { listView, nameOf } from "../views.js";
 import { textFlag, word, type Registration } from "./command.js";
-import { addIntent, changeItems } from "./items.js";
+import { addIntent } from "../item-entry.js";
+import { changeItems } from "./items.js";
 
 /** A file with more than this is no shopping list. */
 const LARGEST_IMPORT_BYTES = 64 * 1024 * 1024;

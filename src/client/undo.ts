@@ -1,0 +1,113 @@
+import type { ItemKey } from "../crdt/item-key.js";
+import type { Item, ShoppingList } from "../crdt/shopping-list.js";
+import { keyOf, type Intent } from "./intent.js";
+
+/** One intent and what it met: as much as it takes to take it back later, whatever others have done meanwhile. */
+export interface Step {
+  readonly intent: Intent;
+  /** The item before it, or null where it was not on the list. */
+  readonly item: Item | null;
+  /** The text it replaced that is no item's on the list: the list's name, the order of its aisles, the aisle of an item to come. */
+  readonly text: string | null;
+}
+
+/** What one command did. */
+export interface Change {
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
+  readonly steps: readonly Step[];
+}
+
+/** How many changes of a list can be taken back, and of how many steps in all; the newest change always can. */
+const MOST_CHANGES = 100;
+const MOST_STEPS = 2_000;
+
+export function stepOf(list: ShoppingList, intent: Intent): Step {
+  const key = keyOf(intent);
+  return { intent, item: key === null ? null : list.item(key), text: replacedBy(list, intent, key) };
+}
+
+function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {
+  if (type === "rename") return list.name.get();
+  if (type === "order") return list.order.get();
+  return type === "add" && key !== null ? (list.details.get(key)?.aisle.get() ?? null) : null;
+}
+
+/** The changes with one more, and without the oldest ones where they have become too many. */
+export function withChange(changes: readonly Change[], change: Change): readonly Change[] {
+  const kept: Change[] = [];
+  let steps = 0;
+  for (const one of [...changes, change].reverse()) {
+    steps += one.steps.length;
+    if (kept.length > 0 && (kept.length === MOST_CHANGES || steps > MOST_STEPS)) break;
+    kept.unshift(one);
+  }
+  return kept;
+}
+
+/**
+ * What takes the step back on the list as it is now: the opposite of what it added, and the old text where the new one still
+ * stands. What others have done since stays; where they have undone it already, nothing is left to do.
+ */
+export function compensation(list: ShoppingList, { intent, item: before, text }: Step): readonly Intent[] {
+  const key = keyOf(intent);
+  const now = key === null ? null : list.item(key);
+  switch (intent.type) {
+    case "add":
+      if (now === null || key === null) return [];
+      if (before === null && now.needed <= intent.amount && now.acquired <= 0)
+        return [...aisleBack(now, text, intent.aisle), { type: "remove", key }];
+      return [
+        ...counted(now, -intent.amount, 0),
+        ...textBack(now, before, "note", intent.note),
+        ...aisleBack(now, text, intent.aisle),
+      ];
+    case "need":
+      return now === null ? [] : counted(now, (before?.needed ?? 0) - intent.total, 0);
+    case "acquire":
+      return now === null ? [] : counted(now, 0, -intent.amount);
+    case "compensate":
+      return now === null ? [] : counted(now, -intent.needed, -intent.acquired);
+    case "note":
+    case "aisle":
+      return now === null ? [] : textBack(now, before, intent.type, intent.text);
+    case "staple":
+      return key === null || (now?.staple ?? "") !== intent.rule
+        ? []
+        : [{ type: "staple", key, rule: before?.staple ?? "" }];
+    case "remove":
+      return before === null ? [] : restoration(before);
+    case "rename":
+      return list.name.get() === intent.name && text !== null ? [{ type: "rename", name: text }] : [];
+    case "order":
+      return list.order.get() === intent.aisles.join("\n") ? [{ type: "order", aisles: linesOf(text) }] : [];
+    case "set-deleted":
+      return [{ type: "set-deleted", deleted: !intent.deleted }];
+    case "return":
+      return [];
+  }
+}
+
+/** Puts an item back on the list as it was, beside what others may have put there since. */
+export function restoration({ key, name, needed, acquired, note }: Item): readonly Intent[] {
+  const back: Intent = { type: "compensate", key, name, needed, acquired };
+  return note === null ? [back] : [back, { type: "note", key, text: note }];
+}
+
+function counted({ key, name }: Item, needed: number, acquired: number): readonly Intent[] {
+  return needed === 0 && acquired === 0 ? [] : [{ type: "compensate", key, name, needed, acquired }];
+}
+
+function textBack(now: Item, before: Item | null, type: "note" | "aisle", written: string | null): readonly Intent[] {
+  if (written === null || (now[type] ?? "") !== written) return [];
+  return [{ type, key: now.key, text: before?.[type] ?? "" }];
+}
+
+/** An aisle outlives the item's stay on the list. */
+function aisleBack({ key, aisle }: Item, before: string | null, written: string | null): readonly Intent[] {
+  return written === null || (aisle ?? "") !== written ? [] : [{ type: "aisle", key, text: before ?? "" }];
+}
+
+export function linesOf(text: string | null): readonly string[] {
+  return (text ?? "").split("\n").filter((line) => line !== "");
+}
