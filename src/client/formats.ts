@@ -1,22 +1,28 @@
 import { parse as parseCsv } from "csv-parse/sync";
+import { foldedNameOf, itemKey, unitOf, type ItemKey } from "../crdt/item-key.js";
+import { readStaple } from "../crdt/staple.js";
 import type { Item } from "../crdt/shopping-list.js";
 import { AisleError, usageError } from "./errors.js";
-import { literalEntry, parseEntry, type ItemEntry } from "./item-entry.js";
+import { literalEntry, parseEntry } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
 import { formatAmount, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText, displayable, jsonText } from "./text.js";
+import { readTodoLine, todoLine, type ImportedItem } from "./todo-txt.js";
+import { linesOf } from "./undo.js";
 import { isDone, itemView, listView, nameOf, sortedItems } from "./views.js";
 
-export const EXPORT_FORMATS = ["md", "txt", "csv", "json"] as const;
+export const EXPORT_FORMATS = ["md", "txt", "todo", "csv", "json"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-export const IMPORT_FORMATS = ["md", "txt", "csv", "tsv", "json"] as const;
+export const IMPORT_FORMATS = ["md", "txt", "todo", "csv", "tsv", "json"] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
-/** An item to put on a list, and how much of it is in the basket already, in thousandths. */
-export interface ImportedItem {
-  readonly entry: ItemEntry;
-  readonly acquired: number;
+/** What a file brings to a list. */
+export interface Import {
+  readonly items: readonly ImportedItem[];
+  /** The order of the aisles; empty where it says nothing of it. */
+  readonly order: readonly string[];
+  readonly staples: readonly { readonly key: ItemKey; readonly rule: string }[];
 }
 
 const COLUMNS = ["name", "needed", "acquired", "unit", "note", "aisle"] as const;
@@ -25,14 +31,25 @@ export function exportList(list: LocalList, format: ExportFormat): string {
   const items = sortedItems(list.shown);
   switch (format) {
     case "json":
-      return jsonText(listView(list), 2);
+      return jsonText({ ...listView(list), ...beyondItems(list) }, 2);
     case "csv":
       return [COLUMNS.join(","), ...items.map((item) => csvRow(item))].join("\n");
     case "txt":
       return items.map((item) => entryText(item)).join("\n");
+    case "todo":
+      return items.map((item) => todoLine(item)).join("\n");
     case "md":
       return markdown(list, items);
   }
+}
+
+/** What a list has beside its items: the order of its aisles, and what comes back by itself. */
+function beyondItems({ shown }: LocalList): Readonly<Record<string, unknown>> {
+  const staples = [...shown.details].flatMap(([key, { label, staple }]) => {
+    const rule = staple.get() ?? "";
+    return rule === "" ? [] : [{ name: label.get() ?? foldedNameOf(key), unit: unitOf(key), rule }];
+  });
+  return { aisles: linesOf(shown.order.get()), staples };
 }
 
 function markdown(list: LocalList, items: readonly Item[]): string {
@@ -41,27 +58,46 @@ function markdown(list: LocalList, items: readonly Item[]): string {
   for (const item of items) {
     if (item.aisle !== aisle) lines.push(...(lines.length > 2 ? [""] : []), `## ${displayable(item.aisle ?? "")}`, "");
     aisle = item.aisle;
-    lines.push(`- [${isDone(item) ? "x" : " "}] ${entryText({ ...item, aisle: null })}`);
+    lines.push(`- [${isDone(item) ? "x" : " "}] ${entryText({ ...item, aisle: null }, isDone(item))}`);
   }
   return lines.join("\n");
 }
 
-/** An item as one would type it, its name in quotes where it would be read as something else. */
-function entryText(item: Item): string {
-  const { name, needed, unit, note, aisle } = item;
-  const isPlain = unit === null && needed === 1_000;
-  const amount = isPlain ? "" : ` x${formatAmount(needed, unit).replace(" ", "")}`;
-  const rest = `${amount}${note === null ? "" : `, ${displayable(note)}`}${aisle === null ? "" : ` @${displayable(aisle)}`}`;
-  const plain = `${displayable(name)}${rest}`;
-  return readsBack(plain, item) ? plain : `"${displayable(name).replace(/["\\]/g, "\\$&")}"${rest}`;
+/**
+ * An item as one would type it, its name in quotes where it would be read as something else; what is in the basket after it.
+ * @param isTicked whether a mark says already that all of it is
+ */
+function entryText(item: Item, isTicked = false): string {
+  const { needed, acquired, unit } = item;
+  const isTold = acquired <= 0 || (isTicked && acquired === needed);
+  const got = isTold ? "" : ` (${formatAmount(acquired, unit)} got)`;
+  const amount = unit === null && needed === 1_000 ? "" : ` x${formatAmount(needed, unit).replace(" ", "")}`;
+  const written = (quotesName: boolean, quotesRest: boolean): string => {
+    const [name, note, aisle] = [item.name, item.note, item.aisle].map((text, index) => {
+      if (text === null) return null;
+      return (index === 0 ? quotesName : quotesRest) ? quoted(text) : displayable(text);
+    });
+    return `${name ?? ""}${amount}${isBlank(note) ? "" : `, ${note}`}${isBlank(aisle) ? "" : ` @${aisle}`}${got}`;
+  };
+  const [plain, ...others] = [written(false, false), written(true, false), written(false, true)];
+  return [plain, ...others].find((text) => readsBack(text, item)) ?? written(true, true);
 }
 
-function readsBack(text: string, { name, needed, unit, note, aisle }: Item): boolean {
+function isBlank(text: string | null | undefined): boolean {
+  return (text ?? "") === "";
+}
+
+function quoted(text: string): string {
+  return `"${displayable(text).replace(/["\\]/g, "\\$&")}"`;
+}
+
+function readsBack(text: string, { name, needed, acquired, unit, note, aisle }: Item): boolean {
   try {
     const [first] = importLines(text);
     const entry = first?.entry;
     const isSameAmount = entry?.quantity.thousandths === Math.max(0, needed) && entry.quantity.unit === unit;
-    return isSameAmount && entry.name === name && entry.note === note && entry.aisle === aisle;
+    const isGot = first?.acquired === Math.max(0, acquired) || !GOT.test(text);
+    return isSameAmount && isGot && entry.name === name && entry.note === note && entry.aisle === aisle;
   } catch (error) {
     if (error instanceof AisleError) return false;
     throw error;
@@ -79,18 +115,23 @@ function csvCell(value: string | number | null): string {
 }
 
 /** @throws AisleError naming the line that could not be read */
-export function importItems(text: string, format: ImportFormat): readonly ImportedItem[] {
+export function readImport(text: string, format: ImportFormat): Import {
   const body = text.replace(/^\u{feff}/u, "");
+  if (format === "json") return importJson(body);
+  return { items: importItems(body, format), order: [], staples: [] };
+}
+
+function importItems(body: string, format: Exclude<ImportFormat, "json">): readonly ImportedItem[] {
   switch (format) {
     case "txt":
     case "md":
       return importLines(body);
+    case "todo":
+      return linesIn(body, (line) => [readTodoLine(line)]);
     case "csv":
       return importTable(body, ",");
     case "tsv":
       return importTable(body, "\t");
-    case "json":
-      return importJson(body);
   }
 }
 
@@ -98,25 +139,33 @@ const CHECKBOX = /^\s*(?:[-*+]\s+)?\[([ xX])\]\s+(.*)$/;
 const BULLET = /^\s*[-*+]\s+(.*)$/;
 const HEADING = /^\s*(#{1,6})\s+(.*)$/;
 
+/** What is in the basket, after everything else on the line. */
+const GOT = /\s\(([0-9.,]+)\s?(\p{L}+)?\sgot\)$/u;
+
+function linesIn(text: string, read: (line: string) => readonly ImportedItem[]): readonly ImportedItem[] {
+  return text
+    .split(/\r\n|\n|\r/)
+    .flatMap((line, index) => (line.trim() === "" ? [] : atLine(index + 1, () => read(line))));
+}
+
 function importLines(text: string): readonly ImportedItem[] {
-  const items: ImportedItem[] = [];
   let aisle: string | null = null;
-  for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
-    if (line.trim() === "") continue;
-    atLine(index + 1, () => {
-      const heading = HEADING.exec(line);
-      if (heading !== null) {
-        // The first level is the list's title; below it stand the aisles.
-        aisle = heading[1] === "#" ? null : acceptText("aisle", heading[2] ?? "");
-        return;
-      }
-      const [, tick, checked] = CHECKBOX.exec(line) ?? [];
-      const entry = parseEntry((checked ?? BULLET.exec(line)?.[1] ?? line).trim());
-      const placed = entry.aisle === null && aisle !== null ? { ...entry, aisle } : entry;
-      items.push({ entry: placed, acquired: (tick ?? " ") === " " ? 0 : entry.quantity.thousandths });
-    });
-  }
-  return items;
+  return linesIn(text, (line) => {
+    const heading = HEADING.exec(line);
+    if (heading !== null) {
+      // The first level is the list's title; below it stand the aisles.
+      aisle = heading[1] === "#" ? null : acceptText("aisle", heading[2] ?? "");
+      return [];
+    }
+    const [, tick, checked] = CHECKBOX.exec(line) ?? [];
+    const typed = (checked ?? BULLET.exec(line)?.[1] ?? line).trim();
+    const got = GOT.exec(typed);
+    const entry = parseEntry(got === null ? typed : typed.slice(0, got.index));
+    const inBasket = got === null ? null : parseQuantity(got[1] ?? "", got[2] ?? entry.quantity.unit);
+    const ticked = (tick ?? " ") === " " ? 0 : entry.quantity.thousandths;
+    const placed = entry.aisle === null && aisle !== null ? { ...entry, aisle } : entry;
+    return [{ entry: placed, acquired: inBasket?.thousandths ?? ticked }];
+  });
 }
 
 function importTable(text: string, delimiter: string): readonly ImportedItem[] {
@@ -155,7 +204,7 @@ function itemOf(name: string, field: (name: string) => string): ImportedItem {
   return { entry: { ...literalEntry(name), quantity, note, aisle }, acquired };
 }
 
-function importJson(text: string): readonly ImportedItem[] {
+function importJson(text: string): Import {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -169,7 +218,7 @@ function importJson(text: string): readonly ImportedItem[] {
       : null;
   if (items === null)
     throw usageError("this JSON has no items", "give what `aisle export --format json` writes, or an array of items");
-  return items.map((item, index) =>
+  const read = items.map((item, index) =>
     atLine(
       index + 1,
       () => {
@@ -180,6 +229,24 @@ function importJson(text: string): readonly ImportedItem[] {
       "item",
     ),
   );
+  const record = isRecord(value) ? value : {};
+  return { items: read, order: textsIn(record.aisles), staples: staplesIn(record.staples) };
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((one) => typeof one === "string").map((one) => acceptText("aisle", one));
+}
+
+function staplesIn(value: unknown): Import["staples"] {
+  if (!Array.isArray(value)) return [];
+  return (value as unknown[]).flatMap((one) => {
+    if (!isRecord(one) || typeof one.name !== "string" || typeof one.rule !== "string") return [];
+    if (readStaple(one.rule) === null)
+      throw usageError(`${displayable(one.name)}: "${displayable(one.rule)}" is no rule`);
+    const unit = typeof one.unit === "string" ? quantityOf(1, one.unit).unit : null;
+    return [{ key: itemKey(acceptText("name", one.name), unit), rule: one.rule }];
+  });
 }
 
 function jsonItem(name: string, item: Readonly<Record<string, unknown>>): ImportedItem {

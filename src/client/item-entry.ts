@@ -29,6 +29,11 @@ const QUOTED = /^"((?:[^"\\]|\\.)*)"(.*)$/su;
 const AMOUNT_AFTER_QUOTES = new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?)?$`, "u");
 /** Up to a comma, so that `flour @baking, organic` reads like `flour, organic @baking`. */
 const AISLE = /\s@(?=\S)([^,]*)/u;
+/** A note or an aisle in quotes is taken as it is, too: it is put aside before anything else is looked for. */
+const HELD = /([,\s]@|,\s*)"((?:[^"\\]|\\.)*)"(?=\s*(?:$|[,@(]))/gu;
+/** No text may have it, so it can stand for a text that was put aside. */
+const HOLDER = "\u0000";
+const HOLDERS = new RegExp(`${HOLDER}(\\d+)${HOLDER}`, "gu");
 /** A comma before a digit is a decimal comma. */
 const NOTE = /,(?![0-9])(.*)$/su;
 /** Numbers that mean something to a machine and nothing on a shopping list. */
@@ -45,34 +50,54 @@ const TRAILING = new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "
  */
 export function parseEntry(line: string): ItemEntry {
   if (line.length > LONGEST_ENTRY) throw usageError(`an item is longer than ${LONGEST_ENTRY} characters`, "shorten it");
-  const quoted = QUOTED.exec(line.trim());
-  return (quoted === null ? null : parseQuoted(quoted[1] ?? "", quoted[2] ?? "")) ?? parseUnquoted(line);
+  const typed = line.trim();
+  const quoted = QUOTED.exec(typed);
+  const held: string[] = [];
+  const hold = (text: string): string =>
+    text.replace(HELD, (_all, before: string, inside: string) => {
+      held.push(unescaped(inside));
+      return `${before}${HOLDER}${held.length - 1}${HOLDER}`;
+    });
+  const parts =
+    (quoted === null ? null : parseQuoted(quoted[1] ?? "", hold(quoted[2] ?? ""))) ?? parseUnquoted(hold(typed));
+  return entry(parts, (text) => text.replace(HOLDERS, (_all, index: string) => held[Number(index)] ?? ""));
+}
+
+interface Parts {
+  readonly name: string;
+  readonly quantity: Quantity;
+  readonly note: string | null;
+  readonly aisle: string | null;
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\(.)/gu, "$1");
 }
 
 /** A name in quotes is taken as it is; null where what follows it is no amount, and the quotes are part of the name. */
-function parseQuoted(name: string, rest: string): ItemEntry | null {
+function parseQuoted(name: string, rest: string): Parts | null {
   const [beforeAisle, aisle] = cut(` ${rest}`, AISLE);
   const [amount, note] = cut(beforeAisle, NOTE);
   const match = AMOUNT_AFTER_QUOTES.exec(amount.trim());
   if (match === null) return null;
   const [, number, unit] = match;
   const quantity = number === undefined ? ONE : quantityOf(toAmount(number), unit ?? null);
-  return entry(name.replace(/\\(.)/gu, "$1"), quantity, note, aisle);
+  return { name: unescaped(name), quantity, note, aisle };
 }
 
-function parseUnquoted(line: string): ItemEntry {
+function parseUnquoted(line: string): Parts {
   const [beforeAisle, aisle] = cut(line, AISLE);
   const [beforeNote, note] = cut(beforeAisle, NOTE);
   const { name, quantity } = parseAmount(beforeNote.trim());
-  return entry(name, quantity, note, aisle);
+  return { name, quantity, note, aisle };
 }
 
-function entry(name: string, quantity: Quantity, note: string | null, aisle: string | null): ItemEntry {
+function entry({ name, quantity, note, aisle }: Parts, restored: (text: string) => string): ItemEntry {
   return {
-    name: acceptText("name", name),
+    name: acceptText("name", restored(name)),
     quantity,
-    note: note === null ? null : acceptText("note", note),
-    aisle: aisle === null ? null : acceptText("aisle", aisle),
+    note: note === null ? null : acceptText("note", restored(note)),
+    aisle: aisle === null ? null : acceptText("aisle", restored(aisle)),
   };
 }
 

@@ -95,7 +95,7 @@ export class LocalList {
   #shown: ShoppingList;
   /** The server's dots, where it has lost some of what was confirmed, as with its disk; null otherwise. */
   #serverSeen: DotContext | null;
-  #outbox: readonly OutboxEntry[];
+  #outbox: OutboxEntry[];
   #rejected: readonly RejectedEntry[];
   #basis: NewestOperation | null;
   #stored: Stored | null;
@@ -127,7 +127,7 @@ export class LocalList {
     this.#confirmed = state.confirmed;
     this.#shown = state.confirmed.clone();
     this.#shown.join(state.pending);
-    this.#outbox = state.outbox;
+    this.#outbox = [...state.outbox];
     this.#rejected = state.rejected;
     this.#basis = state.basis;
     this.#stored = state.stored;
@@ -186,7 +186,7 @@ export class LocalList {
       confirmed: encodeList(this.#confirmed),
       pending: encodeList(this.#pending()),
       serverSeen: this.#serverSeen === null ? null : encodeContext(this.#serverSeen),
-      outbox: this.#outbox,
+      outbox: [...this.#outbox],
       rejected: this.#rejected,
       stored: this.#stored,
       founding: this.#founding,
@@ -300,7 +300,7 @@ export class LocalList {
     for (const [replica, newest] of delta.newest) {
       const { stamp, value: id } = newest.written() ?? { stamp: { time: 0 }, value: "" };
       const entry = { replica, counter: stamp.time, id, at: author.at, by: author.by ?? null, intent };
-      this.#outbox = [...this.#outbox, entry];
+      this.#outbox.push(entry);
     }
   }
 

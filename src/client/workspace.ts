@@ -10,6 +10,12 @@ import { stepOf, type Step } from "./undo.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
 
+interface ChangeOptions {
+  /** How many earlier changes this takes back, where it does. */
+  readonly taking?: number;
+  readonly onStep?: (done: number, total: number) => void;
+}
+
 /**
  * The lists of a data folder as one run of commands sees them. Changes collect in memory, under the folder's lock, until
  * `commit` makes them durable: one write per list, however many commands of a batch came before it.
@@ -130,18 +136,17 @@ export class Workspace {
 
   /**
    * Lets `plan` say what to change, given the list under the lock, and makes those changes together or not at all.
-   * @param taking how many earlier changes this takes back, where it does
    */
   async change(
     id: ListId,
     plan: (list: LocalList) => readonly Intent[],
-    taking: number | null = null,
+    { taking, onStep }: ChangeOptions = {},
   ): Promise<LocalList> {
     await this.#beginWriting();
     const list = this.list(id);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
     const intents = plan(list);
-    if (intents.length === 0 && taking === null) return list;
+    if (intents.length === 0 && taking === undefined) return list;
     requireMayChange(list, intents);
     this.#author ??= { device: this.folder.device(), name: this.folder.login()?.name ?? null };
     list.belongTo(this.#author.device, randomId);
@@ -153,8 +158,9 @@ export class Workspace {
       for (const intent of intents) {
         steps.push(stepOf(list.shown, intent));
         list.perform(intent, { id: randomId(), ...author });
+        onStep?.(steps.length, intents.length);
       }
-      if (taking === null) list.remember({ at: author.at, steps });
+      if (taking === undefined) list.remember({ at: author.at, steps });
       else list.forgetChanges(taking);
     } catch (error) {
       if (before !== null) this.#lists.set(id, LocalList.fromFile(before));

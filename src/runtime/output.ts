@@ -49,6 +49,11 @@ export function isOutputTerminal(): boolean {
   return isTerminal(STDOUT);
 }
 
+/** Whether a person reads what is said beside the output. */
+export function isErrorTerminal(): boolean {
+  return isTerminal(STDERR);
+}
+
 /** Whether a person can be asked. */
 export function isInputTerminal(): boolean {
   return isTerminal(STDIN);

@@ -71,7 +71,7 @@ async function undo(context: Context, text: string): Promise<CommandResult> {
         return intents;
       });
     },
-    count,
+    { taking: count },
   );
   const items = [...new Set(keys)].flatMap((key) => changed.shown.item(key) ?? []);
   const gone = [...new Set(keys)].filter((key) => changed.shown.item(key) === null).map((key) => labelOf(changed, key));

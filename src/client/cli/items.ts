@@ -240,11 +240,13 @@ export async function changeItems(
   list: LocalList,
   plan: Plan,
   alsoShown: readonly ItemKey[] = [],
+  onStep: (done: number, total: number) => void = () => undefined,
 ): Promise<CommandResult> {
   let intents: readonly Intent[] = [];
   const changed = await context.workspace.change(
     list.id,
     (now) => (intents = typeof plan === "function" ? plan(now) : plan),
+    { onStep },
   );
   const keys = intents.map(keyOf).filter((key) => key !== null);
   const items = [...new Set([...keys, ...alsoShown])].flatMap((key) => changed.shown.item(key) ?? []);

@@ -7,11 +7,12 @@ import {
   EXPORT_FORMATS,
   exportList,
   IMPORT_FORMATS,
-  importItems,
+  readImport,
   type ExportFormat,
   type ImportFormat,
 } from "../formats.js";
 import type { Intent } from "../intent.js";
+import { progress } from "./progress.js";
 import { displayable } from "../text.js";
 import { listView, nameOf } from "../views.js";
 import { textFlag, word, type Registration } from "./command.js";
@@ -27,21 +28,26 @@ export function registerTransfer({ program, act }: Registration): void {
     .command("import")
     .argument("<file>", "a file, or - for what is piped in")
     .addOption(new Option("--format <format>", "default: by the file's ending, else txt").choices(IMPORT_FORMATS))
-    .description("add the items in a file, one a line: text, Markdown, CSV, TSV or JSON")
+    .description("add the items in a file, one a line: text, Markdown, todo.txt, CSV, TSV or JSON")
     .action(
       act(async (context, words, flags) => {
         const file = word(words, 0);
         const format = formatOf(file, textFlag(flags, "format"));
-        const items = importItems(await readInput(file), format);
+        const { items, order, staples } = readImport(await readInput(file), format);
         const list = context.theList();
-        const intents = items.flatMap(({ entry, acquired }): Intent[] => {
+        const added = items.flatMap(({ entry, acquired }): Intent[] => {
           const add = addIntent(entry);
           return acquired === 0
             ? [add]
             : [add, { type: "acquire", key: itemKey(add.name, add.unit), amount: acquired }];
         });
+        const intents: Intent[] = [
+          ...added,
+          ...staples.map(({ key, rule }): Intent => ({ type: "staple", key, rule })),
+          ...(order.length === 0 ? [] : [{ type: "order", aisles: order } as const]),
+        ];
         const text = `${items.length} ${items.length === 1 ? "item" : "items"} for ${displayable(nameOf(list))}`;
-        const { value } = await changeItems(context, list, intents);
+        const { value } = await changeItems(context, list, intents, [], progress("importing"));
         return { value, text: `imported ${text}` };
       }),
     );
@@ -61,6 +67,7 @@ export function registerTransfer({ program, act }: Registration): void {
 }
 
 function formatOf(file: string, given: string | undefined): ImportFormat {
+  if (given === undefined && /(^|[/\\.])(todo|done)\.txt$/i.test(file)) return "todo";
   const wanted = given ?? extname(file).slice(1).toLowerCase();
   return IMPORT_FORMATS.find((format) => format === wanted) ?? (wanted === "markdown" ? "md" : "txt");
 }
