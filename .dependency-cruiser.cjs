@@ -8,7 +8,7 @@ const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
   "^src/server/store/(journal-segment|journal-store|snapshots)\\.ts$",
-  "^src/client/(adoption|data-folder|workspace|session|synchronizer|watcher|operator|operator-key|local-cluster)\\.ts$",
+  "^src/client/(adoption|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
 ];
 const CORE = { path: "^src/(broker|server|client)/", pathNot: [MAIN, ...SHELL] };

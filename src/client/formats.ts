@@ -5,7 +5,7 @@ import type { Item } from "../crdt/shopping-list.js";
 import { AisleError, usageError } from "./errors.js";
 import { literalEntry, parseEntry } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
-import { formatAmount, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
+import { amountText, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText, displayable, jsonText } from "./text.js";
 import { readTodoLine, todoLine, type ImportedItem } from "./todo-txt.js";
 import { linesOf } from "./undo.js";
@@ -70,8 +70,8 @@ function markdown(list: LocalList, items: readonly Item[]): string {
 function entryText(item: Item, isTicked = false): string {
   const { needed, acquired, unit } = item;
   const isTold = acquired <= 0 || (isTicked && acquired === needed);
-  const got = isTold ? "" : ` (${formatAmount(acquired, unit)} got)`;
-  const amount = unit === null && needed === 1_000 ? "" : ` x${formatAmount(needed, unit).replace(" ", "")}`;
+  const got = isTold ? "" : ` (${amountText(acquired, unit)} got)`;
+  const amount = unit === null && needed === 1_000 ? "" : ` x${amountText(needed, unit).replace(" ", "")}`;
   const written = (quotesName: boolean, quotesRest: boolean): string => {
     const [name, note, aisle] = [item.name, item.note, item.aisle].map((text, index) => {
       if (text === null) return null;
@@ -218,7 +218,13 @@ function importJson(text: string): Import {
       : null;
   if (items === null)
     throw usageError("this JSON has no items", "give what `aisle export --format json` writes, or an array of items");
-  const read = items.map((item, index) =>
+  const record = isRecord(value) ? value : {};
+  return { items: readItems(items), order: textsIn(record.aisles), staples: staplesIn(record.staples) };
+}
+
+/** Items in the form in which they are exported as JSON, or typed. @throws AisleError naming the one that could not be read */
+export function readItems(items: readonly unknown[]): readonly ImportedItem[] {
+  return items.map((item, index) =>
     atLine(
       index + 1,
       () => {
@@ -229,8 +235,6 @@ function importJson(text: string): Import {
       "item",
     ),
   );
-  const record = isRecord(value) ? value : {};
-  return { items: read, order: textsIn(record.aisles), staples: staplesIn(record.staples) };
 }
 
 function textsIn(value: unknown): readonly string[] {

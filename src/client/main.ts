@@ -26,7 +26,7 @@ export async function clientProgram(surroundings: Surroundings, words: readonly 
 
 /** Carries out one command from start to end: changes durable first, then told, then sent if that goes quickly. */
 const invoke: Invoke = async ({ handler, words, flags }) => {
-  const context = Context.open(flags, process.env);
+  const context = await Context.open(flags, process.env);
   try {
     context.checkFlags();
     const result = await handler(context, words, flags);

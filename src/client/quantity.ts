@@ -104,13 +104,26 @@ export function toNumber(thousandths: number): number {
   return thousandths / 1_000;
 }
 
-/** An amount for people: 1500 g is `1.5 kg`, negatives (which concurrency can make) show as 0. */
+/** An amount for people: 1500 g is `1.5 kg`, with the decimal sign of where they are; less than nothing shows as 0. */
 export function formatAmount(thousandths: number, unit: string | null): string {
+  return amountText(thousandths, unit, (amount) =>
+    Number.isInteger(amount) ? `${amount}` : amount.toLocaleString(undefined, LOCAL),
+  );
+}
+
+const LOCAL = { maximumFractionDigits: 6, useGrouping: false } as const;
+
+/** The same wherever it is written, for files. */
+export function amountText(
+  thousandths: number,
+  unit: string | null,
+  written: (amount: number) => string = (amount) => `${amount}`,
+): string {
   const amount = toNumber(Math.max(0, thousandths));
-  if (unit === null) return `${amount}`;
-  if (unit === "g" && amount >= 1_000) return `${amount / 1_000} kg`;
-  if (unit === "ml" && amount >= 1_000) return `${amount / 1_000} l`;
-  return `${amount} ${displayable(unit)}`;
+  if (unit === null) return written(amount);
+  if (unit === "g" && amount >= 1_000) return `${written(amount / 1_000)} kg`;
+  if (unit === "ml" && amount >= 1_000) return `${written(amount / 1_000)} l`;
+  return `${written(amount)} ${displayable(unit)}`;
 }
 
 function quoted(text: string): string {

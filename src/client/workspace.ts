@@ -1,3 +1,4 @@
+import type { Hooks } from "./hooks.js";
 import { LimitExceededError } from "../crdt/limits.js";
 import type { ListId } from "../protocol/ids.js";
 import { wallClockMs } from "../runtime/clock.js";
@@ -35,6 +36,7 @@ export class Workspace {
   constructor(
     readonly folder: DataFolder,
     readonly isDryRun = false,
+    readonly hooks: Hooks | null = null,
   ) {}
 
   settings(): Settings {
@@ -145,7 +147,10 @@ export class Workspace {
     await this.#beginWriting();
     const list = this.list(id);
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
-    const intents = plan(list);
+    const planned = plan(list);
+    const { hooks } = this;
+    const intents =
+      hooks === null || this.isDryRun ? planned : (await import("./hooked.js")).hooked(hooks, list, planned);
     if (intents.length === 0 && taking === undefined) return list;
     requireMayChange(list, intents);
     this.#author ??= { device: this.folder.device(), name: this.folder.login()?.name ?? null };

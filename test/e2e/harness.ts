@@ -6,7 +6,7 @@ import { afterEach } from "@jest/globals";
 import type { ItemView } from "../../src/client/views.js";
 import { freePortBase } from "../../scripts/free-ports.js";
 
-const program = resolve("dist/main.js");
+export const program = resolve("dist/main.js");
 
 export interface Outcome {
   readonly code: number;
@@ -50,10 +50,13 @@ export function run(
 export class Device {
   readonly folder = temporaryFolder();
 
-  constructor(readonly brokers = "tcp://127.0.0.1:9") {}
+  constructor(
+    readonly brokers = "tcp://127.0.0.1:9",
+    readonly extra: NodeJS.ProcessEnv = {},
+  ) {}
 
   get env(): NodeJS.ProcessEnv {
-    return { AISLE_DATA_DIR: this.folder, AISLE_BROKERS: this.brokers };
+    return { AISLE_DATA_DIR: this.folder, AISLE_BROKERS: this.brokers, ...this.extra };
   }
 
   run(...words: string[]): Promise<Outcome> {
@@ -107,11 +110,11 @@ export class Device {
 }
 
 /** A maker of devices whose brokers do not exist; each is removed after its test. */
-export function offlineDevices(): () => Device {
+export function offlineDevices(): (extra?: NodeJS.ProcessEnv) => Device {
   const devices: Device[] = [];
   afterEach(() => devices.splice(0).forEach((one) => one.remove()));
-  return () => {
-    const made = new Device();
+  return (extra = {}) => {
+    const made = new Device(undefined, extra);
     devices.push(made);
     return made;
   };

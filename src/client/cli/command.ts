@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { print } from "../../runtime/output.js";
 import type { Context, CommandResult, GlobalOptions } from "./context.js";
 
 /** What a command does once its words are parsed. `words` are its arguments, `flags` its own options. */
@@ -72,9 +73,7 @@ export interface Registration {
  */
 export function quietly(program: Command, silent = false): Command {
   const quiet = (command: Command): void => {
-    command
-      .exitOverride()
-      .configureOutput({ writeErr: () => undefined, ...(silent ? { writeOut: () => undefined } : {}) });
+    command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: silent ? () => undefined : print });
     command.commands.forEach(quiet);
   };
   quiet(program);

@@ -5,6 +5,8 @@ import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/output.js";
+import { configurationFolder, readConfiguration, type Configuration } from "../configuration.js";
+import { Hooks } from "../hooks.js";
 import { DataFolder, defaultDataFolder } from "../data-folder.js";
 import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
@@ -60,11 +62,21 @@ export class Context {
     readonly workspace: Workspace,
     readonly options: GlobalOptions,
     readonly environment: NodeJS.ProcessEnv,
+    readonly configuration: Configuration = {},
   ) {}
 
-  static open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Context {
-    const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? defaultDataFolder(environment);
-    return new Context(new Workspace(DataFolder.open(path), options.dryRun === true), options, environment);
+  /** @throws AisleError for a configuration that cannot be read */
+  static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Promise<Context> {
+    const folder = configurationFolder(environment);
+    const configuration = await readConfiguration(folder);
+    const { dataDir = defaultDataFolder(environment), ...defaults } = configuration;
+    const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? dataDir;
+    const workspace = new Workspace(DataFolder.open(path), options.dryRun === true, Hooks.in(folder));
+    const { offline, plain, accessible, syncBudget } = defaults;
+    const settled = Object.fromEntries(
+      Object.entries({ offline, plain, accessible, syncBudget }).filter(([, value]) => value !== undefined),
+    );
+    return new Context(workspace, { ...settled, ...options }, environment, configuration);
   }
 
   /** Flags that a change would only stumble over when it is durable already. @throws AisleError */
@@ -75,7 +87,7 @@ export class Context {
 
   /** The same work with the flags of another command, as in a batch. */
   with(options: GlobalOptions): Context {
-    return new Context(this.workspace, { ...this.options, ...options }, this.environment);
+    return new Context(this.workspace, { ...this.options, ...options }, this.environment, this.configuration);
   }
 
   get isInteractive(): boolean {
@@ -106,6 +118,7 @@ export class Context {
     if (only === undefined)
       throw notFound("there is no list yet", "make one with `aisle new NAME` or join one with `aisle join`");
     if (others.length === 0) return only;
+    if (this.configuration.list !== undefined) return this.#resolve(this.configuration.list);
     throw notFound("no list is current", "choose one with `aisle use LIST` or --list LIST");
   }
 
@@ -204,7 +217,8 @@ export class Context {
     const given = nonEmpty(this.environment.AISLE_BROKERS);
     const { brokers, insecure } = this.workspace.settings();
     if (given !== null) return this.checked(given.split(",").map((address) => address.trim()));
-    return brokers.length > 0 ? this.checked(brokers, insecure) : DEFAULT_BROKERS;
+    if (brokers.length > 0) return this.checked(brokers, insecure);
+    return this.checked(this.configuration.brokers ?? DEFAULT_BROKERS);
   }
 
   /** @throws AisleError for what is no address, and for one that would get secrets in clear text over a network */

@@ -8,7 +8,7 @@ import { nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
 import { renewLogin } from "./accounts.js";
 import { manyWords, type Registration } from "./command.js";
-import { type CommandResult, type Context } from "./context.js";
+import { say, type CommandResult, type Context } from "./context.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
@@ -71,6 +71,7 @@ async function sync(context: Context): Promise<CommandResult> {
   const least = leastStored(done);
   const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : `; stored ${least}`}`;
   const failure = failed ?? failureOf(done);
+  for (const problem of context.workspace.hooks?.onSync(value) ?? []) say(`aisle: ${problem}`);
   return { value, text, ...(failure === null ? {} : { failure }) };
 }
 

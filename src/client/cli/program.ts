@@ -58,6 +58,12 @@ const FAMILIES: readonly Family[] = [
     load: async () => (await import("./sharing.js")).registerSharing,
   },
   { heading: "Scripts:", commands: ["batch"], load: async () => (await import("./batch.js")).registerBatch },
+  {
+    heading: "Scripts:",
+    commands: ["completion", "complete"],
+    load: async () => (await import("./completion.js")).registerCompletion,
+  },
+  { heading: "This device:", commands: ["doctor"], load: async () => (await import("./doctor.js")).registerDoctor },
   { heading: "Services:", commands: ["cluster"], load: async () => (await import("./cluster.js")).registerCluster },
 ];
 
@@ -91,8 +97,15 @@ export async function buildProgram(
     program.commandsGroup(needed[index]?.heading ?? "");
     register({ program, act, scriptPath: surroundings.scriptPath, rebuild });
   });
+  if (words?.some((word) => HELP.includes(word)) !== false) {
+    const { examplesText } = await import("./examples.js");
+    for (const command of program.commands) command.addHelpText("after", examplesText(command.name()));
+  }
   return program;
 }
+
+/** Words that ask for help, and so for examples. */
+const HELP = ["help", "--help", "-h"];
 
 function bareProgram(): Command {
   return new Command("aisle")

@@ -1,0 +1,199 @@
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readAddress } from "../../protocol/address.js";
+import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
+import { takeLock } from "../../runtime/lock.js";
+import { AisleError, EXIT } from "../errors.js";
+import { displayable } from "../text.js";
+import { nameOf } from "../views.js";
+import type { Registration } from "./command.js";
+import type { CommandResult, Context } from "./context.js";
+import { errorLine } from "./failures.js";
+
+const LOCK_PATIENCE_MS = 1_000;
+const BROKER_PATIENCE_MS = 1_000;
+/** Less is soon too little for a file that is written anew beside the old one. */
+const LEAST_FREE_BYTES = 50 * 1024 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** One thing that was looked at. `advice` says what to do where something is wrong, and is null where nothing is. */
+interface Finding {
+  readonly check: string;
+  readonly state: "ok" | "warning" | "wrong";
+  readonly found: string;
+  readonly advice: string | null;
+}
+
+export function registerDoctor({ program, act }: Registration): void {
+  program
+    .command("doctor")
+    .description(
+      "look for what could be wrong here: folder, lock, disk, clock, lists, login, brokers; exit 1 where something is",
+    )
+    .action(act(async (context) => await examine(context)));
+}
+
+async function examine(context: Context): Promise<CommandResult> {
+  const findings = [
+    folderFinding(context),
+    await lockFinding(context),
+    diskFinding(context),
+    ...listFindings(context),
+    clockFinding(context),
+    loginFinding(context),
+    ...(await brokerFindings(context)),
+  ];
+  const style = await context.style();
+  const marks = { ok: style.good("ok      "), warning: style.warn("warning "), wrong: style.warn("WRONG   ") };
+  const lines = findings.flatMap(({ check, state, found, advice }) => [
+    `${marks[state]} ${check.padEnd(8)} ${found}`,
+    ...(advice === null ? [] : [`                  ${style.bold(advice)}`]),
+  ]);
+  const isWrong = findings.some(({ state }) => state === "wrong");
+  return { value: findings, text: lines.join("\n"), ...(isWrong ? { exitCode: EXIT.failed } : {}) };
+}
+
+function ok(check: string, found: string): Finding {
+  return { check, state: "ok", found, advice: null };
+}
+
+function wrong(check: string, found: string, advice: string): Finding {
+  return { check, state: "wrong", found, advice };
+}
+
+function warning(check: string, found: string, advice: string): Finding {
+  return { check, state: "warning", found, advice };
+}
+
+function folderFinding({ workspace }: Context): Finding {
+  const { path } = workspace.folder;
+  const shown = displayable(path);
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    return wrong("folder", `${shown} cannot be written`, `make it yours: chown -R "$USER" '${shown}'`);
+  }
+  const loose = (statSync(path).mode & 0o077) !== 0;
+  if (loose)
+    return warning("folder", `${shown} can be read by others on this machine`, `close it: chmod 700 '${shown}'`);
+  return ok("folder", shown);
+}
+
+async function lockFinding({ workspace }: Context): Promise<Finding> {
+  try {
+    (await takeLock(join(workspace.folder.path, "lock"), LOCK_PATIENCE_MS)).release();
+    return ok("lock", "free");
+  } catch (error) {
+    const problem = error instanceof Error ? displayable(error.message) : String(error);
+    return wrong(
+      "lock",
+      problem,
+      "wait for that command to end, or stop it; a lock is never left behind by one that has died",
+    );
+  }
+}
+
+function diskFinding({ workspace }: Context): Finding {
+  const { bavail, bsize } = statfsSync(workspace.folder.path);
+  const [free, megabytes] = [bavail * bsize, Math.round((bavail * bsize) / 1024 / 1024)];
+  if (free < LEAST_FREE_BYTES)
+    return wrong("disk", `only ${megabytes} MB are free`, "make room, or changes will soon be refused");
+  return ok("disk", `${megabytes} MB are free`);
+}
+
+function* listFindings(context: Context): Iterable<Finding> {
+  let [lists, waiting, rejected] = [0, 0, 0];
+  for (const id of context.workspace.listIds()) {
+    try {
+      const list = context.workspace.list(id);
+      if (list === null) continue;
+      lists++;
+      waiting += list.outbox.length;
+      rejected += list.rejected.length;
+    } catch (error) {
+      if (!(error instanceof AisleError)) throw error;
+      yield wrong("lists", displayable(error.message), error.hint ?? "restore it from a backup");
+    }
+  }
+  for (const name of ["settings.json", "account.json", "identity.json", "device.json", "sync.json"]) {
+    if (existsSync(join(context.workspace.folder.path, `${name}.damaged`)))
+      yield warning(
+        "lists",
+        `${name} was damaged and set aside as ${name}.damaged`,
+        "look whether you still need it, and remove it",
+      );
+  }
+  if (rejected > 0)
+    yield warning(
+      "lists",
+      `${rejected} changes were refused by the cluster and are kept aside`,
+      "see `aisle status`, and make them again where you want them",
+    );
+  yield ok("lists", `${lists}, ${waiting} changes to send`);
+}
+
+/** There is no clock to compare with but those of the people that one shares lists with. */
+function clockFinding(context: Context): Finding {
+  const now = wallClockMs();
+  for (const list of context.lists(true)) {
+    const newest = list.shown.history.operations().reduce((at, operation) => Math.max(at, operation.at), 0);
+    if (newest <= now + DAY_MS) continue;
+    const day = new Date(Math.min(newest, 8.64e15)).toISOString().slice(0, 10);
+    return warning(
+      "clock",
+      `a change to ${displayable(nameOf(list))} is dated ${day}, and today is ${new Date(now).toISOString().slice(0, 10)} here`,
+      "set this machine's clock, or the other's; totals do not depend on it, dates in the log and staples do",
+    );
+  }
+  return ok("clock", new Date(now).toISOString());
+}
+
+function loginFinding({ workspace }: Context): Finding {
+  const login = workspace.folder.login();
+  if (login === null) return ok("login", "nobody is logged in; lists of your own work without");
+  const name = displayable(login.name);
+  const left = Math.floor((login.expires - wallClockMs()) / DAY_MS);
+  if (left < 0) return wrong("login", `that of ${name} has expired`, `log in again: aisle login ${name}`);
+  if (left < 3)
+    return warning("login", `that of ${name} expires within ${left + 1} days`, `log in again: aisle login ${name}`);
+  return ok("login", `${name}, for ${left} more days`);
+}
+
+async function brokerFindings(context: Context): Promise<readonly Finding[]> {
+  if (context.options.offline === true) return [ok("brokers", "not asked")];
+  try {
+    const endpoints = context.brokers();
+    const session = await context.session();
+    const findings = await Promise.all(
+      endpoints.map(async (endpoint): Promise<Finding> => {
+        const began = monotonicMs();
+        const answers = await session.answers(endpoint, BROKER_PATIENCE_MS);
+        const shown = displayable(endpoint);
+        if (answers) return ok("broker", `${shown} answers, after ${Math.round(monotonicMs() - began)} ms`);
+        const hasKey = readAddress(endpoint)?.key !== null;
+        const about = hasKey
+          ? "whether its key is still the right one"
+          : "whether it has a key, which belongs after # in its address";
+        return warning(
+          "broker",
+          `${shown} does not answer`,
+          `see whether it runs (\`aisle cluster up\` starts one here), and ${about}`,
+        );
+      }),
+    );
+    const isAlone = findings.length > 0 && findings.every(({ state }) => state !== "ok");
+    return isAlone
+      ? [
+          ...findings,
+          wrong(
+            "brokers",
+            "none answers: everything works here, and nothing gets to others",
+            "name those that run with `aisle connect`",
+          ),
+        ]
+      : findings;
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+    return [wrong("brokers", errorLine(error), "name them anew with `aisle connect`")];
+  }
+}
