@@ -50,13 +50,19 @@ export class Watcher {
     );
   }
 
-  start(): void {
+  /** @param isOffline only this device's folder is followed */
+  start(isOffline = false): void {
     this.#files = watch(this.synchronizer.folder.listsPath, (_type, name) => {
       if (name === `${this.listId}.json`) this.#want("look");
     });
     this.#files.on("error", (error) => this.#fail(error));
     this.#want("look");
-    this.#want("reopen");
+    if (!isOffline) this.#want("reopen");
+  }
+
+  /** Sends what waits and fetches what is new, now. */
+  sync(): void {
+    this.#want("fetch");
   }
 
   stop(): void {

@@ -2,9 +2,10 @@ import type { Operation } from "../../crdt/history.js";
 import { foldedNameOf, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
 import { readStaple } from "../../crdt/staple.js";
+import type { ListId } from "../../protocol/ids.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
 import { explain, type Event, type Explanation } from "../explanation.js";
-import { apply, keyOf } from "../intent.js";
+import { apply, keyOf, type Intent } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, toNumber } from "../quantity.js";
 import { renderPlacedItem } from "../render.js";
@@ -52,37 +53,44 @@ export function registerHistory({ program, act }: Registration): void {
 
 async function undo(context: Context, text: string): Promise<CommandResult> {
   if (!/^[1-9][0-9]{0,5}$/.test(text)) throw usageError(`"${displayable(text.slice(0, 40))}" is no number of changes`);
-  const count = Number(text);
-  const list = context.theList();
-  const keys: ItemKey[] = [];
-  let undone = 0;
-  const changed = await context.workspace.change(
-    list.id,
-    (now) => {
-      if (now.changes.length < count) throw nothingToUndo(now, count);
-      const steps = now.changes.slice(-count).flatMap((change) => change.steps);
-      undone = steps.length;
-      // The newest first, each on what the ones before it have left.
-      const trial = now.shown.clone();
-      return steps.reverse().flatMap((step) => {
-        const intents = compensation(trial, step);
-        for (const intent of intents) apply(intent, trial, TRIAL);
-        keys.push(...[keyOf(step.intent)].filter((key) => key !== null));
-        return intents;
-      });
-    },
-    { taking: count },
-  );
-  const items = [...new Set(keys)].flatMap((key) => changed.shown.item(key) ?? []);
-  const gone = [...new Set(keys)].filter((key) => changed.shown.item(key) === null).map((key) => labelOf(changed, key));
+  const { changed, keys, what } = await undoChanges(context, context.theList().id, Number(text));
+  const items = keys.flatMap((key) => changed.shown.item(key) ?? []);
+  const gone = keys.filter((key) => changed.shown.item(key) === null).map((key) => labelOf(changed, key));
   const style = await context.style();
-  const what = `took back ${count === 1 ? "the last change" : `the last ${count} changes`}`;
   const lines = [
-    undone === 0 ? `${what}: nothing of it was left` : `${what} to ${displayable(nameOf(changed))}`,
+    what,
     ...items.map((item) => `  ${renderPlacedItem(item, style)}`),
     ...gone.map((name) => `  off the list: ${displayable(name)}`),
   ];
   return { value: items.map(itemView), text: lines.join("\n") };
+}
+
+/** Takes back the last changes to the list; answers which items they were about, and what to tell. @throws AisleError */
+export async function undoChanges(
+  context: Context,
+  id: ListId,
+  count: number,
+): Promise<{ readonly changed: LocalList; readonly keys: readonly ItemKey[]; readonly what: string }> {
+  const keys = new Set<ItemKey>();
+  let undone = 0;
+  const plan = (now: LocalList): readonly Intent[] => {
+    if (now.changes.length < count) throw nothingToUndo(now, count);
+    const steps = now.changes.slice(-count).flatMap((change) => change.steps);
+    // The newest first, each on what the ones before it have left.
+    const trial = now.shown.clone();
+    return steps.reverse().flatMap((step) => {
+      const intents = compensation(trial, step);
+      for (const intent of intents) apply(intent, trial, TRIAL);
+      undone += intents.length;
+      const key = keyOf(step.intent);
+      if (key !== null) keys.add(key);
+      return intents;
+    });
+  };
+  const changed = await context.workspace.change(id, plan, { taking: count });
+  const taken = `took back ${count === 1 ? "the last change" : `the last ${count} changes`} to ${displayable(nameOf(changed))}`;
+  const what = undone === 0 ? `${taken}: nothing of it was left` : taken;
+  return { changed, keys: [...keys], what };
 }
 
 function nothingToUndo({ changes }: LocalList, count: number): AisleError {

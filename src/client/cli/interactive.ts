@@ -1,82 +1,235 @@
+import { cursorHide, cursorShow } from "@inquirer/ansi";
+import { createPrompt, useEffect, useKeypress, useState } from "@inquirer/core";
 import inquirer from "inquirer";
-import type { Item } from "../../crdt/shopping-list.js";
-import { addIntent, joinLoneNumbers, parseEntry } from "../item-entry.js";
-import type { LocalList } from "../local-list.js";
-import { renderItem, renderList } from "../render.js";
-import { acceptText, displayable } from "../text.js";
-import { isDone, nameOf, sortedItems } from "../views.js";
+import type { ItemKey } from "../../crdt/item-key.js";
+import { print } from "../../runtime/output.js";
+import { FIRST_STATE, press, segments, type BoardState, type Effect } from "../board.js";
+import { drawBoard, type BoardFacts } from "../board-view.js";
 import { AisleError } from "../errors.js";
-import type { Intent } from "../intent.js";
+import type { LocalList } from "../local-list.js";
+import type { Style } from "../render.js";
+import { suggestions } from "../suggestions.js";
+import { acceptText, displayable } from "../text.js";
+import { nameOf, walkedItems } from "../views.js";
+import { Watcher, type WatchListener } from "../watcher.js";
 import type { Context } from "./context.js";
-import { say } from "./context.js";
+import { asAisleError } from "./failures.js";
+import { undoChanges } from "./history.js";
 
-const [ADD, SWITCH, QUIT] = ["add", "switch", "quit"] as const;
-/** Before an item's key, so that no item can be taken for one of the above. */
-const ITEM = "item:";
+const eraseScreen = "\u001b[2J\u001b[H";
 
-/** The list on a terminal: add, tick off, look again, until the person leaves. */
+/** How many names completion offers at a time. */
+const MOST_OFFERED = 4;
+
+/** The list on a terminal, live, until the person leaves. */
 export async function interact(context: Context): Promise<void> {
+  const style = await context.style();
   let list = await chooseList(context, false);
-  let last: string = ADD;
   for (;;) {
-    list = context.workspace.list(list.id) ?? list;
-    const style = await context.style();
-    const items = sortedItems(list.shown);
-    process.stdout.write(`\n${renderList(list, style)}\n\n`);
-    const { choice } = await inquirer.prompt<{ choice: string }>([
-      {
-        type: "select",
-        name: "choice",
-        message: "Tick off, or",
-        pageSize: 15,
-        default: last,
-        choices: [
-          { name: "add items", value: ADD },
-          ...items.map((item) => ({ name: renderItem(item, style), value: `${ITEM}${item.key}` })),
-          { name: "another list", value: SWITCH },
-          { name: "leave", value: QUIT },
-        ],
-      },
-    ]);
-    if (choice === QUIT) return;
-    last = choice;
-    if (choice === SWITCH) list = await chooseList(context, true);
-    else if (choice === ADD) await addItems(context, list);
-    else {
-      const item = items.find(({ key }) => choice === `${ITEM}${key}`);
-      if (item !== undefined) await change(context, list, [tick(item)]);
+    const board = new Board(context, list, style);
+    const outcome = await board.show();
+    if (outcome === "quit") return;
+    list = await chooseList(context, true);
+  }
+}
+
+type Outcome = "quit" | "lists";
+
+/** One list's screen: keys go to the pure `press`, whatever it wants is carried out here. */
+class Board implements WatchListener {
+  #state: BoardState = FIRST_STATE;
+  #isOnline: boolean | null = null;
+  readonly #marks = new Map<ItemKey, string>();
+  #watcher: Watcher | null = null;
+  #redraw: () => void = () => undefined;
+  #leave: (outcome: Outcome | AisleError) => void = () => undefined;
+  /** Changes are made one after the other, as their keys were pressed. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly context: Context,
+    private list: LocalList,
+    readonly style: Style,
+  ) {}
+
+  /** @throws AisleError, or ExitPromptError after Ctrl-C */
+  async show(): Promise<Outcome> {
+    const synchronizer = await this.context.synchronizer();
+    this.#watcher = new Watcher(this.list.id, synchronizer, synchronizer.session, this);
+    // Whatever ends this program, the terminal is as it was.
+    process.once("exit", leaveScreen);
+    enterScreen();
+    try {
+      this.#watcher.start(this.context.options.offline === true);
+      const outcome = await this.#prompt({}, { clearPromptOnDone: true });
+      await this.#work;
+      if (outcome instanceof AisleError) throw outcome;
+      return outcome;
+    } finally {
+      this.#watcher.stop();
+      process.removeListener("exit", leaveScreen);
+      leaveScreen();
     }
   }
-}
 
-/** All that is left goes into the basket; ticking again takes it out. */
-function tick(item: Item): Intent {
-  return { type: "acquire", key: item.key, amount: isDone(item) ? -item.acquired : item.needed - item.acquired };
-}
+  onList(list: LocalList): void {
+    for (const { dot, key, by } of list.shown.history.operations()) {
+      if (key === null || this.list.shown.seen.has(dot) || list.isOwn(dot.replica)) continue;
+      this.#marks.set(key, by ?? "somebody");
+    }
+    this.list = list;
+    this.#redraw();
+  }
 
-async function addItems(context: Context, list: LocalList): Promise<void> {
-  const { line } = await inquirer.prompt<{ line: string }>([
-    { type: "input", name: "line", message: "What? (2 milk; 500g flour, organic @baking)" },
-  ]);
-  const texts = line
-    .split(";")
-    .map((text) => text.trim())
-    .filter((text) => text !== "");
-  try {
-    await change(
-      context,
-      list,
-      joinLoneNumbers(texts).map((text) => addIntent(parseEntry(text))),
-    );
-  } catch (error) {
-    if (!(error instanceof AisleError)) throw error;
-    say(error.message);
+  onReachable(isReachable: boolean): void {
+    this.#isOnline = isReachable;
+    this.#redraw();
+  }
+
+  onFailure(error: unknown): void {
+    this.#leave(asAisleError(error));
+  }
+
+  readonly #prompt = createPrompt<Outcome | AisleError, object>((_config, done) => {
+    const [typed, setTyped] = useState("");
+    const [drawn, setDrawn] = useState(0);
+    this.#redraw = () => setDrawn(drawn + 1);
+    this.#leave = done;
+    useEffect((rl) => {
+      const redraw = (): void => {
+        // What the terminal made of the old lines is anybody's guess.
+        print(eraseScreen);
+        this.#redraw();
+      };
+      const suspend = (): void => {
+        const { input } = rl as unknown as { readonly input: NodeJS.ReadStream };
+        process.once("SIGCONT", () => {
+          input.setRawMode(true);
+          enterScreen();
+          rl.resume();
+          this.#redraw();
+        });
+        // The key is not through yet, and would be drawn on the screen that is left.
+        setImmediate(() => {
+          leaveScreen();
+          input.setRawMode(false);
+          process.kill(process.pid, "SIGTSTP");
+        });
+      };
+      process.stdout.on("resize", redraw);
+      rl.on("SIGTSTP", suspend);
+      return () => {
+        process.stdout.off("resize", redraw);
+        rl.removeListener("SIGTSTP", suspend);
+      };
+    }, []);
+    useKeypress((key, rl) => {
+      const isEnter = key.name === "return" || key.name === "enter";
+      // Enter has taken the line away already.
+      const text = isEnter ? typed : rl.line;
+      const { shown } = this.list;
+      const before = this.#state.mode;
+      const step = press(
+        this.#state,
+        walkedItems(shown),
+        { name: key.name, ctrl: key.ctrl, text },
+        this.#completions(text),
+      );
+      this.#look(step.state);
+      const wanted = step.effects.find((effect) => effect.type === "type");
+      const isTyping = step.state.mode !== "browse" && step.state.mode !== "help";
+      const next = wanted?.text ?? (isTyping && before === step.state.mode && !isEnter ? text : "");
+      if (rl.line !== next) {
+        rl.clearLine(0);
+        if (next !== "") rl.write(next);
+      }
+      for (const effect of step.effects) this.#perform(effect, done);
+      setTyped(next);
+      setDrawn(drawn + 1);
+    });
+    const size = { columns: process.stdout.columns, rows: process.stdout.rows };
+    const [above, below] = drawBoard(this.#state, this.#facts(), typed, this.#completions(typed), size, this.style);
+    const isTyping = this.#state.mode !== "browse" && this.#state.mode !== "help";
+    return [isTyping ? `${cursorShow}${above}` : `${above}${cursorHide}`, below];
+  });
+
+  /** What the cursor has been on is no news any more. */
+  #look(next: BoardState): void {
+    if (this.#state.cursor !== null && this.#state.cursor !== next.cursor) this.#marks.delete(this.#state.cursor);
+    this.#state = next;
+  }
+
+  #facts(): BoardFacts {
+    const { shown, outbox, stored } = this.list;
+    const [items, waiting] = [walkedItems(shown), outbox.length];
+    return {
+      name: nameOf(this.list),
+      items,
+      waiting,
+      stored,
+      isOnline: this.#isOnline ?? this.#offline,
+      marks: this.#marks,
+    };
+  }
+
+  get #offline(): boolean | null {
+    return this.context.options.offline === true ? false : null;
+  }
+
+  #completions(text: string): readonly string[] {
+    if (this.#state.mode !== "add") return [];
+    const last = segments(text.replaceAll("\t", "")).at(-1) ?? "";
+    return suggestions(this.list.shown, last)
+      .slice(0, MOST_OFFERED)
+      .map(({ name }) => name);
+  }
+
+  #perform(effect: Effect, done: (outcome: Outcome | AisleError) => void): void {
+    switch (effect.type) {
+      case "quit":
+      case "lists":
+        done(effect.type);
+        break;
+      case "sync":
+        this.#watcher?.sync();
+        break;
+      case "change":
+        this.#queue(async () => {
+          await this.context.workspace.change(this.list.id, () => effect.intents);
+          return "";
+        });
+        break;
+      case "undo":
+        this.#queue(async () => (await undoChanges(this.context, this.list.id, 1)).what);
+        break;
+      case "type":
+        break;
+    }
+  }
+
+  #queue(work: () => Promise<string>): void {
+    this.#work = this.#work.then(async () => {
+      try {
+        const message = await work();
+        this.context.workspace.commit();
+        this.list = this.context.workspace.list(this.list.id) ?? this.list;
+        this.#state = { ...this.#state, message };
+      } catch (error) {
+        this.context.workspace.release();
+        this.#state = { ...this.#state, message: asAisleError(error).message };
+      }
+      this.#redraw();
+    });
   }
 }
 
-async function change(context: Context, list: LocalList, intents: readonly Intent[]): Promise<void> {
-  await context.workspace.change(list.id, () => intents);
-  await context.push(context.workspace.commit());
+/** A screen of its own, as editors have: what was there before comes back when it ends. */
+function enterScreen(): void {
+  print(`\u001b[?1049h${eraseScreen}`);
+}
+
+function leaveScreen(): void {
+  print(`\u001b[?1049l${cursorShow}`);
 }
 
 async function chooseList(context: Context, another: boolean): Promise<LocalList> {
@@ -85,8 +238,7 @@ async function chooseList(context: Context, another: boolean): Promise<LocalList
   const at = another
     ? undefined
     : (lists.find(({ id }) => id === current) ?? (lists.length === 1 ? lists[0] : undefined));
-  if (at !== undefined) return at;
-  return await pickList(context, lists);
+  return at ?? (await pickList(context, lists));
 }
 
 async function pickList(context: Context, lists: readonly LocalList[]): Promise<LocalList> {
@@ -100,15 +252,30 @@ async function pickList(context: Context, lists: readonly LocalList[]): Promise<
       : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: "Which list?", choices }]);
   const chosen = id === "" ? await makeList(context) : id;
   await context.workspace.changeSettings({ current: chosen });
-  await context.push(context.workspace.commit());
+  context.workspace.commit();
   return context.theList(chosen);
 }
 
 async function makeList(context: Context): Promise<string> {
   const { name } = await inquirer.prompt<{ name: string }>([
-    { type: "input", name: "name", message: "What shall the list be called?", default: "Groceries" },
+    {
+      type: "input",
+      name: "name",
+      message: "What shall the list be called?",
+      default: "Groceries",
+      validate: (text: string) => isAccepted(text),
+    },
   ]);
   const { id } = await context.workspace.found();
   await context.workspace.change(id, () => [{ type: "rename", name: acceptText("list", name) }]);
   return id;
+}
+
+function isAccepted(text: string): true | string {
+  try {
+    acceptText("list", text);
+    return true;
+  } catch (error) {
+    return asAisleError(error).message;
+  }
 }

@@ -1,0 +1,160 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
+import { Cluster, Device } from "./harness.js";
+import { HAS_TERMINAL, Terminal } from "./terminal.js";
+
+const suite = HAS_TERMINAL ? describe : describe.skip;
+
+suite("on a terminal", () => {
+  const cluster = new Cluster(1, 3);
+  const devices: Device[] = [];
+  const terminals: Terminal[] = [];
+
+  beforeAll(async () => await cluster.up());
+  afterEach(() => terminals.splice(0).forEach((terminal) => terminal.close()));
+  afterAll(async () => {
+    devices.forEach((one) => one.remove());
+    await cluster.remove();
+  });
+
+  function device(): Device {
+    const made = new Device(cluster.brokers);
+    devices.push(made);
+    return made;
+  }
+
+  function terminal(one: Device, columns = 80, rows = 24): Terminal {
+    const made = new Terminal(one.env, columns, rows);
+    terminals.push(made);
+    return made;
+  }
+
+  /** Two devices that share a list with three items, and the terminal of the first, with the list open. */
+  async function opened(): Promise<{ ann: Device; ben: Device; screen: Terminal }> {
+    const [ann, ben] = [device(), device()];
+    const id = await ann.newOpenList("Groceries");
+    await ann.ok("add", "2 milk @dairy", "6 eggs @dairy", "bread");
+    await ann.ok("sync");
+    await ben.ok("join", id);
+    const screen = terminal(ann);
+    screen.run("aisle");
+    await screen.shows("3 of 3 to get", "online");
+    return { ann, ben, screen };
+  }
+
+  describe("the list", () => {
+    it("is ticked, changed and added to with single keys, and undone", async () => {
+      const { ann, screen } = await opened();
+      screen.press("j", "Space");
+      await screen.shows("> [x] eggs  6 of 6", "2 of 3 to get");
+      screen.press("+", "+");
+      await screen.shows("eggs  6 of 8");
+      screen.press("u");
+      await screen.shows("eggs  6 of 7", "took back the last change");
+      screen.press("n");
+      await screen.shows("note:");
+      screen.press("the brown ones", "Enter");
+      await screen.shows("eggs  6 of 7, the brown ones");
+      screen.press("a");
+      await screen.shows("add:");
+      screen.press("500g flour @baking; tea", "Enter");
+      await screen.shows("flour  500 g", "tea  1", "baking");
+      screen.press("Escape");
+      await screen.shows("space tick");
+      screen.press("d");
+      await screen.shows("!eggs");
+      screen.press("q");
+      await screen.shows("$", "!to get");
+      expect(await ann.amounts()).toEqual({ bread: "1/0", flour: "500/0", milk: "2/0", tea: "1/0" });
+    });
+
+    it("completes what was bought before, and narrows to what is typed", async () => {
+      const { ann, screen } = await opened();
+      await ann.ok("add", "butter", "biscuits");
+      await ann.ok("remove", "butter", "biscuits");
+      screen.press("a");
+      await screen.shows("add:");
+      screen.press("bu");
+      await screen.shows("Tab: butter");
+      screen.press("Tab", "Enter");
+      await screen.shows("[ ] butter  1");
+      screen.press("Escape");
+      await screen.shows("space tick");
+      screen.press("/");
+      await screen.shows("filter:");
+      screen.press("mil");
+      await screen.shows("only: mil", "milk", "!bread");
+      screen.press("Escape");
+      await screen.shows("bread", "!only:");
+    });
+
+    it("shows what others do while one looks, and whose doing it is", async () => {
+      const { ben, screen } = await opened();
+      await ben.ok("add", "3 milk", "cheese");
+      await screen.shows("milk  5  ◂ somebody", "cheese  1  ◂ somebody", "4 of 4 to get");
+      screen.press("j", "k");
+      await ben.ok("got", "milk");
+      await screen.shows("[x] milk  5 of 5");
+    });
+
+    it("says that it is offline while the broker is dead, keeps what is done, and sends it when one is back", async () => {
+      const { ben, screen } = await opened();
+      await cluster.killed("broker-1");
+      await screen.shows("offline");
+      screen.press("Space");
+      await screen.shows("[x] bread", "1 waiting");
+      await cluster.up();
+      await screen.shows("online", "!waiting");
+      await ben.ok("sync");
+      expect((await ben.amounts()).bread).toBe("1/1");
+    });
+
+    it("fits 40 columns and few lines, stops and goes on, and leaves the terminal as it was after Ctrl-C", async () => {
+      const { screen } = await opened();
+      screen.resize(40, 8);
+      const narrow = await screen.shows("3 of 3 to get", "…");
+      expect(narrow.split("\n").length).toBeLessThanOrEqual(8);
+      screen.press("C-z");
+      await screen.shows("Stopped");
+      screen.run("fg");
+      await screen.shows("3 of 3 to get", "online", "!Stopped");
+      screen.press("C-c");
+      await screen.shows("aisle: interrupted");
+      screen.resize(80, 24);
+      screen.run('clear; echo "code $?"; stty -a | grep -o "[-]*icanon"');
+      await screen.shows("icanon", "!-icanon");
+    });
+  });
+
+  it("starts with nothing: a name for a first list, and then the list", async () => {
+    const screen = terminal(device());
+    screen.run("aisle --offline");
+    await screen.shows("What shall the list be called?");
+    screen.press("Enter");
+    await screen.shows("Groceries", "nothing on it yet");
+    screen.press("a");
+    await screen.shows("add:");
+    screen.press("milk", "Enter", "Escape");
+    await screen.shows("[ ] milk  1", "1 of 1 to get");
+  });
+
+  it("watch shows another's change, and that the broker is away and back", async () => {
+    const [ann, ben] = [device(), device()];
+    const id = await ann.newOpenList("Party");
+    await ann.ok("add", "beer");
+    await ann.ok("sync");
+    await ben.ok("join", id);
+    const screen = terminal(ann);
+    screen.run("aisle watch");
+    await screen.shows("beer  1");
+    await ben.ok("add", "5 beer");
+    await screen.shows("beer  6");
+    await cluster.killed("broker-1");
+    await screen.shows("offline");
+    await cluster.up();
+    await screen.shows("online");
+    await ben.ok("got", "beer", "2");
+    await screen.shows("beer  2 of 6");
+    screen.press("C-c");
+    await screen.shows("$");
+  });
+});
