@@ -10,7 +10,7 @@ import { rolldown } from "rolldown";
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Parts of Node that take long to load; each of their functions loads them when it is called. */
-const ON_DEMAND = ["node:child_process", "node:crypto", "node:fs/promises", "node:tty"];
+const ON_DEMAND = ["node:child_process", "node:crypto", "node:fs/promises", "node:tty", "node:zlib"];
 
 const onDemand = {
   name: "on-demand",

@@ -8,6 +8,7 @@ import type { Role } from "../crdt/access-record.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { dueReturn } from "../crdt/staple.js";
+import { ConfirmedList } from "./confirmed-list.js";
 import { apply, keyOf, type Intent } from "./intent.js";
 import { withChange, type Change } from "./undo.js";
 
@@ -65,7 +66,7 @@ export interface LocalListFile {
   /** Whether an account has taken the place of the device that made the list. */
   readonly adopted?: boolean;
   /** What was done here and can be taken back, the oldest first. */
-  readonly changes?: readonly Change[];
+  readonly changes?: readonly string[];
 }
 
 /** What the person may do with the list, and whether everybody may who knows its id. */
@@ -90,7 +91,7 @@ export type SyncOutcome =
  * their join, so a refused change can be taken out of sight again.
  */
 export class LocalList {
-  #confirmed: ShoppingList;
+  #confirmed: ConfirmedList;
   /** The join of confirmed and pending. */
   #shown: ShoppingList;
   /** The server's dots, where it has lost some of what was confirmed, as with its disk; null otherwise. */
@@ -103,15 +104,16 @@ export class LocalList {
   #founding: Founding | null;
   #standing: Standing | null;
   #adopted: boolean;
-  #changes: readonly Change[];
+  /** Each as JSON: only taking one back needs to know what it was. */
+  #changes: readonly string[];
 
   private constructor(
     readonly id: ListId,
     private device: string,
     private replicaId: ReplicaId,
     state: {
-      readonly confirmed: ShoppingList;
-      readonly pending: ShoppingList;
+      readonly confirmed: ConfirmedList;
+      readonly shown: ShoppingList;
       readonly outbox: readonly OutboxEntry[];
       readonly rejected: readonly RejectedEntry[];
       readonly basis: NewestOperation | null;
@@ -121,12 +123,11 @@ export class LocalList {
       readonly founding: Founding | null;
       readonly standing: Standing | null;
       readonly adopted: boolean;
-      readonly changes: readonly Change[];
+      readonly changes: readonly string[];
     },
   ) {
     this.#confirmed = state.confirmed;
-    this.#shown = state.confirmed.clone();
-    this.#shown.join(state.pending);
+    this.#shown = state.shown;
     this.#outbox = [...state.outbox];
     this.#rejected = state.rejected;
     this.#basis = state.basis;
@@ -142,8 +143,8 @@ export class LocalList {
   /** @param founding for a list that is made here, and not joined */
   static create(id: ListId, device: string, replica: ReplicaId, founding: Founding | null = null): LocalList {
     return new LocalList(id, device, replica, {
-      confirmed: new ShoppingList(),
-      pending: new ShoppingList(),
+      confirmed: ConfirmedList.of(new ShoppingList()),
+      shown: new ShoppingList(),
       outbox: [],
       rejected: [],
       basis: null,
@@ -160,13 +161,17 @@ export class LocalList {
   /** @throws MalformedStateError where the file has not the form of one */
   static fromFile(file: LocalListFile): LocalList {
     if (file.version !== FILE_VERSION) throw new MalformedStateError("it was written by a newer version of Aisle");
+    // Joining is commutative, and copies what is joined in: the less the better.
     const [confirmed, pending] = [decodeList(file.confirmed), decodeList(file.pending)];
+    const [shown, rest] =
+      confirmed.items.entries().size < pending.items.entries().size ? [pending, confirmed] : [confirmed, pending];
+    shown.join(rest);
     const serverSeen = file.serverSeen === null ? null : decodeContext(file.serverSeen);
     const [founding, standing] = [file.founding ?? null, file.standing ?? null];
     return new LocalList(file.id, file.device, file.replica, {
       ...file,
-      confirmed,
-      pending,
+      confirmed: new ConfirmedList(file.confirmed),
+      shown,
       serverSeen,
       founding,
       standing,
@@ -183,7 +188,7 @@ export class LocalList {
       replica: this.replicaId,
       clashed: this.#clashed,
       basis: this.#basis,
-      confirmed: encodeList(this.#confirmed),
+      confirmed: this.#confirmed.form,
       pending: encodeList(this.#pending()),
       serverSeen: this.#serverSeen === null ? null : encodeContext(this.#serverSeen),
       outbox: [...this.#outbox],
@@ -264,7 +269,7 @@ export class LocalList {
 
   /** What was done here and can be taken back, the oldest first. */
   get changes(): readonly Change[] {
-    return this.#changes;
+    return this.#changes.map((text) => JSON.parse(text) as Change);
   }
 
   /** Whether operations of that replica were made in this folder, as far as it still knows. */
@@ -310,7 +315,7 @@ export class LocalList {
     if (this.#clashed)
       return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding: this.#founding };
     const delta = this.#pending();
-    if (this.#serverSeen !== null) delta.join(this.#confirmed.lacking(this.#serverSeen));
+    if (this.#serverSeen !== null) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
     const isEmpty = delta.seen.isEmpty();
     return {
       replica: this.replicaId,
@@ -374,7 +379,7 @@ export class LocalList {
   #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
     this.#serverSeen = null;
-    this.#confirmed = whole.clone();
+    this.#confirmed = ConfirmedList.of(whole.clone());
     const knownThrough = this.#knownThrough(whole);
     const unknown = this.#outbox.filter(({ replica, counter }) => counter > (knownThrough.get(replica) ?? 0));
     // Whether these are there is past finding out. Kept for their author to decide: making them again might count twice.
@@ -428,7 +433,7 @@ export class LocalList {
 
   /** Makes these changes again on what is confirmed, under the current identity, so that no dot names two operations. */
   #redo(entries: readonly OutboxEntry[]): void {
-    this.#shown = this.#confirmed.clone();
+    this.#shown = this.#confirmed.list.clone();
     this.#outbox = [];
     for (const entry of entries) {
       const { intent, id, at, by = null } = entry;

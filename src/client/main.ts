@@ -58,18 +58,22 @@ async function showOrInteract(
     await interact(context);
     return { value: undefined, text: "" };
   }
-  const [{ listView }, { renderList }] = await Promise.all([import("./views.js"), import("./render.js")]);
-  const list = context.theList();
-  return { value: listView(list), text: renderList(list, await context.style()) };
+  const { shownList } = await import("./cli/lists.js");
+  return shownList(context.theList(), await context.style());
 }
 
-function tell({ options }: Context, { value, text }: CommandResult): void {
+function tell({ options }: Context, result: CommandResult): void {
   if (options.ndjson === true) {
+    const { value } = result;
     if (value === undefined) return;
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) print(`${jsonText(one)}\n`);
   } else if (options.json === true) {
+    const { value } = result;
     if (value !== undefined) print(`${jsonText(value)}\n`);
-  } else if (text !== "") print(`${text}\n`);
+  } else {
+    const { text } = result;
+    if (text !== "") print(`${text}\n`);
+  }
 }
 
 /** Parses and carries out a command line. @returns the exit code, with any error told on stderr */

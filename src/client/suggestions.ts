@@ -22,7 +22,7 @@ export function suggestions(list: ShoppingList, prefix: string): readonly Sugges
     const operations = list.history.operationsOn(key);
     const adds = operations.filter(({ kind, needed }) => (kind === "add" || kind === "need") && needed > 0);
     const details = list.details.get(key);
-    const aisle = details?.aisle.get() ?? "";
+    const aisle = details?.peek("aisle")?.get() ?? "";
     found.push({
       name: details?.label.get() ?? folded,
       unit: unitOf(key),

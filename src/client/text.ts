@@ -53,8 +53,12 @@ export function acceptText(kind: TextKind, raw: string): string {
   return text;
 }
 
+/** Most texts are. */
+const HARMLESS = /^[ -~]*$/;
+
 /** Text from others, made harmless for a terminal: what could steer it or hide is written as \u{...}. */
 export function displayable(text: string): string {
+  if (HARMLESS.test(text)) return text;
   const kept = new Set([...text.matchAll(IN_PLACE)].map((match) => match.index));
   return text.replace(HARMFUL, (character: string, offset: number) =>
     kept.has(offset) ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,

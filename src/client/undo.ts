@@ -18,9 +18,9 @@ export interface Change {
   readonly steps: readonly Step[];
 }
 
-/** How many changes of a list can be taken back, and of how many steps in all; the newest change always can. */
+/** How many changes of a list can be taken back, and of how many characters in all; the newest change always can. */
 const MOST_CHANGES = 100;
-const MOST_STEPS = 2_000;
+const MOST_LENGTH = 200_000;
 
 export function stepOf(list: ShoppingList, intent: Intent): Step {
   const key = keyOf(intent);
@@ -30,19 +30,16 @@ export function stepOf(list: ShoppingList, intent: Intent): Step {
 function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {
   if (type === "rename") return list.name.get();
   if (type === "order") return list.order.get();
-  return type === "add" && key !== null ? (list.details.get(key)?.aisle.get() ?? null) : null;
+  return type === "add" && key !== null ? (list.details.get(key)?.peek("aisle")?.get() ?? null) : null;
 }
 
-/** The changes with one more, and without the oldest ones where they have become too many. */
-export function withChange(changes: readonly Change[], change: Change): readonly Change[] {
-  const kept: Change[] = [];
-  let steps = 0;
-  for (const one of [...changes, change].reverse()) {
-    steps += one.steps.length;
-    if (kept.length > 0 && (kept.length === MOST_CHANGES || steps > MOST_STEPS)) break;
-    kept.unshift(one);
-  }
-  return kept;
+/** The changes, as JSON, with one more, and without the oldest ones where they have become too many. */
+export function withChange(changes: readonly string[], change: Change): readonly string[] {
+  const newest = JSON.stringify(change);
+  let length = newest.length;
+  const kept = changes.slice(1 - MOST_CHANGES);
+  const first = kept.findLastIndex((text) => (length += text.length) > MOST_LENGTH);
+  return [...kept.slice(first + 1), newest];
 }
 
 /**

@@ -42,16 +42,21 @@ export function itemView({ name, needed, acquired, unit, note, aisle }: Item): I
 
 /** The list's aisles as one walks: those that somebody has put in order, then the others by name. */
 export function walkingOrder(list: ShoppingList): readonly string[] {
-  const ordered = linesOf(list.order.get());
-  const known = new Set([...list.visibleItems()].flatMap(({ aisle }) => (aisle === null ? [] : [aisle])));
-  return [...new Set([...ordered, ...[...known].sort(compareText)])];
+  return orderOf(list, sortedItems(list));
 }
 
 /** The items as one walks past them: those without an aisle first. */
 export function walkedItems(list: ShoppingList): readonly Item[] {
-  const rank = new Map(walkingOrder(list).map((aisle, index) => [aisle, index + 1]));
+  const items = sortedItems(list);
+  if (list.order.get() === null) return items;
+  const rank = new Map(orderOf(list, items).map((aisle, index) => [aisle, index + 1]));
   const rankOf = ({ aisle }: Item): number => (aisle === null ? 0 : (rank.get(aisle) ?? 0));
-  return [...sortedItems(list)].sort((a, b) => rankOf(a) - rankOf(b));
+  return [...items].sort((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** @param items by aisle */
+function orderOf(list: ShoppingList, items: readonly Item[]): readonly string[] {
+  return [...new Set([...linesOf(list.order.get()), ...items.flatMap(({ aisle }) => aisle ?? [])])];
 }
 
 /** By aisle, then by name whatever its case: the same on every machine, whatever its locale. */

@@ -14,7 +14,7 @@ export function replicasOf(list: ShoppingList): Set<ReplicaId> {
     for (const replica of presence.touched.entries().keys()) replicas.add(replica);
     const details = list.details.get(key);
     if (details === undefined) continue;
-    for (const register of [details.label, details.note, details.aisle, details.staple]) addWriter(replicas, register);
+    for (const register of details.registers()) addWriter(replicas, register);
   }
   for (const { dot, after } of list.history.operations())
     for (const { replica } of [dot, ...after]) replicas.add(replica);
@@ -47,12 +47,7 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {
   for (const { replica, to } of delta.seen.ranges())
     if (to > list.seen.newest(replica) + LIMITS.counterJump) return true;
-  const registers = [...delta.details.values()].flatMap(({ label, note, aisle, staple }) => [
-    label,
-    note,
-    aisle,
-    staple,
-  ]);
+  const registers = [...delta.details.values()].flatMap((details) => details.registers());
   const times = [delta.name, delta.deleted, delta.order, ...registers].map(
     (register) => register.written()?.stamp.time ?? 0,
   );

@@ -7,10 +7,9 @@ import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { compareText } from "./lattice.js";
 import type { LwwRegister } from "./lww-register.js";
-import type { PNCounter } from "./pncounter.js";
 import type { ShoppingList } from "./shopping-list.js";
 
-export { decodeContext, decodeList, MalformedStateError } from "./decode.js";
+export { decodeContext, decodeList, decodeSeen, MalformedStateError } from "./decode.js";
 
 /** The version of the canonical form below; a decoder refuses any other. */
 export const FORMAT = 1;
@@ -48,7 +47,7 @@ export function encodeList(list: ShoppingList): Encoded {
 /** The walking order and the staples, which most lists have none of; left out then. */
 function encodeExtras(list: ShoppingList, keys: readonly ItemKey[], at: IndexOf): readonly Encoded[] {
   const staples = keys.flatMap((key): Encoded[] => {
-    const staple = encodeRegister(list.details.get(key)?.staple, at);
+    const staple = encodeRegister(list.details.get(key)?.peek("staple"), at);
     return staple === 0 ? [] : [[key, staple]];
   });
   const order = encodeRegister(list.order, at);
@@ -126,18 +125,16 @@ function encodeItem(list: ShoppingList, key: ItemKey, at: IndexOf): Encoded {
   return [
     key,
     encodeRegister(details?.label, at),
-    encodeRegister(details?.note, at),
-    encodeRegister(details?.aisle, at),
+    encodeRegister(details?.peek("note"), at),
+    encodeRegister(details?.peek("aisle"), at),
     ...rows,
   ];
 }
 
-function counterCells(counter: ItemCounter | undefined, replica: ReplicaId): number[] {
-  const cells = (part: PNCounter | undefined): number[] => [
-    part?.increments.get(replica) ?? 0,
-    part?.decrements.get(replica) ?? 0,
-  ];
-  return [...cells(counter?.counted), ...cells(counter?.cancelled)];
+function counterCells(counter: ItemCounter | undefined, replica: ReplicaId): readonly number[] {
+  if (counter === undefined) return [0, 0, 0, 0];
+  const { counted } = counter;
+  return [counted.up(replica), counted.down(replica), ...counter.cancelledOf(replica)];
 }
 
 function encodeOperation(operation: Operation, at: IndexOf): Encoded {

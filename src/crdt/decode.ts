@@ -41,6 +41,16 @@ export function decodeList(encoded: unknown): ShoppingList {
   return list;
 }
 
+/** Only what is seen, of a list whose canonical form `encoded` is known to be. @throws MalformedStateError */
+export function decodeSeen(encoded: unknown): DotContext {
+  const [, replicaTable, prefixes, cloud] = array(encoded, 9);
+  const seen = new DotContext();
+  const replicas = decodeReplicas(replicaTable);
+  decodePrefixes(seen, prefixes, replicas);
+  decodeCloud(seen, cloud, (index) => replicas[natural(index, READABLE.replicas)] ?? "");
+  return seen;
+}
+
 /** The context whose form `encoded` is; see `encodeContext`. @throws MalformedStateError */
 export function decodeContext(encoded: unknown): DotContext {
   const context = new DotContext();
@@ -130,8 +140,8 @@ function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt)
     previous = key;
     const details = new Details();
     decodeRegister(details.label, label, replicaAt, text(LIMITS.textLength));
-    decodeRegister(details.note, note, replicaAt, text(LIMITS.textLength));
-    decodeRegister(details.aisle, aisle, replicaAt, text(LIMITS.textLength));
+    if (note !== 0) decodeRegister(details.of("note"), note, replicaAt, text(LIMITS.textLength));
+    if (aisle !== 0) decodeRegister(details.of("aisle"), aisle, replicaAt, text(LIMITS.textLength));
     list.details.set(key, details);
     decodeRows(list, key, rows, replicaAt);
   }
@@ -151,20 +161,19 @@ function decodeRows(list: ShoppingList, key: ItemKey, rows: readonly unknown[], 
     const removed = natural(row[2] ?? 0);
     require(removed <= touched, "removed beyond what was touched");
     list.items.record(key, { replica, counter: touched }, removed);
-    decodeCounter(amounts.needed, replica, row.slice(3, 7));
-    decodeCounter(amounts.acquired, replica, row.slice(7, 11));
+    decodeCounter(amounts.needed, replica, row, 3);
+    decodeCounter(amounts.acquired, replica, row, 7);
   }
 }
 
-function decodeCounter(counter: ItemCounter, replica: ReplicaId, cells: readonly unknown[]): void {
-  const [up, down, cancelledUp, cancelledDown] = [0, 1, 2, 3].map((cell) =>
-    natural(cells[cell] ?? 0, LIMITS.counterTotal),
-  );
-  require((cancelledUp ?? 0) <= (up ?? 0) && (cancelledDown ?? 0) <= (down ?? 0), "cancelled beyond what was counted");
-  counter.counted.increments.raise(replica, up ?? 0);
-  counter.counted.decrements.raise(replica, down ?? 0);
-  counter.cancelled.increments.raise(replica, cancelledUp ?? 0);
-  counter.cancelled.decrements.raise(replica, cancelledDown ?? 0);
+function decodeCounter(counter: ItemCounter, replica: ReplicaId, row: readonly unknown[], from: number): void {
+  const cell = (index: number): number => natural(row[from + index] ?? 0, LIMITS.counterTotal);
+  const [up, down, cancelledUp, cancelledDown] = [cell(0), cell(1), cell(2), cell(3)];
+  require(cancelledUp <= up && cancelledDown <= down, "cancelled beyond what was counted");
+  counter.counted.increments.raise(replica, up);
+  if (down > 0) counter.counted.decrements.raise(replica, down);
+  if (cancelledUp > 0) counter.cancelled.increments.raise(replica, cancelledUp);
+  if (cancelledDown > 0) counter.cancelled.decrements.raise(replica, cancelledDown);
 }
 
 function decodeHistory(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
@@ -222,7 +231,7 @@ function decodeExtras(list: ShoppingList, extras: readonly unknown[], replicaAt:
     require(details !== undefined && more.length === 0 && staple !== 0, "a staple that is no item");
     require(previous === null || (key as ItemKey) > previous, "staples out of order");
     previous = key as ItemKey;
-    decodeRegister(details.staple, staple, replicaAt, text(LIMITS.textLength));
+    decodeRegister(details.of("staple"), staple, replicaAt, text(LIMITS.textLength));
   }
 }
 

@@ -10,7 +10,13 @@ import { PNCounter } from "./pncounter.js";
  */
 export class ItemCounter implements Lattice<ItemCounter> {
   readonly counted = new PNCounter();
-  readonly cancelled = new PNCounter();
+  // Nothing is cancelled before an item is first removed.
+  #cancelled: PNCounter | null = null;
+
+  /** To be raised; `cancelledOf` only looks. */
+  get cancelled(): PNCounter {
+    return (this.#cancelled ??= new PNCounter());
+  }
 
   /** Adds `change` thousandths of the base unit; may be negative. */
   add(replica: ReplicaId, change: number): void {
@@ -21,12 +27,17 @@ export class ItemCounter implements Lattice<ItemCounter> {
     this.cancelled.join(this.counted);
   }
 
+  /** What of one replica's counting is cancelled: up, and down. */
+  cancelledOf(replica: ReplicaId): readonly [number, number] {
+    return [this.#cancelled?.up(replica) ?? 0, this.#cancelled?.down(replica) ?? 0];
+  }
+
   value(): number {
-    return this.counted.value() - this.cancelled.value();
+    return this.counted.value() - (this.#cancelled?.value() ?? 0);
   }
 
   join(other: ItemCounter): void {
     this.counted.join(other.counted);
-    this.cancelled.join(other.cancelled);
+    if (other.#cancelled !== null) this.cancelled.join(other.#cancelled);
   }
 }

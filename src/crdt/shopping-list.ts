@@ -28,19 +28,34 @@ export class Amounts implements Lattice<Amounts> {
   }
 }
 
-/** The text about an item: its name as typed, a note, the aisle it stands in. */
+export type Detail = "note" | "aisle" | "staple";
+
+/** The text about an item: its name as typed, a note, the aisle it stands in, when it comes back by itself (`staple.ts`). */
 export class Details implements Lattice<Details> {
   readonly label = new LwwRegister<string>();
-  readonly note = new LwwRegister<string>();
-  readonly aisle = new LwwRegister<string>();
-  /** When the item comes back by itself; see `staple.ts`. */
-  readonly staple = new LwwRegister<string>();
+  // Most items have no other text, so its registers are made when somebody writes one.
+  readonly #others = new Map<Detail, LwwRegister<string>>();
+
+  /** The register to write to. */
+  of(detail: Detail): LwwRegister<string> {
+    let register = this.#others.get(detail);
+    if (register === undefined) this.#others.set(detail, (register = new LwwRegister<string>()));
+    return register;
+  }
+
+  /** The register where it was ever written, else undefined. */
+  peek(detail: Detail): LwwRegister<string> | undefined {
+    return this.#others.get(detail);
+  }
+
+  /** All that were ever written, the label's too. */
+  registers(): readonly LwwRegister<string>[] {
+    return [this.label, ...this.#others.values()];
+  }
 
   join(other: Details): void {
     this.label.join(other.label);
-    this.note.join(other.note);
-    this.aisle.join(other.aisle);
-    this.staple.join(other.staple);
+    for (const [detail, register] of other.#others) this.of(detail).join(register);
   }
 }
 
@@ -99,7 +114,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
   ): ShoppingList {
     const key = itemKey(label, unit);
     // A note belongs to one stay on the list; the aisle is a fact about the item and outlives it.
-    const stale = !this.items.has(key) && (this.details.get(key)?.note.get() ?? "") !== "";
+    const stale = !this.items.has(key) && (this.details.get(key)?.peek("note")?.get() ?? "") !== "";
     const note = text.note ?? (stale ? "" : undefined);
     // While the item is on the list its first spelling stays, so that a second helping changes nothing but the amount.
     const spelling = this.items.has(key) ? undefined : label;
@@ -228,9 +243,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
       unit: unitOf(key),
       needed: amounts?.needed.value() ?? 0,
       acquired: amounts?.acquired.value() ?? 0,
-      note: textOrNull(details?.note),
-      aisle: textOrNull(details?.aisle),
-      staple: textOrNull(details?.staple),
+      note: textOrNull(details?.peek("note")),
+      aisle: textOrNull(details?.peek("aisle")),
+      staple: textOrNull(details?.peek("staple")),
     };
   }
 
@@ -286,19 +301,15 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const details = this.#detailsOf(key);
     const stamp: Stamp = { time, replica: dot.replica };
     if (effect.label !== undefined && effect.label !== details.label.get()) details.label.write(effect.label, stamp);
-    if (effect.note !== undefined) details.note.write(effect.note, stamp);
-    if (effect.aisle !== undefined) details.aisle.write(effect.aisle, stamp);
-    if (effect.staple !== undefined) details.staple.write(effect.staple, stamp);
+    if (effect.note !== undefined) details.of("note").write(effect.note, stamp);
+    if (effect.aisle !== undefined) details.of("aisle").write(effect.aisle, stamp);
+    if (effect.staple !== undefined) details.of("staple").write(effect.staple, stamp);
   }
 
   /** Later than every operation known and than every text that this one may replace. */
   #newestTimeFor(key: ItemKey | null): number {
-    const details = key === null ? undefined : this.details.get(key);
-    const replaced =
-      key === null
-        ? [this.name, this.deleted, this.order]
-        : [details?.label, details?.note, details?.aisle, details?.staple];
-    return Math.max(this.history.newestTime(), ...replaced.map((register) => register?.written()?.stamp.time ?? 0));
+    const replaced = key === null ? [this.name, this.deleted, this.order] : (this.details.get(key)?.registers() ?? []);
+    return Math.max(this.history.newestTime(), ...replaced.map((register) => register.written()?.stamp.time ?? 0));
   }
 
   /** What a decoder would refuse must never be made. @throws LimitExceededError */
@@ -320,8 +331,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
       [amounts?.needed.counted, needed ?? 0],
       [amounts?.acquired.counted, acquired ?? 0],
     ] as const) {
-      const side = change < 0 ? counter?.decrements : counter?.increments;
-      if ((side?.get(dot.replica) ?? 0) + Math.abs(change) <= LIMITS.counterTotal) continue;
+      const counted = change < 0 ? counter?.down(dot.replica) : counter?.up(dot.replica);
+      if ((counted ?? 0) + Math.abs(change) <= LIMITS.counterTotal) continue;
       throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
     }
   }

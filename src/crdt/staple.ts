@@ -56,8 +56,9 @@ export function dueReturn(
   key: ItemKey,
   now: number,
 ): { readonly rule: string; readonly period: number } | null {
-  const rule = list.details.get(key)?.staple.get() ?? null;
-  const staple = readStaple(rule);
+  const rule = list.details.get(key)?.peek("staple")?.get() ?? null;
+  // Most items are none, and every command looks at all of them.
+  const staple = rule === null ? null : readStaple(rule);
   if (rule === null || staple === null) return null;
   const period = periodOf(staple, now);
   const item = list.item(key);

@@ -1,3 +1,4 @@
+import { crc32 as crc32OfZlib } from "node:zlib";
 import crc32 from "crc-32";
 
 /** The file is there but is not what was written to it. It is left as it is. */
@@ -33,7 +34,10 @@ export function unsealed(path: string, text: string): unknown {
   return JSON.parse(data);
 }
 
-/** In JavaScript, as loading zlib for its own takes every command longer than this does. */
+/** From here on loading zlib for its own takes less than doing without. */
+const LONG_TEXT = 50_000;
+
 function checksumOf(text: string): string {
-  return (crc32.str(text) >>> 0).toString(16).padStart(8, "0");
+  const checksum = text.length < LONG_TEXT ? crc32.str(text) >>> 0 : crc32OfZlib(text);
+  return checksum.toString(16).padStart(8, "0");
 }

@@ -105,7 +105,8 @@ class Batch {
       throw usageError("--password-stdin would read the batch's own lines", "use --password-file");
     const result = await handler(this.context.with(flags), parsed, flags);
     if (result.failure !== undefined) throw result.failure;
-    return result;
+    // As it is now, not after the lines that follow.
+    return { ...result };
   }
 
   async #finishGroup(): Promise<void> {

@@ -272,7 +272,7 @@ function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanatio
     if (survivors.length > 0)
       yield `${index + 1} did not know of ${survivors.map((at) => at + 1).join(", ")}, so what they did stays on the list`;
   }
-  const staple = readStaple(list.shown.details.get(key)?.staple.get() ?? null);
+  const staple = readStaple(list.shown.details.get(key)?.peek("staple")?.get() ?? null);
   if (staple !== null)
     yield `comes back ${everyText(staple)}: ${formatAmount(staple.amount, unit)}, since ${staple.start}`;
 }

@@ -2,7 +2,7 @@ import { digestOf } from "../../crdt/codec.js";
 import { foldName } from "../../crdt/item-key.js";
 import { AisleError, EXIT } from "../errors.js";
 import type { LocalList } from "../local-list.js";
-import { renderList, renderLists } from "../render.js";
+import { renderList, renderLists, type Style } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { listSummary, listView, nameOf } from "../views.js";
 import { optionalWord, word, type Registration } from "./command.js";
@@ -52,7 +52,7 @@ export function registerLists({ program, act }: Registration): void {
           const digest = digestOf(list.shown);
           return { value: digest, text: digest };
         }
-        return { value: listView(list), text: renderList(list, await context.style()) };
+        return shownList(list, await context.style());
       }),
     );
 
@@ -91,6 +91,18 @@ function registerListChanges({ program, act }: Pick<Registration, "program" | "a
         return flags.local === true ? await forget(context, list) : await deleteForAll(context, list);
       }),
     );
+}
+
+/** Computed when it is told, and only the form that is. */
+export function shownList(list: LocalList, style: Style): CommandResult {
+  return {
+    get value() {
+      return listView(list);
+    },
+    get text() {
+      return renderList(list, style);
+    },
+  };
 }
 
 async function undelete(context: Context, named: string): Promise<CommandResult> {

@@ -95,7 +95,7 @@ function allKeys(list: LocalList): readonly ItemKey[] {
 function staples(list: LocalList, keys: readonly ItemKey[]): CommandResult {
   const found = keys.flatMap((key) => {
     const details = list.shown.details.get(key);
-    const rule = readStaple(details?.staple.get() ?? null);
+    const rule = readStaple(details?.peek("staple")?.get() ?? null);
     return rule === null ? [] : [{ name: details?.label.get() ?? key, unit: unitOf(key), rule }];
   });
   const value = found.map(({ name, unit, rule }) => ({

@@ -61,7 +61,14 @@ export function registerTransfer({ program, act }: Registration): void {
       act((context, words, flags) => {
         const list = context.theList(typeof words[0] === "string" ? words[0] : undefined);
         const format = (textFlag(flags, "format") ?? "md") as ExportFormat;
-        return { value: listView(list), text: exportList(list, format) };
+        return {
+          get value() {
+            return listView(list);
+          },
+          get text() {
+            return exportList(list, format);
+          },
+        };
       }),
     );
 }
