@@ -1,6 +1,7 @@
 // Bundles the program to dist/, as CommonJS with its code compiled: a command of a shopping list takes a few milliseconds, and
 // finding, reading and compiling a hundred modules would take many times that. See docs/decisions/0020-start-up.md.
 import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,22 @@ const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Parts of Node that take long to load; each of their functions loads them when it is called. */
 const ON_DEMAND = ["node:child_process", "node:crypto", "node:fs/promises", "node:tty", "node:zlib"];
+
+/** What this machine's binaries are made for. */
+const HERE = JSON.stringify([process.platform, process.arch, process.versions.modules].join());
+
+/** Which of its binaries zeromq loads on this machine, as a path within it. */
+function zeromqAddon() {
+  const require = createRequire(import.meta.url);
+  require("zeromq");
+  const loaded = Object.keys(require.cache).find((path) => /zeromq.*\.node$/.test(path)) ?? "";
+  return loaded.slice(loaded.lastIndexOf("/build/") + 1);
+}
+
+/** Loads a file of a package, or else whatever `search` finds. */
+function orElse(place, search) {
+  return `try { module.exports = require(${place}); } catch { module.exports = ${search}; }`;
+}
 
 const onDemand = {
   name: "on-demand",
@@ -27,10 +44,17 @@ const onDemand = {
       );
       return [...wrapped, `export default { ${functions.map(([key]) => key).join(", ")} };`].join("\n");
     }
-    // Its binary lies at a known place; the package looks for it in all places where one might.
+    // Their binaries lie at known places; the packages look in all places where one might.
     if (id.endsWith("/fs-native-extensions/binding.js")) {
       const place = "fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node";
-      return `try { module.exports = require(\`${place}\`); } catch { module.exports = require("require-addon")(".", require.resolve("fs-native-extensions")); }`;
+      return orElse(`\`${place}\``, 'require("require-addon")(".", require.resolve("fs-native-extensions"))');
+    }
+    if (id.endsWith("/zeromq/lib/load-addon.js")) {
+      const isHere = `[process.platform, process.arch, process.versions.modules].join() === ${HERE}`;
+      const place = `\`\${${isHere} ? "zeromq" : "elsewhere"}/${zeromqAddon()}\``;
+      const search =
+        'require("cmake-ts/build/loader").loadAddon(require.resolve("zeromq/package.json").slice(0, -12) + "build")';
+      return orElse(place, search);
     }
     return null;
   },
@@ -39,7 +63,7 @@ const onDemand = {
 const options = {
   platform: "node",
   // They have binaries of their own, or start threads from their own files.
-  external: ["zeromq", "pino", "require-addon"],
+  external: ["pino", "require-addon", "cmake-ts/build/loader"],
   resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
   transform: { target: "node20" },
   plugins: [onDemand],
@@ -66,14 +90,11 @@ writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*\n/, ""));
 // What these commands use is kept compiled; what another one needs beside it is compiled as usual.
 const folder = mkdtempSync(join(tmpdir(), "aisle-build-"));
 const lines = ["new Groceries", "add '2kg flour, organic @baking' milk", "got milk 1", "lists", "show"].join("\n");
-const { status, stderr } = spawnSync(
-  process.execPath,
-  [at("dist/main.js"), "batch", "--offline", "--data-dir", folder],
-  {
-    encoding: "utf8",
-    input: lines,
-    env: { ...process.env, AISLE_RECORD_CODE: at("dist/program.cache") },
-  },
-);
+const { status, stderr } = spawnSync(process.execPath, [at("dist/main.js"), "batch", "--data-dir", folder], {
+  encoding: "utf8",
+  input: lines,
+  // There is no cluster to push to, but what would push is loaded.
+  env: { ...process.env, AISLE_BROKERS: "tcp://127.0.0.1:9", AISLE_RECORD_CODE: at("dist/program.cache") },
+});
 rmSync(folder, { recursive: true });
 if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { tryLock, unlock } from "fs-native-extensions";
 import { monotonicMs } from "./clock.js";
 
@@ -17,15 +17,15 @@ export interface Lock {
  * @throws LockedError naming the holder
  */
 export async function takeLock(path: string, timeoutMs: number): Promise<Lock> {
-  const file = openSync(path, "a+", 0o600);
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   const deadline = monotonicMs() + timeoutMs;
   try {
     while (!tryLock(file)) {
       if (monotonicMs() >= deadline) throw new LockedError(`${path} is held by process ${holderOf(path)}`);
       await new Promise((resolve) => setTimeout(resolve, 2 + (monotonicMs() % 5)));
     }
-    ftruncateSync(file);
-    writeSync(file, `${process.pid}\n`);
+    // What an earlier holder left after the line says nothing.
+    writeSync(file, `${process.pid}\n`, 0);
   } catch (error) {
     closeSync(file);
     throw error;
