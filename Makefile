@@ -18,7 +18,7 @@ BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 
-.PHONY: help install build check test test-long sim start stop demo broker server clean
+.PHONY: help install build check test test-long sim bench start stop demo broker server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -30,7 +30,6 @@ node_modules/.package-lock.json: package.json package-lock.json
 install: node_modules/.package-lock.json ## install what package-lock.json names
 
 dist/main.js: node_modules/.package-lock.json scripts/build.mjs scripts/make-executable.mjs $(shell find src -name '*.ts')
-	rm -rf dist
 	npm run --silent build
 
 build: dist/main.js ## bundle to dist/
@@ -47,6 +46,9 @@ test-long: check build ## the same with the stated numbers of runs
 sim: install ## play simulated clusters: SEED=7 replays one, SEEDS=10000 FROM=1 searches
 	@node --max-semi-space-size=64 --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs test/sim/main.ts \
 	  $(if $(SEED),replay $(SEED),search $(FROM) $(SEEDS)) $(VARIANT)
+
+bench: build ## measure, beside what it is measured against
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/start-up.ts
 
 start: build ## bring up a cluster on this machine and open Aisle
 	@$(AISLE) cluster up --data $(DATA)/cluster --port-base $(PORT_BASE) --brokers $(BROKERS) --servers $(SERVERS)

@@ -121,7 +121,7 @@ suite("on a terminal", () => {
       await screen.shows("aisle: interrupted");
       screen.resize(80, 24);
       screen.run('clear; echo "code $?"; stty -a | grep -o "[-]*icanon"');
-      await screen.shows("icanon", "!-icanon");
+      await screen.shows("code 130", "icanon", "!-icanon");
     });
   });
 

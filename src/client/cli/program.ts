@@ -92,11 +92,11 @@ export async function buildProgram(
   const named = families.filter(({ commands }) => commands.some((command) => words?.includes(command)));
   const rebuild = async (other: Act): Promise<Command> => await buildProgram(other, surroundings);
   const needed = named.length > 0 ? named : families;
-  const registrations = await Promise.all(needed.map(async (family) => await family.load()));
-  registrations.forEach((register, index) => {
-    program.commandsGroup(needed[index]?.heading ?? "");
+  for (const { heading, load } of needed) {
+    const register = await load();
+    program.commandsGroup(heading);
     register({ program, act, scriptPath: surroundings.scriptPath, rebuild });
-  });
+  }
   if (words?.some((word) => HELP.includes(word)) !== false) {
     const { examplesText } = await import("./examples.js");
     for (const command of program.commands) command.addHelpText("after", examplesText(command.name()));
