@@ -98,3 +98,6 @@ const { status, stderr } = spawnSync(process.execPath, [at("dist/main.js"), "bat
 });
 rmSync(folder, { recursive: true });
 if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);
+
+const manual = spawnSync(process.execPath, [at("dist/main.js"), "manual"], { encoding: "utf8" });
+writeFileSync(at("dist/aisle.1"), manual.stdout);

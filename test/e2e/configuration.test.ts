@@ -26,6 +26,10 @@ function hook(name: string, lines: string): void {
   chmodSync(join(folder, name), 0o755);
 }
 
+function has(command: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
+}
+
 describe("the configuration", () => {
   it("has the last word after flags and environment, and is one line's error where it cannot be read", async () => {
     const one = device(environment());
@@ -92,7 +96,6 @@ describe("completion", () => {
     expect(await at("--list", "My")).toEqual(["My list"]);
   });
 
-  const has = (shell: string): boolean => spawnSync("sh", ["-c", `command -v ${shell}`]).status === 0;
   const scripts: readonly (readonly [string, string, string])[] = [
     [
       "bash",
@@ -118,6 +121,19 @@ describe("completion", () => {
       expect(stdout.trim()).toBe(expected);
     });
   }
+});
+
+describe("the manual page", () => {
+  (has("man") ? it : it.skip)("is one that man reads, with every command and its examples", () => {
+    const page = join(program, "..", "aisle.1");
+    const { stdout, stderr, status } = spawnSync("man", ["-l", "--warnings", page], {
+      encoding: "utf8",
+      env: { ...process.env, MANPAGER: "cat", MANWIDTH: "100", LC_ALL: "C.UTF-8" },
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    for (const text of ["SYNOPSIS", "explain", "--sync-budget", "aisle add milk eggs x6"])
+      expect(stdout).toContain(text);
+  });
 });
 
 describe("doctor", () => {

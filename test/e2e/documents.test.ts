@@ -33,7 +33,7 @@ function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap((one) => everyCommand(one))];
 }
 
-const HIDDEN = new Set(["complete", "help"]);
+const HIDDEN = new Set(["complete", "help", "manual"]);
 
 describe("the documents and the program", () => {
   it("name the same commands", async () => {

@@ -63,6 +63,7 @@ const FAMILIES: readonly Family[] = [
     commands: ["completion", "complete"],
     load: async () => (await import("./completion.js")).registerCompletion,
   },
+  { heading: "Scripts:", commands: ["manual"], load: async () => (await import("./manual.js")).registerManual },
   { heading: "This device:", commands: ["doctor"], load: async () => (await import("./doctor.js")).registerDoctor },
   { heading: "Services:", commands: ["cluster"], load: async () => (await import("./cluster.js")).registerCluster },
 ];
@@ -73,9 +74,12 @@ export interface Surroundings {
   readonly services: readonly Family[];
 }
 
+/** What scripts ask for, and people do not. */
+const HIDDEN = ["complete", "manual"];
+
 /** The name of every command. */
 export function commandNames({ services }: Surroundings): readonly string[] {
-  return [...FAMILIES, ...services].flatMap(({ commands }) => commands).filter((name) => name !== "complete");
+  return [...FAMILIES, ...services].flatMap(({ commands }) => commands).filter((name) => !HIDDEN.includes(name));
 }
 
 /**
