@@ -73,7 +73,7 @@ export function compensation(list: ShoppingList, { intent, item: before, text }:
         ? []
         : [{ type: "staple", key, rule: before?.staple ?? "" }];
     case "remove":
-      return before === null ? [] : restoration(before);
+      return before === null ? [] : restoration(list, before);
     case "rename":
       return list.name.get() === intent.name && text !== null ? [{ type: "rename", name: text }] : [];
     case "order":
@@ -86,9 +86,12 @@ export function compensation(list: ShoppingList, { intent, item: before, text }:
 }
 
 /** Puts an item back on the list as it was, beside what others may have put there since. */
-export function restoration({ key, name, needed, acquired, note }: Item): readonly Intent[] {
+export function restoration(list: ShoppingList, { key, name, needed, acquired, note }: Item): readonly Intent[] {
   const back: Intent = { type: "compensate", key, name, needed, acquired };
-  return note === null ? [back] : [back, { type: "note", key, text: note }];
+  // What was written about an earlier or a later stay would come back with it.
+  const written = list.details.get(key)?.peek("note")?.get() ?? "";
+  const isWanted = list.item(key) === null ? written !== (note ?? "") : written === "" && note !== null;
+  return isWanted ? [back, { type: "note", key, text: note ?? "" }] : [back];
 }
 
 function counted({ key, name }: Item, needed: number, acquired: number): readonly Intent[] {

@@ -5,13 +5,13 @@ import type { ShoppingList } from "./shopping-list.js";
 
 /** Every replica that the list's state names anywhere. */
 export function replicasOf(list: ShoppingList): Set<ReplicaId> {
-  const replicas = new Set<ReplicaId>(list.seen.vector.entries().keys());
+  const replicas = new Set<ReplicaId>(list.seen.vector.replicas());
   for (const { replica } of list.seen.cloud()) replicas.add(replica);
   for (const replica of list.newest.keys()) replicas.add(replica);
   for (const register of [list.name, list.deleted, list.order]) addWriter(replicas, register);
   for (const [key, presence] of list.items.entries()) {
     // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
-    for (const replica of presence.touched.entries().keys()) replicas.add(replica);
+    for (const replica of presence.touched.replicas()) replicas.add(replica);
     const details = list.details.get(key);
     if (details === undefined) continue;
     for (const register of details.registers()) addWriter(replicas, register);

@@ -67,7 +67,7 @@ export function digestOf(list: ShoppingList): string {
 /** A context as `[[replica, prefix, from, to, ...], ...]`, in order of replicas. */
 export function encodeContext(context: DotContext): Encoded {
   const cloudOf = cloudByReplica(context);
-  const replicas = new Set([...context.vector.entries().keys(), ...cloudOf.keys()]);
+  const replicas = new Set([...context.vector.replicas(), ...cloudOf.keys()]);
   return [...replicas]
     .sort(compareText)
     .map((replica) => [replica, context.vector.get(replica), ...(cloudOf.get(replica) ?? [])]);

@@ -36,7 +36,7 @@ export function decodeList(encoded: unknown): ShoppingList {
   decodeItems(list, items, replicaAt);
   decodeHistory(list, history, replicaAt);
   decodeExtras(list, extras, replicaAt);
-  for (const replica of list.seen.vector.entries().keys()) used.add(replica);
+  for (const replica of list.seen.vector.replicas()) used.add(replica);
   require(used.size === replicas.length, "a replica that nothing refers to");
   return list;
 }

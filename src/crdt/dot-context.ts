@@ -87,7 +87,7 @@ export class DotContext implements Lattice<DotContext> {
   }
 
   isEmpty(): boolean {
-    return this.vector.entries().size === 0 && this.#cloud.size === 0;
+    return this.vector.isEmpty() && this.#cloud.size === 0;
   }
 
   #covers({ replica, from, to }: DotRange): boolean {

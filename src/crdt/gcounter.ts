@@ -11,8 +11,6 @@ export class GCounter extends VersionVector {
   }
 
   value(): number {
-    let sum = 0;
-    for (const total of this.entries().values()) sum += total;
-    return sum;
+    return this.total();
   }
 }

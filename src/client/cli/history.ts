@@ -110,7 +110,7 @@ async function restore(context: Context, names: readonly string[], unit: string 
   const list = context.theList();
   const keys = names.map((name) => removedKey(context, list, name, unit));
   const restored = await context.workspace.change(list.id, (now) =>
-    keys.flatMap((key) => restoration(asRemoved(now, key))),
+    keys.flatMap((key) => restoration(now.shown, asRemoved(now, key))),
   );
   const items = keys.flatMap((key) => restored.shown.item(key) ?? []);
   const style = await context.style();
@@ -139,8 +139,10 @@ function asRemoved(list: LocalList, key: ItemKey): Item {
       `how much ${displayable(name)} there was is forgotten`,
       `put it back with: aisle add ${displayable(name)}`,
     );
-  const nothing = { note: null, aisle: null, staple: null };
-  return { key, name, unit: unitOf(key), needed: 0 - removal.needed, acquired: 0 - removal.acquired, ...nothing };
+  // Its note was left where it was.
+  const note = list.shown.details.get(key)?.peek("note")?.get() ?? "";
+  const [needed, acquired] = [0 - removal.needed, 0 - removal.acquired];
+  return { key, name, unit: unitOf(key), needed, acquired, note: note === "" ? null : note, aisle: null, staple: null };
 }
 
 function labelOf(list: LocalList, key: ItemKey): string {
