@@ -132,6 +132,9 @@ function syncLine({ isOnline, waiting, stored }: BoardFacts, style: Style): stri
 function cut(line: string, width: number): string {
   const { truncated: isCut, index } = truncated(line, { limit: width, ellipsis: "…", ellipsisWidth: 1 });
   if (!isCut) return line;
+  // Where it says to cut is too far by a character after some scripts and symbols.
+  let end = index;
+  while (end > 0 && truncated(line.slice(0, end), {}).width >= width) end--;
   // Whatever colour was on where it was cut has to go off.
-  return `${line.slice(0, index)}…${line.includes("\u001b") ? "\u001b[0m" : ""}`;
+  return `${line.slice(0, end)}…${line.includes("\u001b") ? "\u001b[0m" : ""}`;
 }

@@ -88,7 +88,7 @@ describe("a key", () => {
 
 describe("the screen", () => {
   it("never has more lines or columns than the terminal, whatever is on the list", () => {
-    const name = fc.constantFrom("Milk", "牛乳 豆腐 味噌", "👩‍👩‍👧 cake", "a".repeat(200), "naïve café");
+    const name = fc.constantFrom("Milk", "牛乳 豆腐 味噌", "👩‍👩‍👧 cake", "a".repeat(200), "naïve café", "می‌خور ↑ ↓");
     const arbitraryItem = fc
       .tuple(name, fc.nat(99), fc.nat(99), fc.option(fc.constantFrom("dairy", "冷凍")))
       .map(([label, needed, acquired, aisle]) => item(`${label} ${needed}`, needed * 1_000, acquired * 1_000, aisle));

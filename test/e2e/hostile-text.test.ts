@@ -116,7 +116,7 @@ describe("what a hostile member has typed", () => {
     const script = `import pty, sys; pty.spawn(${JSON.stringify(words)})`;
     const child = spawn("python3", ["-c", script], { env: { PATH: process.env.PATH, TERM: "xterm", ...victim.env } });
     const terminal = new Running(child);
-    await terminal.until((seen) => seen.includes("skimmed"));
+    await terminal.until((seen) => seen.includes("online") && seen.includes("owned"));
     child.stdin.write("\u{3}");
     await new Promise((ended) => child.once("exit", ended));
     const cursor = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, "g");

@@ -120,7 +120,7 @@ suite("on a terminal", () => {
       screen.press("C-c");
       await screen.shows("aisle: interrupted");
       screen.resize(80, 24);
-      screen.run('clear; echo "code $?"; stty -a | grep -o "[-]*icanon"');
+      screen.run('echo "code $?"; stty -a | grep -o "[-]*icanon"');
       await screen.shows("code 130", "icanon", "!-icanon");
     });
   });

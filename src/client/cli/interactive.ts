@@ -147,7 +147,9 @@ class Board implements WatchListener {
       setTyped(next);
       setDrawn(drawn + 1);
     });
-    const size = { columns: process.stdout.columns, rows: process.stdout.rows };
+    const { columns, rows } = process.stdout;
+    // Some terminals do not know their size.
+    const size = { columns: columns > 0 ? columns : 80, rows: rows > 0 ? rows : 24 };
     const [above, below] = drawBoard(this.#state, this.#facts(), typed, this.#completions(typed), size, this.style);
     const isTyping = this.#state.mode !== "browse" && this.#state.mode !== "help";
     return [isTyping ? `${cursorShow}${above}` : `${above}${cursorHide}`, below];
