@@ -41,6 +41,34 @@ describe("two devices, one list", () => {
     expect(await ann.ok("show", "--digest")).toBe(await ben.ok("show", "--digest"));
   });
 
+  it("tell each of them when both took the same, and who took what", async () => {
+    const [ann, ben] = await pair();
+    await ann.ok("add", "5 eggs");
+    await ann.ok("sync");
+    await ben.ok("sync");
+    for (const one of [ann, ben]) await one.ok("got", "eggs", "3", "--offline");
+    await ben.ok("sync");
+    const { stderr } = await ann.run("sync");
+    expect(stderr).toBe("aisle: eggs: 6 in the basket and 5 needed; `aisle explain` shows who took what\n");
+    expect(await ann.ok("show")).toContain("eggs  6 of 5  1 too many");
+    expect(await ann.ok("explain", "eggs")).toContain("at the same time as");
+  });
+
+  it("may both be undone and explained after they were synced: what others did since stays", async () => {
+    const [ann, ben] = await pair();
+    await ann.ok("add", "2 milk");
+    await ann.ok("sync");
+    await ben.ok("add", "3 milk");
+    await ben.ok("sync");
+    await ann.ok("undo");
+    await ann.ok("sync");
+    await ben.ok("sync");
+    expect([await ann.amounts(), await ben.amounts()]).toEqual([{ milk: "3/0" }, { milk: "3/0" }]);
+    await ben.ok("remove", "milk");
+    await ben.ok("restore", "milk");
+    expect(await ben.amounts()).toEqual({ milk: "3/0" });
+  });
+
   it("import whole files of real names at the same time and agree on every one", async () => {
     const { source, files } = realLists();
     console.log(`importing ${source}`);

@@ -9,6 +9,7 @@ import { adoptLists } from "../adoption.js";
 import { renewLogin } from "./accounts.js";
 import { manyWords, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { warnOfTooMuch } from "./items.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
@@ -71,6 +72,10 @@ async function sync(context: Context): Promise<CommandResult> {
   const least = leastStored(done);
   const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : `; stored ${least}`}`;
   const failure = failed ?? failureOf(done);
+  for (const { list: id, fetched } of done) {
+    const list = fetched === 0 ? null : context.workspace.list(id);
+    if (list !== null && !list.isDeleted) warnOfTooMuch(list, list.shown.items.values());
+  }
   for (const problem of context.workspace.hooks?.onSync(value) ?? []) say(`aisle: ${problem}`);
   return { value, text, ...(failure === null ? {} : { failure }) };
 }
