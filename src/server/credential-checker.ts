@@ -26,6 +26,7 @@ const NEW_KEYS_GOOD_FOR_MS = 1_000;
 export class CredentialChecker {
   #keys: TokenKeys["keys"] = [];
   #readAt = -Infinity;
+  #reading: Promise<void> = Promise.resolve();
   readonly #claimsByToken = new Map<string, { readonly claims: Claims; readonly expires: number }>();
   #operatorKey: Promise<CryptoKey | Uint8Array> | null;
 
@@ -106,11 +107,19 @@ export class CredentialChecker {
     throw new errors.JWSSignatureVerificationFailed();
   }
 
-  /** The keys as they were read at most so long ago. While they cannot be read those of before stay good. */
+  /** The keys as they were read at most so long ago. Whoever asks while they are being read waits for that. */
   async #keysOf(goodForMs: number): Promise<TokenKeys["keys"]> {
     const now = monotonicMs();
-    if (now - this.#readAt < goodForMs) return this.#keys;
-    this.#readAt = now;
+    if (now - this.#readAt >= goodForMs) {
+      this.#readAt = now;
+      this.#reading = this.#read();
+    }
+    await this.#reading;
+    return this.#keys;
+  }
+
+  /** While they cannot be read those of before stay good. */
+  async #read(): Promise<void> {
     try {
       const { keys } = await this.readKeys();
       if (JSON.stringify(keys) !== JSON.stringify(this.#keys)) this.#claimsByToken.clear();
@@ -118,7 +127,6 @@ export class CredentialChecker {
     } catch (error) {
       if (this.#keys.length === 0) throw error;
     }
-    return this.#keys;
   }
 
   /** The operator signs each request by itself, and only for a moment. */
