@@ -55,10 +55,10 @@ picture: build ## draw docs/session.svg from a real session (takes tmux)
 
 start: build ## bring up a cluster on this machine and open Aisle
 	@$(AISLE) cluster up --data $(DATA)/cluster --port-base $(PORT_BASE) --brokers $(BROKERS) --servers $(SERVERS)
+	@[ $(PORT_BASE) = 5555 ] || echo 'Other commands find it after: npx aisle connect $(FRONTENDS)'
 	@if [ -t 0 ] && [ -t 1 ]; then AISLE_BROKERS=$$(echo $(FRONTENDS) | tr " " ,) $(AISLE) || [ $$? -eq 130 ]; else \
 	  echo; \
 	  echo 'Aisle is up. In a terminal, `make start` opens it; from anywhere in this folder:'; \
-	  [ $(PORT_BASE) = 5555 ] || echo '  npx aisle connect $(FRONTENDS)'; \
 	  echo '  npx aisle new Groceries'; \
 	  echo '  npx aisle add "2 milk" eggs x6'; \
 	  echo '  npx aisle show'; \

@@ -3,6 +3,7 @@ import type { ItemKey } from "../crdt/item-key.js";
 import type { Item } from "../crdt/shopping-list.js";
 import { filtered, selected, type BoardState } from "./board.js";
 import type { Stored } from "./local-list.js";
+import { formatAmount } from "./quantity.js";
 import { renderItem, type Style } from "./render.js";
 import { displayable } from "./text.js";
 import { isDone } from "./views.js";
@@ -42,15 +43,26 @@ const HELP = [
   ["l  s  q", "another list, sync now, leave"],
 ] as const;
 
-const PROMPTS = {
-  browse: "",
-  add: "add: ",
-  filter: "filter: ",
-  need: "want in all: ",
-  basket: "in the basket: ",
-  note: "note: ",
-  help: "",
-};
+/** What stands before what is typed; empty where nothing is. */
+function promptOf({ mode, cursor }: BoardState, items: readonly Item[]): string {
+  const item = items.find(({ key }) => key === cursor);
+  const now = (amount: number): string => (item === undefined ? "" : ` (now ${formatAmount(amount, item.unit)})`);
+  switch (mode) {
+    case "add":
+      return "add: ";
+    case "filter":
+      return "filter: ";
+    case "note":
+      return "note: ";
+    case "need":
+      return `want in all${now(item?.needed ?? 0)}: `;
+    case "basket":
+      return `in the basket${now(item?.acquired ?? 0)}: `;
+    case "browse":
+    case "help":
+      return "";
+  }
+}
 
 /**
  * The screen as text, in as many lines and columns as there are.
@@ -71,7 +83,7 @@ export function drawBoard(
     state.mode === "help"
       ? HELP.map(([keys, what]) => `  ${keys.padEnd(9)} ${what}`)
       : itemLines(state, facts, room, style);
-  const prompt = PROMPTS[state.mode];
+  const prompt = promptOf(state, facts.items);
   const isTyping = prompt !== "";
   const hint =
     state.mode === "help"
@@ -123,8 +135,9 @@ function answerTo({ mode }: BoardState, completions: readonly string[], style: S
 function syncLine({ isOnline, waiting, stored }: BoardFacts, style: Style): string {
   const where = isOnline === null ? style.dim("connecting") : isOnline ? style.good("online") : style.warn("offline");
   const left = waiting === 0 ? "" : style.warn(`  ${waiting} waiting`);
+  const what = waiting === 0 ? "stored" : "the rest stored";
   const copies =
-    stored === null ? "" : style.dim(`  stored on ${stored.servers} of ${Math.max(stored.servers, stored.replicas)}`);
+    stored === null ? "" : style.dim(`  ${what} on ${stored.servers} of ${Math.max(stored.servers, stored.replicas)}`);
   return `${where}${left}${copies}`;
 }
 

@@ -3,7 +3,7 @@ import type { Item } from "../crdt/shopping-list.js";
 import type { Intent } from "./intent.js";
 import { addIntent, joinLoneNumbers, parseEntry } from "./item-entry.js";
 import { foldName } from "../crdt/item-key.js";
-import { formatAmount, parseAmountIn } from "./quantity.js";
+import { parseAmountIn } from "./quantity.js";
 import { acceptText, displayable } from "./text.js";
 import { isDone } from "./views.js";
 import { AisleError } from "./errors.js";
@@ -15,6 +15,8 @@ export type Mode = "browse" | "add" | "filter" | "need" | "basket" | "note" | "h
 export interface BoardState {
   readonly mode: Mode;
   readonly cursor: ItemKey | null;
+  /** Where the cursor is among the items that are shown: what is there takes its place when its item goes. */
+  readonly at: number;
   readonly filter: string;
   /** One line that answers the last key, or is empty. */
   readonly message: string;
@@ -38,7 +40,7 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export const FIRST_STATE: BoardState = { mode: "browse", cursor: null, filter: "", message: "" };
+export const FIRST_STATE: BoardState = { mode: "browse", cursor: null, at: 0, filter: "", message: "" };
 
 const PAGE = 10;
 /** How much one press of + or - is, in thousandths: 100 of what is weighed or poured, 1 of anything else. */
@@ -52,10 +54,10 @@ export function filtered(items: readonly Item[], filter: string): readonly Item[
   return items.filter(({ name, aisle, note }) => foldName(`${name} ${aisle ?? ""} ${note ?? ""}`).includes(wanted));
 }
 
-/** The item under the cursor; the first where that one is gone. */
-export function selected({ cursor, filter }: BoardState, items: readonly Item[]): Item | null {
+/** The item under the cursor, or where that one is gone the one in its place. */
+export function selected({ cursor, at, filter }: BoardState, items: readonly Item[]): Item | null {
   const shown = filtered(items, filter);
-  return shown.find(({ key }) => key === cursor) ?? shown[0] ?? null;
+  return shown.find(({ key }) => key === cursor) ?? shown[Math.min(at, shown.length - 1)] ?? null;
 }
 
 /**
@@ -64,15 +66,36 @@ export function selected({ cursor, filter }: BoardState, items: readonly Item[])
  */
 export function press(state: BoardState, items: readonly Item[], key: Key, completions: readonly string[]): Step {
   try {
-    return state.mode === "browse"
-      ? browse({ ...state, message: "" }, items, key)
-      : state.mode === "help"
-        ? calm({ ...state, mode: "browse" })
-        : typing({ ...state, message: "" }, items, key, completions);
+    return placed(pressed({ ...state, message: "" }, items, key, completions), items);
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
     // What was typed stays, to be mended.
     return { state: { ...state, message: error.message }, effects: [{ type: "type", text: key.text }] };
+  }
+}
+
+function pressed(state: BoardState, items: readonly Item[], key: Key, completions: readonly string[]): Step {
+  if (state.mode === "help") return calm({ ...state, mode: "browse" });
+  return state.mode === "browse" ? browse(state, items, key) : typing(state, items, key, completions);
+}
+
+/** Remembers where the cursor is. */
+function placed({ state, effects }: Step, items: readonly Item[]): Step {
+  const at = filtered(items, state.filter).findIndex(({ key }) => key === state.cursor);
+  return { state: at < 0 ? state : { ...state, at }, effects };
+}
+
+/** Several lines, or words, that were not typed but pasted while one looked at the list: each line is an item. */
+export function paste(state: BoardState, text: string): Step {
+  try {
+    const lines = text.split(/\r\n|\r|\n/).flatMap((line) => segments(line));
+    return change(
+      { ...state, message: "" },
+      lines.map((line) => addIntent(parseEntry(line))),
+    );
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+    return calm({ ...state, message: `nothing of what was pasted was added: ${error.message}` });
   }
 }
 
@@ -83,6 +106,8 @@ function calm(state: BoardState): Step {
 function browse(state: BoardState, items: readonly Item[], key: Key): Step {
   const moved = movement(key);
   if (moved !== 0) return calm({ ...state, cursor: neighbour(state, items, moved) });
+  // What is meant for the terminal is no letter.
+  if (key.ctrl) return calm(state);
   const item = selected(state, items);
   const letter = key.name === "" ? key.text : key.name;
   switch (key.text === "" ? letter : key.text) {
@@ -107,12 +132,11 @@ function browse(state: BoardState, items: readonly Item[], key: Key): Step {
     case "d":
     case "delete":
       if (item === null) return calm(state);
-      return change({ ...state, cursor: afterRemoval(state, items, item) }, [{ type: "remove", key: item.key }]);
+      return change({ ...state, cursor: afterRemoval(state, items, item), message: off(item.name) }, [
+        { type: "remove", key: item.key },
+      ]);
     case "c":
-      return change(
-        state,
-        items.filter(isDone).map(({ key: done }) => ({ type: "remove", key: done })),
-      );
+      return clear(state, items.filter(isDone));
     case "u":
       return { state, effects: [{ type: "undo" }] };
     case "s":
@@ -122,7 +146,7 @@ function browse(state: BoardState, items: readonly Item[], key: Key): Step {
     case "?":
       return calm({ ...state, mode: "help" });
     case "escape":
-      return state.filter === "" ? { state, effects: [{ type: "quit" }] } : calm({ ...state, filter: "" });
+      return calm({ ...state, filter: "" });
     case "q":
       return { state, effects: [{ type: "quit" }] };
     default:
@@ -130,8 +154,22 @@ function browse(state: BoardState, items: readonly Item[], key: Key): Step {
   }
 }
 
+function clear(state: BoardState, done: readonly Item[]): Step {
+  const what = `${done.length} ${done.length === 1 ? "item" : "items"}`;
+  const message = done.length === 0 ? "nothing is bought yet" : off(what);
+  return change(
+    { ...state, message },
+    done.map(({ key }) => ({ type: "remove", key })),
+  );
+}
+
+function off(what: string): string {
+  return `took ${what} off the list; u brings back`;
+}
+
 /** How many lines a key moves the cursor. */
-function movement({ name, text, ctrl }: Key): number {
+function movement({ name, text: typed, ctrl }: Key): number {
+  const text = ctrl ? "" : typed;
   if (name === "up" || text === "k" || (ctrl && name === "p")) return -1;
   if (name === "down" || text === "j" || (ctrl && name === "n")) return 1;
   if (name === "pageup") return -PAGE;
@@ -170,8 +208,8 @@ function change(state: BoardState, intents: readonly Intent[]): Step {
 
 function ask(state: BoardState, item: Item | null, mode: "need" | "basket" | "note"): Step {
   if (item === null) return calm(state);
-  const amounts = { need: item.needed, basket: item.acquired };
-  const text = mode === "note" ? displayable(item.note ?? "") : formatAmount(amounts[mode], item.unit);
+  // A note is mended, an amount is another one.
+  const text = mode === "note" ? displayable(item.note ?? "") : "";
   return { state: { ...state, mode, cursor: item.key }, effects: [{ type: "type", text }] };
 }
 
@@ -192,9 +230,12 @@ function typing(state: BoardState, items: readonly Item[], key: Key, completions
     const entries = joinLoneNumbers(segments(text)).map((one) => parseEntry(one));
     return change(state, entries.map(addIntent));
   }
-  const item = selected(state, items);
+  // What was typed is about the item it was begun for, wherever the cursor would be now.
+  const item = items.find(({ key: one }) => one === state.cursor);
   const back: BoardState = { ...state, mode: "browse" };
-  if (item === null) return calm({ ...back, message: "the item was taken off the list meanwhile" });
+  if (item === undefined)
+    return calm({ ...back, message: "the item was taken off the list meanwhile: nothing was changed" });
+  if (text === "" && mode !== "note") return calm(back);
   return change(back, meant(mode, item, text));
 }
 

@@ -1,5 +1,6 @@
 import type { ItemKey } from "../crdt/item-key.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
+import { AisleError, EXIT } from "./errors.js";
 import { readItems } from "./formats.js";
 import type { Hooks } from "./hooks.js";
 import { apply, keyOf, type Intent } from "./intent.js";
@@ -36,8 +37,18 @@ function added(hooks: Hooks, list: LocalList, intents: readonly Intent[]): reado
     note,
     aisle,
   }));
-  const answers = readItems(hooks.onAdd(list.id, views)).map(({ entry }) => addIntent(entry));
+  const answers = answered(hooks.onAdd(list.id, views)).map(({ entry }) => addIntent(entry));
   return intents.map((intent) => (intent.type === "add" ? (answers.shift() ?? intent) : intent));
+}
+
+function answered(items: readonly unknown[]): ReturnType<typeof readItems> {
+  try {
+    return readItems(items);
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+    const message = `the hook on-add answered what is no item: ${error.message}`;
+    throw new AisleError(EXIT.failed, "hook-failed", message, "mend it, or take it out of the hooks folder");
+  }
 }
 
 function viewOf(shown: ShoppingList, key: ItemKey): ItemView | null {

@@ -73,7 +73,7 @@ export class Hooks {
         this.#run(script, "", [result]);
         return [];
       } catch (error) {
-        return error instanceof AisleError ? [error.message] : [];
+        return error instanceof AisleError ? [`the hook ${script} failed: ${error.message}`] : [];
       }
     });
   }
@@ -83,14 +83,17 @@ export class Hooks {
   }
 
   #run(script: string, list: string, values: readonly unknown[]): string {
-    const { status, stdout, stderr, error } = spawnSync(join(this.folder, script), [], {
+    const { status, signal, stdout, stderr, error } = spawnSync(join(this.folder, script), [], {
       input: values.map((value) => `${jsonText(value)}\n`).join(""),
       encoding: "utf8",
       timeout: PATIENCE_MS,
       maxBuffer: LARGEST_ANSWER_BYTES,
       env: { ...process.env, AISLE_HOOK_LIST: list },
     });
+    if (error !== undefined && "code" in error && error.code === "ETIMEDOUT")
+      throw strange(script, `it had not ended after ${PATIENCE_MS / 1_000} seconds`);
     if (error !== undefined && !("code" in error && error.code === "EPIPE")) throw strange(script, error.message);
+    if (signal !== null) throw strange(script, `it was ended by ${signal}`);
     if (status === 0) return stdout;
     const [reason = ""] = [stderr, stdout]
       .map((text) => text.trim().split("\n")[0] ?? "")

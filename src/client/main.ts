@@ -25,8 +25,8 @@ export async function clientProgram(surroundings: Surroundings, words: readonly 
 }
 
 /** Carries out one command from start to end: changes durable first, then told, then sent if that goes quickly. */
-const invoke: Invoke = async ({ handler, words, flags }) => {
-  const context = await Context.open(flags, process.env);
+const invoke: Invoke = async ({ name, handler, words, flags }) => {
+  const context = await Context.open(flags, process.env, name === "doctor");
   try {
     context.checkFlags();
     const result = await handler(context, words, flags);

@@ -12,6 +12,8 @@ import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
 
 interface ChangeOptions {
+  /** Told what is really going to be done, after the hooks. */
+  readonly onIntents?: (intents: readonly Intent[]) => void;
   /** How many earlier changes this takes back, where it does. */
   readonly taking?: number;
   readonly onStep?: (done: number, total: number) => void;
@@ -142,7 +144,7 @@ export class Workspace {
   async change(
     id: ListId,
     plan: (list: LocalList) => readonly Intent[],
-    { taking, onStep }: ChangeOptions = {},
+    { taking, onIntents, onStep }: ChangeOptions = {},
   ): Promise<LocalList> {
     await this.#beginWriting();
     const list = this.list(id);
@@ -151,6 +153,7 @@ export class Workspace {
     const { hooks } = this;
     const intents =
       hooks === null || this.isDryRun ? planned : (await import("./hooked.js")).hooked(hooks, list, planned);
+    onIntents?.(intents);
     if (intents.length === 0 && taking === undefined) return list;
     requireMayChange(list, intents);
     this.#author ??= { device: this.folder.device(), name: this.folder.login()?.name ?? null };

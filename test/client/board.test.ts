@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import stringWidth from "fast-string-truncated-width";
 import fc from "fast-check";
-import { FIRST_STATE, press, selected, type BoardState, type Key } from "../../src/client/board.js";
+import { FIRST_STATE, paste, press, selected, type BoardState, type Key } from "../../src/client/board.js";
 import { drawBoard } from "../../src/client/board-view.js";
 import { PLAIN } from "../../src/client/render.js";
 import type { Item } from "../../src/crdt/shopping-list.js";
@@ -75,14 +75,39 @@ describe("a key", () => {
     expect(wrong.state.message).toContain("not an amount");
   });
 
+  it("with Ctrl is no letter", () => {
+    for (const name of ["u", "d", "c", "l"])
+      expect(press(FIRST_STATE, ITEMS, { name, ctrl: true, text: "" }, []).effects).toEqual([]);
+  });
+
+  it("is about the item it was begun for, also where that one is gone when it is over", () => {
+    const { state } = pressed([key("j"), key("=")]);
+    const [milk, , flour] = ITEMS;
+    const left = [milk, flour].filter((one) => one !== undefined);
+    expect(press(state, left, key("9", "return"), [])).toMatchObject({
+      effects: [],
+      state: { mode: "browse", message: expect.stringContaining("nothing was changed") as unknown },
+    });
+    expect(selected({ ...state, mode: "browse" }, left)?.name).toBe("Flour");
+  });
+
+  it("of what is pasted is never a command", () => {
+    const { effects } = paste(FIRST_STATE, "carrots\n\n2 dates\r\nquinoa");
+    expect(effects).toMatchObject([
+      { intents: [{ name: "carrots" }, { name: "dates", amount: 2_000 }, { name: "quinoa" }] },
+    ]);
+  });
+
   it("completes the last of what is being added", () => {
     expect(pressed([key("a"), key("tea;bu", "tab")]).effects).toEqual([{ type: "type", text: "tea; butter" }]);
   });
 
   it("leaves, after showing all again where only some were shown", () => {
-    const typed = [key("/"), key("egg", "g"), key("egg", "return"), key("", "escape")];
-    expect(pressed(typed)).toMatchObject({ state: { filter: "" } });
-    expect(pressed([...typed, key("", "escape")]).effects.at(-1)).toEqual({ type: "quit" });
+    const typed = [key("/"), key("egg", "g"), key("egg", "return")];
+    expect(pressed(typed)).toMatchObject({ state: { filter: "egg" } });
+    const all = [...typed, key("", "escape"), key("", "escape")];
+    expect(pressed(all)).toMatchObject({ state: { filter: "", mode: "browse" } });
+    expect(pressed([...all, key("q")]).effects.at(-1)).toEqual({ type: "quit" });
   });
 });
 

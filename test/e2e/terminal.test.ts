@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
-import { Cluster, Device } from "./harness.js";
+import { spawnSync } from "node:child_process";
+import { Cluster, Device, program } from "./harness.js";
 import { HAS_TERMINAL, Terminal } from "./terminal.js";
 
 const suite = HAS_TERMINAL ? describe : describe.skip;
@@ -61,7 +62,7 @@ suite("on a terminal", () => {
       screen.press("Escape");
       await screen.shows("space tick");
       screen.press("d");
-      await screen.shows("!eggs");
+      await screen.shows("took eggs off the list", "!] eggs");
       screen.press("q");
       await screen.shows("$", "!to get");
       expect(await ann.amounts()).toEqual({ bread: "1/0", flour: "500/0", milk: "2/0", tea: "1/0" });
@@ -94,6 +95,39 @@ suite("on a terminal", () => {
       screen.press("j", "k");
       await ben.ok("got", "milk");
       await screen.shows("[x] milk  5 of 5");
+    });
+
+    it("counts every key of a burst, and takes what is pasted for items", async () => {
+      const { ann, screen } = await opened();
+      screen.press("+++++");
+      await screen.shows("bread  6");
+      screen.paste("carrots\n\ndates\nquinoa");
+      await screen.shows("carrots  1", "dates  1", "quinoa  1");
+      screen.press("a");
+      await screen.shows("add:");
+      screen.press("2 ");
+      screen.paste("kiwi");
+      await screen.shows("add: 2 kiwi");
+      screen.press("Enter");
+      await screen.shows("[ ] kiwi  2");
+      screen.press("C-d");
+      await screen.shows("$", "!to get");
+      expect((await ann.show()).items.map(({ name, needed }) => `${name} ${needed}`)).toEqual(
+        expect.arrayContaining(["bread 6", "carrots 1", "dates 1", "quinoa 1", "kiwi 2", "milk 2"]),
+      );
+    });
+
+    it("is left where somebody deletes it, and the terminal is as it was whatever ends the program", async () => {
+      const { ann, screen } = await opened();
+      await ann.ok("delete", "Groceries", "--yes");
+      await screen.shows("Groceries was deleted for everyone", "!to get");
+      await ann.ok("undelete", "Groceries");
+      screen.run("clear; aisle");
+      await screen.shows("3 of 3 to get");
+      spawnSync("pkill", ["-TERM", "-f", `${program}$`]);
+      await screen.shows("$", "!to get");
+      screen.run('echo "code $?"');
+      await screen.shows("code 143");
     });
 
     it("says that it is offline while the broker is dead, keeps what is done, and sends it when one is back", async () => {

@@ -27,6 +27,12 @@ export class Terminal {
       this.#tmux("send-keys", "-t", "t", ...(/^(Enter|Escape|Space|Tab|Up|Down|C-.)$/.test(key) ? [key] : ["-l", key]));
   }
 
+  /** Text as a terminal pastes it, in brackets where that was asked for. */
+  paste(text: string): void {
+    this.#tmux("set-buffer", text);
+    this.#tmux("paste-buffer", "-p", "-t", "t");
+  }
+
   /** A line for the shell. */
   run(line: string): void {
     this.press(line, "Enter");

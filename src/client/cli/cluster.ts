@@ -36,7 +36,12 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
     .option("--curve", "encrypt everything between its processes and to its clients, and have an operator's key")
     .option("--foreground", "stay, and stop everything on Ctrl-C")
     .description("start what of the cluster is dead or new; returns when all answer")
-    .action(act(async (context, _words, flags) => await up(at(context, flags), flags)));
+    .action(
+      act(async (context, _words, flags) => {
+        requireEarnest(context, "cluster up");
+        return await up(at(context, flags), flags);
+      }),
+    );
 
   cluster
     .command("down")
@@ -44,6 +49,7 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
     .description("stop the cluster on this machine")
     .action(
       act(async (context, _words, flags) => {
+        requireEarnest(context, "cluster down");
         const local = at(context, flags);
         const stopped = await local.stop();
         return {
@@ -100,6 +106,11 @@ async function rotateKey(
     throw new AisleError(EXIT.failed, "bad-key", error.message);
   }
   return { value, text: `${path} is replaced${logins}; ${AFTER_ROTATION[key]}` };
+}
+
+/** Processes cannot be started or stopped only to see what would happen. */
+function requireEarnest({ options }: Context, command: string): void {
+  if (options.dryRun === true) throw usageError(`${command} has no dry run`, "leave out --dry-run; nothing was done");
 }
 
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {

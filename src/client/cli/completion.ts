@@ -1,4 +1,5 @@
 import { Argument, type Argument as CommanderArgument, type Command, type Option } from "commander";
+import { ROLES } from "../../crdt/access-record.js";
 import { foldedNameOf, foldName } from "../../crdt/item-key.js";
 import { usageError } from "../errors.js";
 import { suggestions } from "../suggestions.js";
@@ -17,13 +18,14 @@ const SCRIPTS: Readonly<Record<Shell, string>> = {
   bash: `# Completion for bash: source <(aisle completion bash)
 _aisle() {
   local at
+  case "\${COMP_WORDS[1]}" in import|batch) compopt -o default 2>/dev/null ;; esac
   mapfile -t COMPREPLY < <(aisle complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
   case "\${COMP_WORDS[COMP_CWORD]}" in
     [\\"\\']*) ;;
     *) for at in "\${!COMPREPLY[@]}"; do printf -v "COMPREPLY[at]" %q "\${COMPREPLY[at]}"; done ;;
   esac
 }
-complete -o default -F _aisle aisle`,
+complete -F _aisle aisle`,
   zsh: `#compdef aisle
 # Completion for zsh: source <(aisle completion zsh)
 _aisle() {
@@ -66,6 +68,8 @@ export function registerCompletion({ program, act, rebuild }: Registration): voi
 function candidates(context: Context, program: Command, words: readonly string[]): readonly string[] {
   const typed = (words.at(-1) ?? "").replace(/^["']/, "");
   const { command, position, option, list } = place(program, words.slice(0, -1));
+  if (words[0] === "help" && words.length === 2)
+    return atPosition(context, program, 0, typed).filter((one) => one.startsWith(typed));
   const within = list === null ? context : context.with({ list });
   const offered = option !== null ? ofOption(within, option) : atPosition(within, command, position, typed);
   return [...new Set(offered)]
@@ -106,6 +110,7 @@ function place(program: Command, before: readonly string[]): Place {
 
 function ofOption(context: Context, { argChoices, long }: Option): readonly string[] {
   if (argChoices !== undefined) return argChoices;
+  if (long === "--every") return ["day", "week", "2 weeks", "month"];
   return long === "--list" ? listNames(context, false) : [];
 }
 
@@ -133,6 +138,8 @@ function ofArgument(context: Context, command: string, argument: CommanderArgume
     case "item":
     case "prefix":
       return itemNames(context, command);
+    case "role":
+      return ROLES;
     case "aisle":
       return sortedItems(context.theList().shown).flatMap(({ aisle }) => aisle ?? []);
     default:

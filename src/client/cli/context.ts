@@ -63,12 +63,22 @@ export class Context {
     readonly options: GlobalOptions,
     readonly environment: NodeJS.ProcessEnv,
     readonly configuration: Configuration = {},
+    /** Why the configuration could not be read, for who looks for what is wrong. */
+    readonly configurationError: AisleError | null = null,
   ) {}
 
-  /** @throws AisleError for a configuration that cannot be read */
-  static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv): Promise<Context> {
+  /**
+   * @param isForgiving whether a configuration that cannot be read is only noted
+   * @throws AisleError for one that cannot be read otherwise
+   */
+  static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv, isForgiving = false): Promise<Context> {
     const folder = configurationFolder(environment);
-    const configuration = await readConfiguration(folder);
+    let problem: AisleError | null = null;
+    const configuration = await readConfiguration(folder).catch((error: unknown): Configuration => {
+      if (!isForgiving || !(error instanceof AisleError)) throw error;
+      problem = error;
+      return {};
+    });
     const { dataDir = defaultDataFolder(environment), ...defaults } = configuration;
     const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? dataDir;
     const workspace = new Workspace(DataFolder.open(path), options.dryRun === true, Hooks.in(folder));
@@ -76,7 +86,7 @@ export class Context {
     const settled = Object.fromEntries(
       Object.entries({ offline, plain, accessible, syncBudget }).filter(([, value]) => value !== undefined),
     );
-    return new Context(workspace, { ...settled, ...options }, environment, configuration);
+    return new Context(workspace, { ...settled, ...options }, environment, configuration, problem);
   }
 
   /** Flags that a change would only stumble over when it is durable already. @throws AisleError */

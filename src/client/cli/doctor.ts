@@ -35,6 +35,7 @@ export function registerDoctor({ program, act }: Registration): void {
 
 async function examine(context: Context): Promise<CommandResult> {
   const findings = [
+    configurationFinding(context),
     folderFinding(context),
     await lockFinding(context),
     diskFinding(context),
@@ -63,6 +64,16 @@ function wrong(check: string, found: string, advice: string): Finding {
 
 function warning(check: string, found: string, advice: string): Finding {
   return { check, state: "warning", found, advice };
+}
+
+function configurationFinding({ configurationError, workspace }: Context): Finding {
+  if (configurationError !== null)
+    return wrong("config", displayable(configurationError.message), configurationError.hint ?? "mend it");
+  const scripts = workspace.hooks?.scripts ?? [];
+  return ok(
+    "config",
+    scripts.length === 0 ? "no hooks" : `hooks: ${scripts.map((name) => displayable(name)).join(", ")}`,
+  );
 }
 
 function folderFinding({ workspace }: Context): Finding {

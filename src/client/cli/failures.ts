@@ -9,6 +9,8 @@ export function asAisleError(error: unknown): AisleError {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0)
       return new AisleError(EXIT.usage, "usage", "help is for the command line", "run `aisle help`");
+    if (error.code === "commander.help")
+      return new AisleError(EXIT.usage, "usage", "there is no help for that: it is no command", "see `aisle help`");
     return new AisleError(
       EXIT.usage,
       "usage",

@@ -1,11 +1,14 @@
 import { cursorHide, cursorShow } from "@inquirer/ansi";
-import { createPrompt, useEffect, useKeypress, useState } from "@inquirer/core";
+import { createPrompt, useEffect, useKeypress, useState, type KeypressEvent } from "@inquirer/core";
 import inquirer from "inquirer";
+import { constants } from "node:os";
 import type { ItemKey } from "../../crdt/item-key.js";
+import type { ShoppingList } from "../../crdt/shopping-list.js";
 import { print } from "../../runtime/output.js";
-import { FIRST_STATE, press, segments, type BoardState, type Effect } from "../board.js";
+import { FIRST_STATE, paste, press, segments, type BoardState, type Effect } from "../board.js";
 import { drawBoard, type BoardFacts } from "../board-view.js";
-import { AisleError } from "../errors.js";
+import { AisleError, EXIT } from "../errors.js";
+import { apply } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import type { Style } from "../render.js";
 import { suggestions } from "../suggestions.js";
@@ -15,6 +18,12 @@ import { Watcher, type WatchListener } from "../watcher.js";
 import type { Context } from "./context.js";
 import { asAisleError } from "./failures.js";
 import { undoChanges } from "./history.js";
+
+/** More than that is no list of things to buy. */
+const LONGEST_PASTE = 100_000;
+
+/** Who makes the changes that are only shown. */
+const AHEAD = { replica: "ahead", id: "ahead", at: 0 };
 
 const eraseScreen = "\u001b[2J\u001b[H";
 
@@ -35,11 +44,18 @@ export async function interact(context: Context): Promise<void> {
 
 type Outcome = "quit" | "lists";
 
+/** What inquirer gives a prompt to read keys from. */
+type Keyboard = Parameters<Parameters<typeof useKeypress>[0]>[1];
+
 /** One list's screen: keys go to the pure `press`, whatever it wants is carried out here. */
 class Board implements WatchListener {
   #state: BoardState = FIRST_STATE;
   #isOnline: boolean | null = null;
   readonly #marks = new Map<ItemKey, string>();
+  #ahead: ShoppingList | null = null;
+  #waiting = 0;
+  /** What has been pasted so far, while something is. */
+  #paste: string | null = null;
   #watcher: Watcher | null = null;
   #redraw: () => void = () => undefined;
   #leave: (outcome: Outcome | AisleError) => void = () => undefined;
@@ -58,6 +74,7 @@ class Board implements WatchListener {
     this.#watcher = new Watcher(this.list.id, synchronizer, synchronizer.session, this);
     // Whatever ends this program, the terminal is as it was.
     process.once("exit", leaveScreen);
+    for (const signal of ENDINGS) process.once(signal, endBy);
     enterScreen();
     try {
       this.#watcher.start(this.context.options.offline === true);
@@ -68,8 +85,14 @@ class Board implements WatchListener {
     } finally {
       this.#watcher.stop();
       process.removeListener("exit", leaveScreen);
+      for (const signal of ENDINGS) process.removeListener(signal, endBy);
       leaveScreen();
     }
+  }
+
+  /** The list with what was asked for and is not done yet: keys come faster than disks. */
+  get #shown(): ShoppingList {
+    return this.#ahead ?? this.list.shown;
   }
 
   onList(list: LocalList): void {
@@ -78,6 +101,12 @@ class Board implements WatchListener {
       this.#marks.set(key, by ?? "somebody");
     }
     this.list = list;
+    if (list.isDeleted) {
+      const hint = "`aisle undelete` brings it back for everyone";
+      this.#leave(
+        new AisleError(EXIT.notFound, "not-found", `${displayable(nameOf(list))} was deleted for everyone`, hint),
+      );
+    }
     this.#redraw();
   }
 
@@ -113,25 +142,33 @@ class Board implements WatchListener {
         setImmediate(() => {
           leaveScreen();
           input.setRawMode(false);
-          process.kill(process.pid, "SIGTSTP");
+          // With all that started this program, such as npx: the shell waits for all of them.
+          process.kill(0, "SIGTSTP");
         });
       };
+      // Ctrl-D ends what can be typed, and so the rest.
+      const close = (): void => done("quit");
       process.stdout.on("resize", redraw);
       rl.on("SIGTSTP", suspend);
+      rl.on("close", close);
       return () => {
+        rl.removeListener("close", close);
         process.stdout.off("resize", redraw);
         rl.removeListener("SIGTSTP", suspend);
       };
     }, []);
     useKeypress((key, rl) => {
+      if (this.#pasted(key, rl, typed)) {
+        setDrawn(drawn + 1);
+        return;
+      }
       const isEnter = key.name === "return" || key.name === "enter";
       // Enter has taken the line away already.
       const text = isEnter ? typed : rl.line;
-      const { shown } = this.list;
       const before = this.#state.mode;
       const step = press(
         this.#state,
-        walkedItems(shown),
+        walkedItems(this.#shown),
         { name: key.name, ctrl: key.ctrl, text },
         this.#completions(text),
       );
@@ -161,9 +198,38 @@ class Board implements WatchListener {
     this.#state = next;
   }
 
+  /**
+   * What is pasted is text, whatever keys are in it. Looking at the list, or several lines of it, it is items to add; else it
+   * belongs to what is typed. @returns whether the key was part of it
+   */
+  #pasted(key: KeypressEvent, rl: Keyboard, typed: string): boolean {
+    const { name, sequence = "" } = key as KeypressEvent & { readonly sequence?: string };
+    if (name === "paste-start") {
+      this.#paste = "";
+      return true;
+    }
+    if (this.#paste === null) return false;
+    rl.clearLine(0);
+    if (name !== "paste-end") {
+      if (this.#paste.length < LONGEST_PASTE) this.#paste += sequence;
+      return true;
+    }
+    const text = this.#paste.trim();
+    this.#paste = null;
+    const isLine = !/[\r\n]/.test(text) && this.#state.mode !== "browse" && this.#state.mode !== "help";
+    if (isLine) rl.write(`${typed}${text}`);
+    else {
+      if (typed !== "") rl.write(typed);
+      const { state, effects } = paste(this.#state, text);
+      this.#state = state;
+      for (const effect of effects) this.#perform(effect, () => undefined);
+    }
+    return !isLine;
+  }
+
   #facts(): BoardFacts {
-    const { shown, outbox, stored } = this.list;
-    const [items, waiting] = [walkedItems(shown), outbox.length];
+    const { outbox, stored } = this.list;
+    const [items, waiting] = [walkedItems(this.#shown), outbox.length];
     return {
       name: nameOf(this.list),
       items,
@@ -196,6 +262,8 @@ class Board implements WatchListener {
         this.#watcher?.sync();
         break;
       case "change":
+        this.#ahead = this.#shown.clone();
+        for (const intent of effect.intents) apply(intent, this.#ahead, AHEAD);
         this.#queue(async () => {
           await this.context.workspace.change(this.list.id, () => effect.intents);
           return "";
@@ -210,16 +278,18 @@ class Board implements WatchListener {
   }
 
   #queue(work: () => Promise<string>): void {
+    this.#waiting++;
     this.#work = this.#work.then(async () => {
       try {
         const message = await work();
         this.context.workspace.commit();
         this.list = this.context.workspace.list(this.list.id) ?? this.list;
-        this.#state = { ...this.#state, message };
+        if (message !== "") this.#state = { ...this.#state, message };
       } catch (error) {
         this.context.workspace.release();
         this.#state = { ...this.#state, message: asAisleError(error).message };
       }
+      if (--this.#waiting === 0) this.#ahead = null;
       this.#redraw();
     });
   }
@@ -227,11 +297,20 @@ class Board implements WatchListener {
 
 /** A screen of its own, as editors have: what was there before comes back when it ends. */
 function enterScreen(): void {
-  print(`\u001b[?1049h${eraseScreen}`);
+  print(`\u001b[?1049h\u001b[?2004h${eraseScreen}`);
 }
 
 function leaveScreen(): void {
-  print(`\u001b[?1049l${cursorShow}`);
+  print(`\u001b[?2004l\u001b[?1049l${cursorShow}`);
+}
+
+/** What others may end this program with, and leave no time for anything else. */
+const ENDINGS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
+
+function endBy(signal: NodeJS.Signals): never {
+  leaveScreen();
+  process.stdin.setRawMode(false);
+  process.exit(128 + constants.signals[signal]);
 }
 
 async function chooseList(context: Context, another: boolean): Promise<LocalList> {

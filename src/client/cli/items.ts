@@ -243,11 +243,10 @@ export async function changeItems(
   onStep: (done: number, total: number) => void = () => undefined,
 ): Promise<CommandResult> {
   let intents: readonly Intent[] = [];
-  const changed = await context.workspace.change(
-    list.id,
-    (now) => (intents = typeof plan === "function" ? plan(now) : plan),
-    { onStep },
-  );
+  const changed = await context.workspace.change(list.id, typeof plan === "function" ? plan : () => plan, {
+    onIntents: (wanted) => (intents = wanted),
+    onStep,
+  });
   const keys = intents.map(keyOf).filter((key) => key !== null);
   const items = [...new Set([...keys, ...alsoShown])].flatMap((key) => changed.shown.item(key) ?? []);
   const style = await context.style();

@@ -180,7 +180,7 @@ async function status(context: Context): Promise<CommandResult> {
         `broker    ${endpoint}  ${isOffline ? "not asked" : reachable ? "answers" : "does not answer"}`,
     ),
     `waiting   ${pending} ${pending === 1 ? "change" : "changes"} to send`,
-    `stored    ${leastStored(lists) ?? "nowhere but here"}${below.length > 0 ? ", too few for:" : ""}`,
+    `stored    ${leastStored(lists) ?? "nowhere but here"}${pending > 0 && leastStored(lists) !== null ? ", without what waits" : ""}${below.length > 0 ? ", too few for:" : ""}`,
     ...below.map(
       ({ id, servers, wanted }) => `          ${id} (${servers} of the ${wanted} that make a change acknowledged)`,
     ),

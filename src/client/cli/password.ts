@@ -71,7 +71,8 @@ async function prompted(label: string, isNew: boolean): Promise<string> {
     ]);
     return secret;
   };
-  const secret = await ask(`${label}:`);
+  const rule = isNew ? ` (${PASSWORD_LIMITS.shortest} characters or more)` : "";
+  const secret = await ask(`${label}${rule}:`);
   if (isNew && (await ask(`${label} again:`)) !== secret) throw usageError("the two are not the same");
   return secret;
 }
