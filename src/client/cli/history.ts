@@ -1,5 +1,5 @@
 import type { Operation } from "../../crdt/history.js";
-import { foldedNameOf, unitOf, type ItemKey } from "../../crdt/item-key.js";
+import { foldedNameOf, foldName, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
 import { readStaple } from "../../crdt/staple.js";
 import type { ListId } from "../../protocol/ids.js";
@@ -117,8 +117,16 @@ async function restore(context: Context, names: readonly string[], unit: string 
   return { value: items.map(itemView), text: items.map((item) => renderPlacedItem(item, style)).join("\n") };
 }
 
+/** Of several units that an item had, the one that was taken off last. */
 function removedKey(context: Context, list: LocalList, name: string, unit: string | undefined): ItemKey {
-  const key = context.everyItem(list, name, unit);
+  const { items, history } = list.shown;
+  const removedAt = (key: ItemKey): number =>
+    history.operationsOn(key).findLast(({ kind }) => kind === "remove")?.time ?? 0;
+  const isMeant = (key: ItemKey): boolean =>
+    foldedNameOf(key) === foldName(name) && !items.has(key) && removedAt(key) > 0;
+  const [latest] = [...items.entries().keys()].filter(isMeant).sort((a, b) => removedAt(b) - removedAt(a));
+  const isThere = [...items.values()].some((key) => foldedNameOf(key) === foldName(name));
+  const key = unit === undefined && latest !== undefined && !isThere ? latest : context.everyItem(list, name, unit);
   if (list.shown.item(key) === null) return key;
   throw new AisleError(
     EXIT.refused,
