@@ -2,7 +2,7 @@ import truncated from "fast-string-truncated-width";
 import type { ItemKey } from "../crdt/item-key.js";
 import type { Item } from "../crdt/shopping-list.js";
 import { filtered, selected, type BoardState } from "./board.js";
-import type { Stored } from "./local-list.js";
+import type { Stored } from "./local-list-file.js";
 import { formatAmount } from "./quantity.js";
 import { renderItem, type Style } from "./render.js";
 import { displayable } from "./text.js";

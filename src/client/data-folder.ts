@@ -13,7 +13,8 @@ import { randomId, randomSecret } from "../runtime/rng.js";
 import { printError } from "../runtime/output.js";
 import { DamagedFileError } from "../runtime/sealed-json.js";
 import { AisleError, EXIT } from "./errors.js";
-import { LocalList, type LocalListFile } from "./local-list.js";
+import { LocalList } from "./local-list.js";
+import type { LocalListFile } from "./local-list-file.js";
 
 /** How long a command waits for another one that is writing. Each holds the lock for a few milliseconds. */
 const LOCK_TIMEOUT_MS = 20_000;

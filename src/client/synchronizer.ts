@@ -13,7 +13,8 @@ import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import { randomId } from "../runtime/rng.js";
 import type { DataFolder } from "./data-folder.js";
 import { AisleError, EXIT, refused } from "./errors.js";
-import type { LocalList, Stored, SyncOutcome } from "./local-list.js";
+import type { LocalList, SyncOutcome } from "./local-list.js";
+import type { Stored } from "./local-list-file.js";
 import { RefusedError, type Session } from "./session.js";
 
 /** What synchronising one list came to. */

@@ -6,7 +6,8 @@ import type { ItemKey } from "./item-key.js";
 import { LIMITS, READABLE } from "./limits.js";
 import { LwwRegister } from "./lww-register.js";
 import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
-import { Amounts, Details, ShoppingList } from "./shopping-list.js";
+import { Details } from "./details.js";
+import { Amounts, ShoppingList } from "./shopping-list.js";
 
 export { MalformedStateError } from "./shape.js";
 

@@ -1,4 +1,5 @@
-import { LocalList, type LocalListFile } from "../../src/client/local-list.js";
+import { LocalList } from "../../src/client/local-list.js";
+import type { LocalListFile } from "../../src/client/local-list-file.js";
 import type { Intent } from "../../src/client/intent.js";
 import { RetryPolicy } from "../../src/client/retry-policy.js";
 import {

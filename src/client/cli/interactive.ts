@@ -1,7 +1,5 @@
 import { cursorHide, cursorShow } from "@inquirer/ansi";
 import { createPrompt, useEffect, useKeypress, useState, type KeypressEvent } from "@inquirer/core";
-import inquirer from "inquirer";
-import { constants } from "node:os";
 import type { ItemKey } from "../../crdt/item-key.js";
 import type { ShoppingList } from "../../crdt/shopping-list.js";
 import { print } from "../../runtime/output.js";
@@ -12,11 +10,13 @@ import { apply } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import type { Style } from "../render.js";
 import { suggestions } from "../suggestions.js";
-import { acceptText, displayable } from "../text.js";
+import { displayable } from "../text.js";
 import { nameOf, walkedItems } from "../views.js";
 import { Watcher, type WatchListener } from "../watcher.js";
 import type { Context } from "./context.js";
+import { chooseList } from "./choose-list.js";
 import { asAisleError } from "./failures.js";
+import { ENDINGS, endBy, enterScreen, eraseScreen, leaveScreen } from "./own-screen.js";
 import { undoChanges } from "./history.js";
 
 /** More than that is no list of things to buy. */
@@ -24,8 +24,6 @@ const LONGEST_PASTE = 100_000;
 
 /** Who makes the changes that are only shown. */
 const AHEAD = { replica: "ahead", id: "ahead", at: 0 };
-
-const eraseScreen = "\u001b[2J\u001b[H";
 
 /** How many names completion offers at a time. */
 const MOST_OFFERED = 4;
@@ -292,71 +290,5 @@ class Board implements WatchListener {
       if (--this.#waiting === 0) this.#ahead = null;
       this.#redraw();
     });
-  }
-}
-
-/** A screen of its own, as editors have: what was there before comes back when it ends. */
-function enterScreen(): void {
-  print(`\u001b[?1049h\u001b[?2004h${eraseScreen}`);
-}
-
-function leaveScreen(): void {
-  print(`\u001b[?2004l\u001b[?1049l${cursorShow}`);
-}
-
-/** What others may end this program with, and leave no time for anything else. */
-const ENDINGS = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"] as const;
-
-function endBy(signal: NodeJS.Signals): never {
-  leaveScreen();
-  process.stdin.setRawMode(false);
-  process.exit(128 + constants.signals[signal]);
-}
-
-async function chooseList(context: Context, another: boolean): Promise<LocalList> {
-  const lists = context.lists();
-  const { current } = context.workspace.settings();
-  const at = another
-    ? undefined
-    : (lists.find(({ id }) => id === current) ?? (lists.length === 1 ? lists[0] : undefined));
-  return at ?? (await pickList(context, lists));
-}
-
-async function pickList(context: Context, lists: readonly LocalList[]): Promise<LocalList> {
-  const choices = [
-    ...lists.map((list) => ({ name: displayable(nameOf(list)), value: list.id })),
-    { name: "make a new list", value: "" },
-  ];
-  const { id } =
-    lists.length === 0
-      ? { id: "" }
-      : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: "Which list?", choices }]);
-  const chosen = id === "" ? await makeList(context) : id;
-  await context.workspace.changeSettings({ current: chosen });
-  context.workspace.commit();
-  return context.theList(chosen);
-}
-
-async function makeList(context: Context): Promise<string> {
-  const { name } = await inquirer.prompt<{ name: string }>([
-    {
-      type: "input",
-      name: "name",
-      message: "What shall the list be called?",
-      default: "Groceries",
-      validate: (text: string) => isAccepted(text),
-    },
-  ]);
-  const { id } = await context.workspace.found();
-  await context.workspace.change(id, () => [{ type: "rename", name: acceptText("list", name) }]);
-  return id;
-}
-
-function isAccepted(text: string): true | string {
-  try {
-    acceptText("list", text);
-    return true;
-  } catch (error) {
-    return asAisleError(error).message;
   }
 }

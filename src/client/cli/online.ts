@@ -1,7 +1,8 @@
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT } from "../errors.js";
-import type { LocalList, Stored } from "../local-list.js";
+import type { LocalList } from "../local-list.js";
+import type { Stored } from "../local-list-file.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { nameOf } from "../views.js";
