@@ -24,7 +24,7 @@ interface Subject {
 
 function aisle(words: readonly string[], env: NodeJS.ProcessEnv, input = ""): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, XDG_CONFIG_HOME: folder, ...env },
     input,
     encoding: "utf8",
   });
@@ -35,7 +35,10 @@ function aisle(words: readonly string[], env: NodeJS.ProcessEnv, input = ""): st
 /** Milliseconds of one run, from before the process is made to after it has ended. */
 function timed({ words, env }: Subject): number {
   const began = performance.now();
-  const { status } = spawnSync(process.execPath, words, { env: { ...process.env, ...env }, stdio: "ignore" });
+  const { status } = spawnSync(process.execPath, words, {
+    env: { ...process.env, XDG_CONFIG_HOME: folder, ...env },
+    stdio: "ignore",
+  });
   if (status !== 0) throw new Error(`${words.join(" ")} exited ${status}`);
   return performance.now() - began;
 }

@@ -93,11 +93,20 @@ const lines = ["new Groceries", "add '2kg flour, organic @baking' milk", "got mi
 const { status, stderr } = spawnSync(process.execPath, [at("dist/main.js"), "batch", "--data-dir", folder], {
   encoding: "utf8",
   input: lines,
-  // There is no cluster to push to, but what would push is loaded.
-  env: { ...process.env, AISLE_BROKERS: "tcp://127.0.0.1:9", AISLE_RECORD_CODE: at("dist/program.cache") },
+  // There is no cluster to push to, but what would push is loaded. What the person who builds has set up is left out of it.
+  env: {
+    PATH: process.env.PATH,
+    XDG_CONFIG_HOME: folder,
+    AISLE_BROKERS: "tcp://127.0.0.1:9",
+    AISLE_RECORD_CODE: at("dist/program.cache"),
+  },
 });
-rmSync(folder, { recursive: true });
 if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);
 
-const manual = spawnSync(process.execPath, [at("dist/main.js"), "manual"], { encoding: "utf8" });
+const manual = spawnSync(process.execPath, [at("dist/main.js"), "manual", "--data-dir", folder], {
+  encoding: "utf8",
+  env: { PATH: process.env.PATH, XDG_CONFIG_HOME: folder },
+});
+if (manual.status !== 0) throw new Error(`there is no manual page: ${manual.stderr}`);
 writeFileSync(at("dist/aisle.1"), manual.stdout);
+rmSync(folder, { recursive: true });

@@ -20,7 +20,13 @@ interface Shopper {
 
 /** Runs commands as one of the shoppers, showing each and what it says. */
 function shopper(name: string, brokers: string): Shopper {
-  const env = { ...process.env, AISLE_BROKERS: brokers, AISLE_DATA_DIR: join(folder, name), NO_COLOR: "1" };
+  const env = {
+    ...process.env,
+    AISLE_BROKERS: brokers,
+    AISLE_DATA_DIR: join(folder, name),
+    XDG_CONFIG_HOME: folder,
+    NO_COLOR: "1",
+  };
   const run = (input: string, words: readonly string[]): string => {
     const shown = words.map((word) => (/^[\w./:-]+$/.test(word) ? word : `"${word}"`)).join(" ");
     console.log(`\n${name}$ aisle ${shown}`);

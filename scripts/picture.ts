@@ -29,7 +29,7 @@ function tmux(...words: readonly string[]): string {
 }
 
 function environment(name: string): NodeJS.ProcessEnv {
-  return { AISLE_DATA_DIR: join(folder, name), AISLE_BROKERS: `tcp://127.0.0.1:${portBase}` };
+  return { AISLE_DATA_DIR: join(folder, name), XDG_CONFIG_HOME: folder, AISLE_BROKERS: `tcp://127.0.0.1:${portBase}` };
 }
 
 function aisle(name: string, ...words: readonly string[]): string {

@@ -3,14 +3,11 @@ import type { ShoppingList } from "../crdt/shopping-list.js";
 import { AisleError, EXIT } from "./errors.js";
 import { readItems } from "./formats.js";
 import type { Hooks } from "./hooks.js";
-import { apply, keyOf, type Intent } from "./intent.js";
+import { keyOf, rehearse, type Intent } from "./intent.js";
 import { addIntent } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
 import { toNumber } from "./quantity.js";
 import { itemView, type ItemView } from "./views.js";
-
-/** Who makes the changes of a list that is thrown away. */
-const TRIAL = { replica: "trial", id: "trial", at: 0 };
 
 /** What a person's own programs make of changes that are about to be made. @throws AisleError where one of them refuses */
 export function hooked(hooks: Hooks, list: LocalList, intents: readonly Intent[]): readonly Intent[] {
@@ -18,7 +15,7 @@ export function hooked(hooks: Hooks, list: LocalList, intents: readonly Intent[]
   const keys = [...new Set(wanted.map(keyOf).filter((key) => key !== null))];
   if (keys.length === 0 || !hooks.has("on-change")) return wanted;
   const trial = list.shown.clone();
-  for (const intent of wanted) apply(intent, trial, TRIAL);
+  rehearse(wanted, trial);
   hooks.onChange(
     list.id,
     keys.map((key) => ({ before: viewOf(list.shown, key), after: viewOf(trial, key) })),

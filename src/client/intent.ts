@@ -65,6 +65,11 @@ export function apply(intent: Intent, list: ShoppingList, author: Author): Shopp
   }
 }
 
+/** Makes the changes on a list that is thrown away, to see what they would come to. @throws LimitExceededError */
+export function rehearse(intents: readonly Intent[], list: ShoppingList): void {
+  for (const intent of intents) apply(intent, list, { replica: "rehearsal", id: "rehearsal", at: 0 });
+}
+
 /** The item the intent is about, or null for one about the list as a whole. */
 export function keyOf(intent: Intent): ItemKey | null {
   if (intent.type === "rename" || intent.type === "set-deleted" || intent.type === "order") return null;

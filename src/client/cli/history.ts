@@ -5,7 +5,7 @@ import { readStaple } from "../../crdt/staple.js";
 import type { ListId } from "../../protocol/ids.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
 import { explain, type Event, type Explanation } from "../explanation.js";
-import { apply, keyOf, type Intent } from "../intent.js";
+import { keyOf, rehearse, type Intent } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, toNumber } from "../quantity.js";
 import { renderPlacedItem } from "../render.js";
@@ -17,9 +17,6 @@ import { manyWords, optionalWord, textFlag, word, type Registration } from "./co
 import type { CommandResult, Context } from "./context.js";
 
 const UNIT_FLAG = ["--unit <unit>", "which one, where the item was on the list in several units"] as const;
-
-/** Who makes the changes of a list that is thrown away. */
-const TRIAL = { replica: "trial", id: "trial", at: 0 };
 
 /** Commands about what has happened to a list, and about taking it back. */
 export function registerHistory({ program, act }: Registration): void {
@@ -80,7 +77,7 @@ export async function undoChanges(
     const trial = now.shown.clone();
     return steps.reverse().flatMap((step) => {
       const intents = compensation(trial, step);
-      for (const intent of intents) apply(intent, trial, TRIAL);
+      rehearse(intents, trial);
       undone += intents.length;
       const key = keyOf(step.intent);
       if (key !== null) keys.add(key);

@@ -6,7 +6,7 @@ import { print } from "../../runtime/output.js";
 import { FIRST_STATE, paste, press, segments, type BoardState, type Effect } from "../board.js";
 import { drawBoard, type BoardFacts } from "../board-view.js";
 import { AisleError, EXIT } from "../errors.js";
-import { apply } from "../intent.js";
+import { rehearse } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import type { Style } from "../render.js";
 import { suggestions } from "../suggestions.js";
@@ -21,9 +21,6 @@ import { undoChanges } from "./history.js";
 
 /** More than that is no list of things to buy. */
 const LONGEST_PASTE = 100_000;
-
-/** Who makes the changes that are only shown. */
-const AHEAD = { replica: "ahead", id: "ahead", at: 0 };
 
 /** How many names completion offers at a time. */
 const MOST_OFFERED = 4;
@@ -261,7 +258,7 @@ class Board implements WatchListener {
         break;
       case "change":
         this.#ahead = this.#shown.clone();
-        for (const intent of effect.intents) apply(intent, this.#ahead, AHEAD);
+        rehearse(effect.intents, this.#ahead);
         this.#queue(async () => {
           await this.context.workspace.change(this.list.id, () => effect.intents);
           return "";
