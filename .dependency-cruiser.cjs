@@ -3,12 +3,12 @@
  * Every file of a role is a core unless it is named here as a main or a shell.
  */
 const ROLES = ["broker", "server", "client"];
-const MAIN = "^src/(main|service|(broker|server|client)/main)\\.ts$";
+const MAIN = "^src/(main|service|families|(broker|server|client)/main)\\.ts$";
 const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
   "^src/server/store/(journal-segment|journal-store|snapshots)\\.ts$",
-  "^src/client/(adoption|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|watcher|operator|operator-key|local-cluster)\\.ts$",
+  "^src/client/(adoption|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|translation|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
 ];
 const CORE = { path: "^src/(broker|server|client)/", pathNot: [MAIN, ...SHELL] };
@@ -48,7 +48,7 @@ module.exports = {
       from: CORE,
       to: { dependencyTypes: ["core"], pathNot: PURE_BUILTINS },
     },
-    { name: "nobody-imports-main", severity: "error", from: { pathNot: "^src/main\\.ts$" }, to: { path: MAIN } },
+    { name: "nobody-imports-main", severity: "error", from: { pathNot: "^src/(main|families)\\.ts$" }, to: { path: MAIN } },
     ...ROLES.map((role) => ({
       name: `${role}-stands-apart`,
       severity: "error",

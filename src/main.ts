@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { clientProgram, runProgram, type Family } from "./client/main.js";
+import { clientProgram, runProgram } from "./client/main.js";
+import { useTranslation } from "./client/messages.js";
+import { languagesOf, readTranslation } from "./client/translation.js";
+import { configurationFolder } from "./client/configuration.js";
+import { serviceFamilies } from "./families.js";
 import { outputFailure, printError } from "./runtime/output.js";
 import type { UntilStopped } from "./service.js";
 
@@ -12,28 +17,22 @@ const untilStopped: UntilStopped = async (start) => {
   await runService(start, () => (service.failedToStart = true));
 };
 
-const services: readonly Family[] = [
-  {
-    heading: "Services:",
-    commands: ["broker"],
-    load: async () => {
-      const { brokerCommand } = await import("./broker/main.js");
-      return ({ program }) => program.addCommand(brokerCommand(untilStopped));
-    },
-  },
-  {
-    heading: "Services:",
-    commands: ["server"],
-    load: async () => {
-      const { serverCommand } = await import("./server/main.js");
-      return ({ program }) => program.addCommand(serverCommand(untilStopped));
-    },
-  },
-];
+/** Whatever is wrong with a translation, one can go on in English. */
+async function speakTheirLanguage(): Promise<void> {
+  const languages = languagesOf(process.env);
+  if (languages.length === 0) return;
+  const ours = fileURLToPath(new URL("../messages", import.meta.url));
+  try {
+    useTranslation(await readTranslation(languages, [join(configurationFolder(process.env), "messages"), ours]));
+  } catch (error) {
+    printError(`aisle: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
 
 async function main(words: readonly string[]): Promise<void> {
+  await speakTheirLanguage();
   const program = await clientProgram(
-    { scriptPath: fileURLToPath(new URL("main.js", import.meta.url)), services },
+    { scriptPath: fileURLToPath(new URL("main.js", import.meta.url)), services: serviceFamilies(untilStopped) },
     words,
   );
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");

@@ -7,6 +7,7 @@ import { formatAmount } from "./quantity.js";
 import { renderItem, type Style } from "./render.js";
 import { displayable } from "./text.js";
 import { isDone } from "./views.js";
+import { t } from "./messages.js";
 
 /** What of the screen is the list's, and the cluster's. */
 export interface BoardFacts {
@@ -30,34 +31,37 @@ export interface Size {
 const LINES_BESIDE_ITEMS = 5;
 const LEAST_ITEM_LINES = 1;
 
-const HELP = [
-  ["arrows", "move; j and k too"],
-  ["space", "tick off, or not"],
-  ["a", "add items: 2 milk; 500g flour, organic @baking"],
-  ["+ - =", "want more, less, so much"],
-  ["b", "so much is in the basket"],
-  ["n", "write a note"],
-  ["d  c", "take off the list: this one, all that is bought"],
-  ["u", "undo"],
-  ["/", "filter; Esc shows all again"],
-  ["l  s  q", "another list, sync now, leave"],
-] as const;
+/** Less of a name says nothing. */
+const SHORTEST_NAME = 8;
+
+const help = (): readonly (readonly [keys: string, what: string])[] => [
+  [t("arrows"), t("move; j and k too")],
+  [t("space"), t("tick off, or not")],
+  ["a", t("add items: 2 milk; 500g flour, organic @baking")],
+  ["+ - =", t("want more, less, so much")],
+  ["b", t("so much is in the basket")],
+  ["n", t("write a note")],
+  ["d  c", t("take off the list: this one, all that is bought")],
+  ["u", t("undo")],
+  ["/", t("filter; Esc shows all again")],
+  ["l  s  q", t("another list, sync now, leave")],
+];
 
 /** What stands before what is typed; empty where nothing is. */
 function promptOf({ mode, cursor }: BoardState, items: readonly Item[]): string {
   const item = items.find(({ key }) => key === cursor);
-  const now = (amount: number): string => (item === undefined ? "" : ` (now ${formatAmount(amount, item.unit)})`);
+  const now = (amount: number): string => (item === undefined ? "" : t` (now ${formatAmount(amount, item.unit)})`);
   switch (mode) {
     case "add":
-      return "add: ";
+      return t("add: ");
     case "filter":
-      return "filter: ";
+      return t("filter: ");
     case "note":
-      return "note: ";
+      return t("note: ");
     case "need":
-      return `want in all${now(item?.needed ?? 0)}: `;
+      return t`want in all${now(item?.needed ?? 0)}: `;
     case "basket":
-      return `in the basket${now(item?.acquired ?? 0)}: `;
+      return t`in the basket${now(item?.acquired ?? 0)}: `;
     case "browse":
     case "help":
       return "";
@@ -81,14 +85,14 @@ export function drawBoard(
   const room = Math.max(LEAST_ITEM_LINES, rows - LINES_BESIDE_ITEMS);
   const body =
     state.mode === "help"
-      ? HELP.map(([keys, what]) => `  ${keys.padEnd(9)} ${what}`)
-      : itemLines(state, facts, room, style);
+      ? help().map(([keys, what]) => `  ${keys.padEnd(9)} ${what}`)
+      : itemLines(state, facts, room, width, style);
   const prompt = promptOf(state, facts.items);
   const isTyping = prompt !== "";
   const hint =
     state.mode === "help"
-      ? "any key goes back"
-      : "space tick  a add  + - quantity  n note  u undo  / filter  ? more  q leave";
+      ? t("any key goes back")
+      : t("space tick  a add  + - quantity  n note  u undo  / filter  ? more  q leave");
   // What is typed has to stand on its line as it is; where it is longer than that, the terminal wraps it.
   const line = isTyping ? `${prompt}${typed}` : fit(style.dim(hint));
   const answer =
@@ -101,13 +105,19 @@ export function drawBoard(
 
 function title({ filter }: BoardState, { name, items }: BoardFacts, style: Style): string {
   const left = items.filter((item) => !isDone(item)).length;
-  const counts = items.length === 0 ? "nothing on it yet: press a to add" : `${left} of ${items.length} to get`;
-  const narrowed = filter === "" ? "" : style.warn(`  only: ${displayable(filter)}`);
+  const counts = items.length === 0 ? t("nothing on it yet: press a to add") : t`${left} of ${items.length} to get`;
+  const narrowed = filter === "" ? "" : style.warn(t`  only: ${displayable(filter)}`);
   return `${style.bold(displayable(name))}  ${counts}${narrowed}`;
 }
 
 /** The items around the cursor, with the aisles they stand in. */
-function itemLines(state: BoardState, { items, marks }: BoardFacts, room: number, style: Style): readonly string[] {
+function itemLines(
+  state: BoardState,
+  { items, marks }: BoardFacts,
+  room: number,
+  width: number,
+  style: Style,
+): readonly string[] {
   const at = selected(state, items);
   const lines: string[] = [];
   let [aisle, cursorAt]: [string | null, number] = [null, 0];
@@ -118,26 +128,33 @@ function itemLines(state: BoardState, { items, marks }: BoardFacts, room: number
     if (isAt) cursorAt = lines.length;
     const by = marks.get(item.key);
     const mark =
-      by === undefined ? "" : style.good(style.words ? `  (new from ${displayable(by)})` : `  ◂ ${displayable(by)}`);
-    lines.push(`${isAt ? style.good(">") : " "} ${renderItem(item, style)}${mark}`);
+      by === undefined ? "" : style.good(style.words ? t`  (new from ${displayable(by)})` : `  ◂ ${displayable(by)}`);
+    lines.push(`${isAt ? style.good(">") : " "} ${renderItem(fitted(item, width - 2, style), style)}${mark}`);
   }
   const first = Math.min(Math.max(0, cursorAt - Math.floor(room / 2)), Math.max(0, lines.length - room));
   return lines.slice(first, first + room);
 }
 
+/** The item with so much of its name that how much of it one needs is still on the line. */
+function fitted(item: Item, width: number, style: Style): Item {
+  const rest = truncated(renderItem({ ...item, name: "", note: null }, style), {}).width;
+  return { ...item, name: cut(displayable(item.name), Math.max(SHORTEST_NAME, width - rest)) };
+}
+
 function answerTo({ mode }: BoardState, completions: readonly string[], style: Style): string {
-  if (mode !== "add") return style.dim("Enter: done  Esc: never mind");
-  const offered = completions.length === 0 ? "" : `Tab: ${completions.map((one) => displayable(one)).join("  ")}   `;
-  return style.dim(`${offered}Enter: add  Esc: done`);
+  if (mode !== "add") return style.dim(t("Enter: done  Esc: never mind"));
+  const offered = completions.length === 0 ? "" : t`Tab: ${completions.map((one) => displayable(one)).join("  ")}   `;
+  return style.dim(t`${offered}Enter: add  Esc: done`);
 }
 
 /** Whether others see what one does, always in sight. */
 function syncLine({ isOnline, waiting, stored }: BoardFacts, style: Style): string {
-  const where = isOnline === null ? style.dim("connecting") : isOnline ? style.good("online") : style.warn("offline");
-  const left = waiting === 0 ? "" : style.warn(`  ${waiting} waiting`);
-  const what = waiting === 0 ? "stored" : "the rest stored";
+  const where =
+    isOnline === null ? style.dim(t("connecting")) : isOnline ? style.good(t("online")) : style.warn(t("offline"));
+  const left = waiting === 0 ? "" : style.warn(t`  ${waiting} waiting`);
+  const what = waiting === 0 ? t("stored") : t("the rest stored");
   const copies =
-    stored === null ? "" : style.dim(`  ${what} on ${stored.servers} of ${Math.max(stored.servers, stored.replicas)}`);
+    stored === null ? "" : style.dim(t`  ${what} on ${stored.servers} of ${Math.max(stored.servers, stored.replicas)}`);
   return `${where}${left}${copies}`;
 }
 

@@ -7,6 +7,7 @@ import { parseAmountIn } from "./quantity.js";
 import { acceptText, displayable } from "./text.js";
 import { isDone } from "./views.js";
 import { AisleError } from "./errors.js";
+import { counted, t } from "./messages.js";
 
 /** What the person is doing: looking, or typing something that the last line shows. */
 export type Mode = "browse" | "add" | "filter" | "need" | "basket" | "note" | "help";
@@ -95,7 +96,7 @@ export function paste(state: BoardState, text: string): Step {
     );
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
-    return calm({ ...state, message: `nothing of what was pasted was added: ${error.message}` });
+    return calm({ ...state, message: t`nothing of what was pasted was added: ${error.message}` });
   }
 }
 
@@ -155,8 +156,8 @@ function browse(state: BoardState, items: readonly Item[], key: Key): Step {
 }
 
 function clear(state: BoardState, done: readonly Item[]): Step {
-  const what = `${done.length} ${done.length === 1 ? "item" : "items"}`;
-  const message = done.length === 0 ? "nothing is bought yet" : off(what);
+  const what = counted(done.length, "{{count}} item", "{{count}} items");
+  const message = done.length === 0 ? t("nothing is bought yet") : off(what);
   return change(
     { ...state, message },
     done.map(({ key }) => ({ type: "remove", key })),
@@ -164,7 +165,7 @@ function clear(state: BoardState, done: readonly Item[]): Step {
 }
 
 function off(what: string): string {
-  return `took ${what} off the list; u brings back`;
+  return t`took ${what} off the list; u brings back`;
 }
 
 /** How many lines a key moves the cursor. */
@@ -234,7 +235,7 @@ function typing(state: BoardState, items: readonly Item[], key: Key, completions
   const item = items.find(({ key: one }) => one === state.cursor);
   const back: BoardState = { ...state, mode: "browse" };
   if (item === undefined)
-    return calm({ ...back, message: "the item was taken off the list meanwhile: nothing was changed" });
+    return calm({ ...back, message: t("the item was taken off the list meanwhile: nothing was changed") });
   if (text === "" && mode !== "note") return calm(back);
   return change(back, meant(mode, item, text));
 }

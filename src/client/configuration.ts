@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { isErrno } from "../runtime/errno.js";
 import { usageError } from "./errors.js";
+import { t } from "./messages.js";
 
 /** What a person has set for all commands: the last word where neither a flag nor the environment says something. */
 export interface Configuration {
@@ -31,10 +32,10 @@ export async function readConfiguration(folder: string): Promise<Configuration> 
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (isErrno(error, "ENOENT") || isErrno(error, "ENOTDIR")) return {};
-    throw usageError(`${path} cannot be read`, "mend it, or move it away");
+    throw usageError(t`${path} cannot be read`, t("mend it, or move it away"));
   }
-  const hint = "see docs/cli.md for what it may hold, or move it away";
-  if (text.length > LARGEST_BYTES) throw usageError(`${path} is too long`, hint);
+  const hint = t("see docs/cli.md for what it may hold, or move it away");
+  if (text.length > LARGEST_BYTES) throw usageError(t`${path} is too long`, hint);
   const v = await import("valibot");
   const schema = v.strictObject({
     dataDir: v.optional(v.pipe(v.string(), v.minLength(1))),
@@ -49,10 +50,20 @@ export async function readConfiguration(folder: string): Promise<Configuration> 
   try {
     value = JSON.parse(text);
   } catch {
-    throw usageError(`${path} is no JSON`, hint);
+    throw usageError(t`${path} is no JSON`, hint);
   }
   const { success, output, issues } = v.safeParse(schema, value);
   if (success) return output as Configuration;
   const [issue] = issues;
-  throw usageError(`${path}: ${v.getDotPath(issue) ?? ""} ${issue.message}`, hint);
+  const [key, expected] = [v.getDotPath(issue) ?? "", issue.expected];
+  const problem =
+    expected === "never"
+      ? t`${path} has "${key}", which is no setting`
+      : t`${path}: ${key} is to be ${kindOf(expected)}`;
+  throw usageError(problem, hint);
+}
+
+function kindOf(expected: string | null): string {
+  if (expected === "boolean") return t("true or false");
+  return expected === "Array" ? t("an array of texts") : t("a text");
 }

@@ -15,6 +15,7 @@ import { DamagedFileError } from "../runtime/sealed-json.js";
 import { AisleError, EXIT } from "./errors.js";
 import { LocalList } from "./local-list.js";
 import type { LocalListFile } from "./local-list-file.js";
+import { t } from "./messages.js";
 
 /** How long a command waits for another one that is writing. Each holds the lock for a few milliseconds. */
 const LOCK_TIMEOUT_MS = 20_000;
@@ -99,7 +100,7 @@ export class DataFolder {
       return await takeLock(join(this.path, "lock"), LOCK_TIMEOUT_MS);
     } catch (error) {
       if (!(error instanceof LockedError)) throw unusable(this.path, error);
-      throw new AisleError(EXIT.failed, "locked", error.message, "wait for that command, or stop it, and try again");
+      throw new AisleError(EXIT.failed, "locked", error.message, t("wait for that command, or stop it, and try again"));
     }
   }
 
@@ -175,8 +176,8 @@ export class DataFolder {
       return list;
     } catch (error) {
       if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
-      const problem = error instanceof DamagedFileError ? error.message : `${path} is damaged (${error.message})`;
-      const hint = `it was left as it is; restore it from a backup, or move it away and run: aisle join ${id}`;
+      const problem = error instanceof DamagedFileError ? error.message : t`${path} is damaged (${error.message})`;
+      const hint = t`it was left as it is; restore it from a backup, or move it away and run: aisle join ${id}`;
       throw new AisleError(EXIT.failed, "damaged", problem, hint);
     }
   }
@@ -240,7 +241,7 @@ export class DataFolder {
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;
       orUnusable(path, () => renameSync(path, `${path}.damaged`));
-      printError(`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
+      printError(t`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
     }
     return db.data;
   }
@@ -261,19 +262,24 @@ function orUnusable<T>(path: string, work: () => T): T {
 
 function unusable(path: string, error: unknown): unknown {
   const reasons: Readonly<Record<string, string>> = {
-    EACCES: "permission is denied",
-    EROFS: "the file system is read-only",
-    ENOSPC: "the disk is full",
-    ENOENT: "the folder cannot be made",
-    EEXIST: "part of the path is a file",
-    EISDIR: "a folder stands where a file should",
-    ENOTDIR: "part of the path is a file",
-    EDQUOT: "the disk quota is used up",
+    EACCES: t("permission is denied"),
+    EROFS: t("the file system is read-only"),
+    ENOSPC: t("the disk is full"),
+    ENOENT: t("the folder cannot be made"),
+    EEXIST: t("part of the path is a file"),
+    EISDIR: t("a folder stands where a file should"),
+    ENOTDIR: t("part of the path is a file"),
+    EDQUOT: t("the disk quota is used up"),
   };
   const code = Object.keys(reasons).find((candidate) => isErrno(error, candidate));
   if (code === undefined) return error;
-  const message = `cannot use ${path}: ${reasons[code] ?? code}`;
-  return new AisleError(EXIT.failed, "unusable-folder", message, "mend that, or choose another folder with --data-dir");
+  const message = t`cannot use ${path}: ${reasons[code] ?? code}`;
+  return new AisleError(
+    EXIT.failed,
+    "unusable-folder",
+    message,
+    t("mend that, or choose another folder with --data-dir"),
+  );
 }
 
 function machineId(): string {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../protocol/errors.js";
 import type { ErrorBody } from "../protocol/messages.js";
+import { t } from "./messages.js";
 
 /** What a command exits with; documented in `aisle help` and README. */
 export const EXIT = {
@@ -40,24 +41,24 @@ export function notFound(message: string, hint: string | null = null): AisleErro
 
 /** What the cluster understood and refused, as something to tell a person: what it means, and what to do. */
 export function refused({ code, message }: Pick<ErrorBody, "code" | "message">): AisleError {
-  const [exitCode, hint] = REFUSALS[code] ?? [EXIT.failed, VERSIONS_DIFFER];
-  return new AisleError(exitCode, code, message, hint);
+  const [exitCode, hint] = refusals()[code] ?? [
+    EXIT.failed,
+    t("nothing was lost; this version of Aisle and the cluster's do not fit together, so upgrade the older one"),
+  ];
+  return new AisleError(exitCode, code, t(message), hint);
 }
 
-const VERSIONS_DIFFER =
-  "nothing was lost; this version of Aisle and the cluster's do not fit together, so upgrade the older one";
-
-const REFUSALS: Partial<Record<ErrorCode, readonly [ExitCode, string]>> = {
-  unauthenticated: [EXIT.notAllowed, "log in with `aisle login NAME`; your changes wait here"],
+const refusals = (): Partial<Record<ErrorCode, readonly [ExitCode, string]>> => ({
+  unauthenticated: [EXIT.notAllowed, t("log in with `aisle login NAME`; your changes wait here")],
   "not-allowed": [
     EXIT.notAllowed,
-    "log in with `aisle login NAME` where you have not, or ask an owner of the list for an invitation",
+    t("log in with `aisle login NAME` where you have not, or ask an owner of the list for an invitation"),
   ],
-  "read-only": [EXIT.notAllowed, "ask an owner of the list to make you an editor"],
-  "name-taken": [EXIT.refused, "choose another name, or log in with `aisle login NAME`"],
-  refused: [EXIT.refused, "see `aisle help`"],
-  "stale-basis": [EXIT.refused, "look with `aisle members` and try again"],
-  "slow-down": [EXIT.refused, "nothing was lost; wait a little"],
-  "too-large": [EXIT.refused, "make it smaller"],
-  "no-such-list": [EXIT.notFound, "check the id"],
-};
+  "read-only": [EXIT.notAllowed, t("ask an owner of the list to make you an editor")],
+  "name-taken": [EXIT.refused, t("choose another name, or log in with `aisle login NAME`")],
+  refused: [EXIT.refused, t("see `aisle help`")],
+  "stale-basis": [EXIT.refused, t("look with `aisle members` and try again")],
+  "slow-down": [EXIT.refused, t("nothing was lost; wait a little")],
+  "too-large": [EXIT.refused, t("make it smaller")],
+  "no-such-list": [EXIT.notFound, t("check the id")],
+});

@@ -10,6 +10,7 @@ import { acceptText, displayable, jsonText } from "./text.js";
 import { readTodoLine, todoLine, type ImportedItem } from "./todo-txt.js";
 import { linesOf } from "./undo.js";
 import { isDone, itemView, listView, nameOf, sortedItems } from "./views.js";
+import { t } from "./messages.js";
 
 export const EXPORT_FORMATS = ["md", "txt", "todo", "csv", "json"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -178,7 +179,7 @@ function importTable(text: string, delimiter: string): readonly ImportedItem[] {
       quote: delimiter === "\t" ? null : '"',
     });
   } catch (error) {
-    throw usageError(`this is no CSV: ${error instanceof Error ? error.message : String(error)}`);
+    throw usageError(t`this is no CSV: ${error instanceof Error ? error.message : String(error)}`);
   }
   const [first = []] = rows;
   const header = first.map((cell) => cell.trim().toLowerCase());
@@ -209,7 +210,7 @@ function importJson(text: string): Import {
   try {
     value = JSON.parse(text);
   } catch {
-    throw usageError("this is no JSON", "give what `aisle export --format json` writes, or an array of items");
+    throw usageError(t("this is no JSON"), t("give what `aisle export --format json` writes, or an array of items"));
   }
   const items = Array.isArray(value)
     ? (value as unknown[])
@@ -217,7 +218,10 @@ function importJson(text: string): Import {
       ? (value.items as unknown[])
       : null;
   if (items === null)
-    throw usageError("this JSON has no items", "give what `aisle export --format json` writes, or an array of items");
+    throw usageError(
+      t("this JSON has no items"),
+      t("give what `aisle export --format json` writes, or an array of items"),
+    );
   const record = isRecord(value) ? value : {};
   return { items: readItems(items), order: textsIn(record.aisles), staples: staplesIn(record.staples) };
 }
@@ -229,7 +233,7 @@ export function readItems(items: readonly unknown[]): readonly ImportedItem[] {
       index + 1,
       () => {
         if (typeof item === "string") return { entry: parseEntry(item), acquired: 0 };
-        if (!isRecord(item) || typeof item.name !== "string") throw usageError("an item needs a name");
+        if (!isRecord(item) || typeof item.name !== "string") throw usageError(t("an item needs a name"));
         return jsonItem(item.name, item);
       },
       "item",
@@ -247,7 +251,7 @@ function staplesIn(value: unknown): Import["staples"] {
   return (value as unknown[]).flatMap((one) => {
     if (!isRecord(one) || typeof one.name !== "string" || typeof one.rule !== "string") return [];
     if (readStaple(one.rule) === null)
-      throw usageError(`${displayable(one.name)}: "${displayable(one.rule)}" is no rule`);
+      throw usageError(t`${displayable(one.name)}: "${displayable(one.rule)}" is no rule`);
     const unit = typeof one.unit === "string" ? quantityOf(1, one.unit).unit : null;
     return [{ key: itemKey(acceptText("name", one.name), unit), rule: one.rule }];
   });
@@ -257,7 +261,7 @@ function jsonItem(name: string, item: Readonly<Record<string, unknown>>): Import
   const text = (field: string): string => (typeof item[field] === "string" ? item[field] : "");
   const amount = (field: string, fallback: number): number => {
     const value = item[field] ?? fallback;
-    if (typeof value !== "number" || !Number.isFinite(value)) throw usageError(`${field} is not an amount`);
+    if (typeof value !== "number" || !Number.isFinite(value)) throw usageError(t`${field} is not an amount`);
     return Math.max(0, value);
   };
   const unit = text("unit") === "" ? null : text("unit");

@@ -8,6 +8,7 @@ import { addIntent } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
 import { toNumber } from "./quantity.js";
 import { itemView, type ItemView } from "./views.js";
+import { t } from "./messages.js";
 
 /** What a person's own programs make of changes that are about to be made. @throws AisleError where one of them refuses */
 export function hooked(hooks: Hooks, list: LocalList, intents: readonly Intent[]): readonly Intent[] {
@@ -43,8 +44,8 @@ function answered(items: readonly unknown[]): ReturnType<typeof readItems> {
     return readItems(items);
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
-    const message = `the hook on-add answered what is no item: ${error.message}`;
-    throw new AisleError(EXIT.failed, "hook-failed", message, "mend it, or take it out of the hooks folder");
+    const message = t`the hook on-add answered what is no item: ${error.message}`;
+    throw new AisleError(EXIT.failed, "hook-failed", message, t("mend it, or take it out of the hooks folder"));
   }
 }
 

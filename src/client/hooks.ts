@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { AisleError, EXIT } from "./errors.js";
 import { displayable, jsonText } from "./text.js";
 import type { ItemView } from "./views.js";
+import { t } from "./messages.js";
 
 export type HookName = "on-add" | "on-change" | "on-sync";
 
@@ -50,12 +51,12 @@ export class Hooks {
       const answer = this.#run(script, list, wanted);
       const lines = answer.split("\n").filter((line) => line.trim() !== "");
       if (lines.length !== wanted.length)
-        throw strange(script, `it answered ${lines.length} items for ${wanted.length}`);
+        throw strange(script, t`it answered ${lines.length} items for ${wanted.length}`);
       return lines.map((line) => {
         try {
           return JSON.parse(line) as unknown;
         } catch {
-          throw strange(script, "it answered something else than JSON");
+          throw strange(script, t("it answered something else than JSON"));
         }
       });
     }, items);
@@ -73,7 +74,7 @@ export class Hooks {
         this.#run(script, "", [result]);
         return [];
       } catch (error) {
-        return error instanceof AisleError ? [`the hook ${script} failed: ${error.message}`] : [];
+        return error instanceof AisleError ? [t`the hook ${script} failed: ${error.message}`] : [];
       }
     });
   }
@@ -91,15 +92,15 @@ export class Hooks {
       env: { ...process.env, AISLE_HOOK_LIST: list },
     });
     if (error !== undefined && "code" in error && error.code === "ETIMEDOUT")
-      throw strange(script, `it had not ended after ${PATIENCE_MS / 1_000} seconds`);
+      throw strange(script, t`it had not ended after ${PATIENCE_MS / 1_000} seconds`);
     if (error !== undefined && !("code" in error && error.code === "EPIPE")) throw strange(script, error.message);
-    if (signal !== null) throw strange(script, `it was ended by ${signal}`);
+    if (signal !== null) throw strange(script, t`it was ended by ${signal}`);
     if (status === 0) return stdout;
     const [reason = ""] = [stderr, stdout]
       .map((text) => text.trim().split("\n")[0] ?? "")
       .filter((line) => line !== "");
-    const message = reason === "" ? `${script} refused it` : displayable(reason.slice(0, 300));
-    throw new AisleError(EXIT.refused, "hook-refused", message, `that was said by the hook ${script}`);
+    const message = reason === "" ? t`${script} refused it` : displayable(reason.slice(0, 300));
+    throw new AisleError(EXIT.refused, "hook-refused", message, t`that was said by the hook ${script}`);
   }
 }
 
@@ -107,8 +108,8 @@ function strange(script: string, problem: string): AisleError {
   return new AisleError(
     EXIT.failed,
     "hook-failed",
-    `the hook ${script} failed: ${displayable(problem)}`,
-    "mend it, or take it out of the hooks folder",
+    t`the hook ${script} failed: ${displayable(problem)}`,
+    t("mend it, or take it out of the hooks folder"),
   );
 }
 

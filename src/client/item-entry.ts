@@ -2,6 +2,7 @@ import { usageError } from "./errors.js";
 import type { Intent } from "./intent.js";
 import { isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText } from "./text.js";
+import { t } from "./messages.js";
 
 /** One line of typing, understood: `2kg flour, organic @baking`. */
 export interface ItemEntry {
@@ -49,7 +50,8 @@ const TRAILING = new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "
  * @throws AisleError
  */
 export function parseEntry(line: string): ItemEntry {
-  if (line.length > LONGEST_ENTRY) throw usageError(`an item is longer than ${LONGEST_ENTRY} characters`, "shorten it");
+  if (line.length > LONGEST_ENTRY)
+    throw usageError(t`an item is longer than ${LONGEST_ENTRY} characters`, t("shorten it"));
   const typed = line.trim();
   const quoted = QUOTED.exec(typed);
   const held: string[] = [];
@@ -111,7 +113,10 @@ function refuseOddAmounts(text: string): void {
   const last = words.at(-1) ?? "";
   for (const word of [words[0] ?? "", /^[x×]/u.test(last) ? last.slice(1) : ""]) {
     if (!ODD_NUMBER.test(word) || parseNumber(word) !== null) continue;
-    throw usageError(`${word.slice(0, 40)} is not an amount that can be added`, "write a number such as 2, 0.5 or 1,5");
+    throw usageError(
+      t`${word.slice(0, 40)} is not an amount that can be added`,
+      t("write a number such as 2, 0.5 or 1,5"),
+    );
   }
 }
 
@@ -164,7 +169,7 @@ function isLoneCount(word: string): boolean {
 
 function unattached(words: readonly string[]): never {
   const number = words.find((word) => isLoneCount(word) || LONE_TIMES.test(word)) ?? "";
-  throw usageError(`${number} belongs to no item`, 'put an amount and its item in quotes: "2 milk"');
+  throw usageError(t`${number} belongs to no item`, t('put an amount and its item in quotes: "2 milk"'));
 }
 
 function attach(words: readonly string[], side: "before" | "after"): readonly string[] | null {

@@ -11,6 +11,7 @@ import type { KeyFolder } from "../runtime/key-files.js";
 import { MALLOC_SETTINGS } from "../runtime/memory-guard.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
+import { t } from "./messages.js";
 
 export interface ClusterShape {
   readonly brokers: number;
@@ -47,10 +48,10 @@ function publishOf(portBase: number, number: number): string {
 export function checkShape(shape: ClusterShape): void {
   const within = (value: number, most: number): boolean => Number.isInteger(value) && value >= 1 && value <= most;
   if (!within(shape.brokers, MOST_BROKERS))
-    throw usageError(`a cluster on one machine has 1 to ${MOST_BROKERS} brokers`);
+    throw usageError(t`a cluster on one machine has 1 to ${MOST_BROKERS} brokers`);
   if (!within(shape.servers, MOST_SERVERS))
-    throw usageError(`a cluster on one machine has 1 to ${MOST_SERVERS} servers`);
-  if (!within(shape.portBase, 65_435)) throw usageError("the port base is a number from 1 to 65435");
+    throw usageError(t`a cluster on one machine has 1 to ${MOST_SERVERS} servers`);
+  if (!within(shape.portBase, 65_435)) throw usageError(t("the port base is a number from 1 to 65435"));
 }
 
 /** A whole cluster on this machine: its processes' pid files, logs and data, all in one folder. */
@@ -283,7 +284,7 @@ export class LocalCluster {
       while ((await this.#runningPid(part)) === pid) {
         if (monotonicMs() > deadline) signal(pid, "SIGKILL");
         if (monotonicMs() > deadline + STOP_BUDGET_MS) {
-          throw new AisleError(EXIT.failed, "not-stopped", `${nameOf(part)} (process ${pid}) does not stop`);
+          throw new AisleError(EXIT.failed, "not-stopped", t`${nameOf(part)} (process ${pid}) does not stop`);
         }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
@@ -313,8 +314,8 @@ async function requireFree(endpoints: ReturnType<typeof endpointsOf>): Promise<v
       server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
     if (isFree) continue;
-    const hint = "is another cluster up, with another --data folder? stop it, or choose another --port-base";
-    throw new AisleError(EXIT.refused, "port-taken", `port ${port} is taken by another program`, hint);
+    const hint = t("is another cluster up, with another --data folder? stop it, or choose another --port-base");
+    throw new AisleError(EXIT.refused, "port-taken", t`port ${port} is taken by another program`, hint);
   }
 }
 

@@ -18,6 +18,7 @@ import {
   type Stored,
 } from "./local-list-file.js";
 import { withChange, type Change } from "./undo.js";
+import { t } from "./messages.js";
 
 /** What an answer from the cluster did to the list, and so what to do next. */
 export type SyncOutcome =
@@ -104,7 +105,7 @@ export class LocalList {
 
   /** @throws MalformedStateError where the file has not the form of one */
   static fromFile(file: LocalListFile): LocalList {
-    if (file.version !== FILE_VERSION) throw new MalformedStateError("it was written by a newer version of Aisle");
+    if (file.version !== FILE_VERSION) throw new MalformedStateError(t("it was written by a newer version of Aisle"));
     // Joining is commutative, and copies what is joined in: the less the better.
     const [confirmed, pending] = [decodeList(file.confirmed), decodeList(file.pending)];
     const [shown, rest] =

@@ -7,6 +7,7 @@ import { buildProgram, commandNames, type Surroundings } from "./cli/program.js"
 export type { Family } from "./cli/program.js";
 import { EXIT, usageError, type ExitCode } from "./errors.js";
 import { displayable, jsonText } from "./text.js";
+import { t } from "./messages.js";
 
 /** Everything has been said; only the exit code is left. */
 class SilentExit extends Error {
@@ -32,7 +33,7 @@ const invoke: Invoke = async ({ name, handler, words, flags }) => {
     const result = await handler(context, words, flags);
     const changed = context.workspace.commit();
     tell(context, result);
-    if (flags.dryRun === true) say("this was a dry run: nothing was changed");
+    if (flags.dryRun === true) say(t("this was a dry run: nothing was changed"));
     await context.push(changed);
     if (result.failure !== undefined) throw result.failure;
     if (result.exitCode !== undefined) throw new SilentExit(result.exitCode);
@@ -50,8 +51,8 @@ async function showOrInteract(
   if (unknown !== undefined) {
     const { nearest } = await import("./nearest.js");
     const [near] = nearest(unknown, commands);
-    const hint = near === undefined ? "see `aisle help`" : `did you mean \`aisle ${near}\`?`;
-    throw usageError(`"${displayable(unknown.slice(0, 40))}" is no command`, hint);
+    const hint = near === undefined ? t("see `aisle help`") : t`did you mean \`aisle ${near}\`?`;
+    throw usageError(t`"${displayable(unknown.slice(0, 40))}" is no command`, hint);
   }
   if (context.isInteractive && context.options.json !== true && context.options.ndjson !== true) {
     const { interact } = await import("./cli/interactive.js");
@@ -85,7 +86,8 @@ export async function runProgram(program: Command, words: readonly string[]): Pr
     if (error instanceof SilentExit) return error.exitCode;
     // Help and version end the parse, too.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    const failure = asAisleError(error);
+    const names = new Set(program.commands.map((command) => command.name()));
+    const failure = asAisleError(error, words.find((word) => names.has(word)) ?? null);
     const { json, ndjson, verbose } = program.opts<GlobalOptions>();
     if (json === true || ndjson === true) say(jsonText(errorJson(failure)));
     else say(`aisle: ${errorLine(failure)}`);

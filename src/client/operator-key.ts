@@ -3,6 +3,7 @@ import { KeyFileError, readOperatorKey } from "../runtime/key-files.js";
 import { proofOf } from "../protocol/identity.js";
 import { AisleError, EXIT } from "./errors.js";
 import type { Unsigned } from "./session.js";
+import { t } from "./messages.js";
 
 /** The key of whoever runs the cluster. */
 export class OperatorKey {
@@ -13,8 +14,8 @@ export class OperatorKey {
     try {
       return new OperatorKey(await importJWK(await readOperatorKey(path), "EdDSA"));
     } catch (error) {
-      const message = error instanceof KeyFileError ? error.message : `${path} is no operator's key`;
-      throw new AisleError(EXIT.failed, "bad-key", message, "`aisle cluster up --curve` makes one");
+      const message = error instanceof KeyFileError ? error.message : t`${path} is no operator's key`;
+      throw new AisleError(EXIT.failed, "bad-key", message, t("`aisle cluster up --curve` makes one"));
     }
   }
 

@@ -14,6 +14,7 @@ import { bodyFrame } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import { AisleError, EXIT } from "./errors.js";
 import { RefusedError, Session, type Authentication, type Question } from "./session.js";
+import { t } from "./messages.js";
 
 /** How long a broker and a server may take to say how they are, and a round of repair to end. */
 const STATUS_BUDGET_MS = 3_000;
@@ -49,8 +50,8 @@ export class Operator {
     );
     const answers = asked.flatMap(({ status }) => (status === null ? [] : [status]));
     if (answers.length === 0) {
-      const message = `no broker answers (${this.endpoints.join(", ")})`;
-      const hint = "start what is missing with `aisle cluster up`, or name the brokers with `aisle connect`";
+      const message = t`no broker answers (${this.endpoints.join(", ")})`;
+      const hint = t("start what is missing with `aisle cluster up`, or name the brokers with `aisle connect`");
       throw new AisleError(EXIT.unreachable, "unreachable", message, hint);
     }
     // A server that any broker hears is alive.
@@ -108,9 +109,9 @@ export class Operator {
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       if (error.body.code !== "not-allowed" && error.body.code !== "unauthenticated") {
-        throw new AisleError(EXIT.refused, error.body.code, error.body.message, "see `aisle cluster status`");
+        throw new AisleError(EXIT.refused, error.body.code, error.body.message, t("see `aisle cluster status`"));
       }
-      const hint = "name the operator's key file with --operator-key; `aisle cluster up` says where it is";
+      const hint = t("name the operator's key file with --operator-key; `aisle cluster up` says where it is");
       throw new AisleError(EXIT.notAllowed, error.body.code, error.body.message, hint);
     }
   }

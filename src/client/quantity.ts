@@ -1,5 +1,6 @@
 import { usageError } from "./errors.js";
 import { displayable } from "./text.js";
+import { t } from "./messages.js";
 
 /** An amount as the list keeps it: integer thousandths of a base unit, and the unit's name, null for things counted. */
 export interface Quantity {
@@ -49,7 +50,8 @@ export function parseNumber(text: string): number | null {
  */
 export function parseQuantity(amount: string, unit: string | null): Quantity {
   const number = parseNumber(amount.trim());
-  if (number === null) throw usageError(`${quoted(amount)} is not an amount`, "write a number such as 2, 0.5 or 1,5");
+  if (number === null)
+    throw usageError(t`${quoted(amount)} is not an amount`, t("write a number such as 2, 0.5 or 1,5"));
   return quantityOf(number, unit);
 }
 
@@ -58,12 +60,12 @@ export function quantityOf(amount: number, unit: string | null): Quantity {
   const thousandths = Math.round(amount * scale * 1_000);
   if (thousandths > LARGEST_AMOUNT * 1_000) {
     throw usageError(
-      `that is more than ${LARGEST_AMOUNT} ${base ?? "pieces"} at once`,
-      "split it into several changes",
+      t`that is more than ${LARGEST_AMOUNT} ${base ?? t("pieces")} at once`,
+      t("split it into several changes"),
     );
   }
   if (thousandths === 0 && amount !== 0)
-    throw usageError("that is less than a thousandth of the unit", "use a smaller unit");
+    throw usageError(t("that is less than a thousandth of the unit"), t("use a smaller unit"));
   return { thousandths, unit: base };
 }
 
@@ -79,8 +81,8 @@ export function parseAmountIn(text: string, unit: string | null): number {
   const quantity = parseQuantity(match[1] ?? "", typed);
   if (quantity.unit === unit) return quantity.thousandths;
   throw usageError(
-    `the item is counted in ${unit ?? "pieces"}, not ${typed}`,
-    "give a number in that unit, or use `aisle unit`",
+    t`the item is counted in ${unit ?? t("pieces")}, not ${typed}`,
+    t("give a number in that unit, or use `aisle unit`"),
   );
 }
 
@@ -92,8 +94,8 @@ export function normaliseUnit(unit: string | null): { readonly unit: string | nu
   if (scaled !== undefined) return scaled;
   if (!/^\p{L}[\p{L}\p{M}\p{N} ._-]{0,29}$/u.test(folded)) {
     throw usageError(
-      `${quoted(unit ?? "")} is not a unit`,
-      "a unit is a word of up to 30 letters, such as g, l or bottle",
+      t`${quoted(unit ?? "")} is not a unit`,
+      t("a unit is a word of up to 30 letters, such as g, l or bottle"),
     );
   }
   return { unit: WORDS.get(folded) ?? folded, scale: 1 };

@@ -3,6 +3,7 @@ import type { LocalList } from "./local-list.js";
 import { formatAmount } from "./quantity.js";
 import { displayable } from "./text.js";
 import { isDone, nameOf, walkedItems, type ListSummary } from "./views.js";
+import { counted, t } from "./messages.js";
 
 /** How text may look: with symbols or words, and with colour or without. */
 export interface Style {
@@ -20,13 +21,13 @@ export const PLAIN: Style = { words: false, bold: plain, dim: plain, good: plain
 /** One line for an item: its mark, how much, its name, and its note. */
 export function renderItem(item: Item, style: Style): string {
   const done = isDone(item);
-  const mark = style.words ? (done ? "done:  " : "to get:") : done ? style.good("[x]") : "[ ]";
+  const mark = style.words ? (done ? t("done:  ") : t("to get:")) : done ? style.good("[x]") : "[ ]";
   const needed = formatAmount(item.needed, item.unit);
-  const amount = item.acquired > 0 ? `${formatAmount(item.acquired, item.unit)} of ${needed}` : needed;
+  const amount = item.acquired > 0 ? t`${formatAmount(item.acquired, item.unit)} of ${needed}` : needed;
   const name = displayable(item.name);
   const note = item.note === null ? "" : style.dim(`, ${displayable(item.note)}`);
   const extra = item.acquired - Math.max(0, item.needed);
-  const tooMuch = extra > 0 && item.needed > 0 ? style.warn(`  ${formatAmount(extra, item.unit)} too many`) : "";
+  const tooMuch = extra > 0 && item.needed > 0 ? style.warn(t`  ${formatAmount(extra, item.unit)} too many`) : "";
   return `${mark} ${done ? style.dim(name) : style.bold(name)}  ${amount}${tooMuch}${note}`;
 }
 
@@ -53,16 +54,17 @@ export function renderList(list: LocalList, style: Style): string {
 }
 
 function summaryOf(items: number, remaining: number, pending: number, style: Style): string {
-  const waiting = pending === 0 ? "" : style.warn(`, ${pending} ${pending === 1 ? "change" : "changes"} to send`);
-  if (items === 0) return `nothing on it${waiting}`;
-  return `${remaining} of ${items} to get${waiting}`;
+  const waiting =
+    pending === 0 ? "" : style.warn(counted(pending, ", {{count}} change to send", ", {{count}} changes to send"));
+  if (items === 0) return t`nothing on it${waiting}`;
+  return t`${remaining} of ${items} to get${waiting}`;
 }
 
 export function renderLists(lists: readonly ListSummary[], style: Style): string {
-  if (lists.length === 0) return "no lists yet; make one with: aisle new NAME";
+  if (lists.length === 0) return t("no lists yet; make one with: aisle new NAME");
   return lists
     .map((list) => {
-      const mark = style.words ? (list.current ? "current: " : "") : list.current ? "* " : "  ";
+      const mark = style.words ? (list.current ? t("current: ") : "") : list.current ? "* " : "  ";
       const name = style.bold(displayable(list.name));
       return `${mark}${name}  ${summaryOf(list.items, list.remaining, list.pending, style)}  ${style.dim(list.id)}`;
     })

@@ -15,6 +15,7 @@ import { randomFraction, randomId } from "../runtime/rng.js";
 import { RequestSockets } from "../runtime/zeromq.js";
 import { AisleError, EXIT } from "./errors.js";
 import { DEFAULT_RETRY, RetryPolicy } from "./retry-policy.js";
+import { t } from "./messages.js";
 
 /** The cluster understood and refused, and asking again the same way will not help. */
 export class RefusedError extends Error {
@@ -90,7 +91,7 @@ export class Session {
     const token = await this.authentication(unsigned);
     const times = { ...DEFAULT_RETRY, attemptTimeoutMs: question.patienceMs ?? DEFAULT_RETRY.attemptTimeoutMs };
     const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs, times);
-    let problem = budgetMs > 0 ? "no broker answered" : "the time was up";
+    let problem = budgetMs > 0 ? t("no broker answered") : t("the time was up");
     /** Brokers whose answers cannot be read, which asking them again does not change. */
     const strange = new Set<string>();
     for (;;) {
@@ -130,7 +131,7 @@ export class Session {
   async #ask<T>(broker: string, request: Request, decode: (body: Frame) => T): Promise<Outcome<T>> {
     try {
       const address = readAddress(broker);
-      if (address === null) return { problem: `${broker} is no address` };
+      if (address === null) return { problem: t`${broker} is no address` };
       const frames = await this.#sockets.ask(address, encodeClientRequest(request), request.timeoutMs);
       if (frames === null) return { problem: null };
       const reply = decodeClientReply(frames);
@@ -142,7 +143,7 @@ export class Session {
     } catch (error) {
       if (error instanceof RefusedError) throw error;
       if (error instanceof ProtocolError)
-        return { problem: `${broker} does not speak this protocol: ${error.message}`, isStrange: true };
+        return { problem: t`${broker} does not speak this protocol: ${error.message}`, isStrange: true };
       return { problem: `${broker}: ${error instanceof Error ? error.message : String(error)}` };
     }
   }
@@ -155,8 +156,9 @@ const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
 type Outcome<T> = { readonly value: T } | { readonly problem: string | null; readonly isStrange?: boolean };
 
 export function unreachable(problem: string, brokers: readonly string[]): AisleError {
-  const message = `the cluster cannot be reached (${problem}); tried ${brokers.join(", ")}`;
-  const hint =
-    "your changes are safe here and will be sent later; start a cluster with `aisle cluster up`, or name its brokers with `aisle connect`, and with #KEY where it has keys";
+  const message = t`the cluster cannot be reached (${problem}); tried ${brokers.join(", ")}`;
+  const hint = t(
+    "your changes are safe here and will be sent later; start a cluster with `aisle cluster up`, or name its brokers with `aisle connect`, and with #KEY where it has keys",
+  );
   return new AisleError(EXIT.unreachable, "unreachable", message, hint);
 }

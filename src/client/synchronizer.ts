@@ -16,6 +16,7 @@ import { AisleError, EXIT, refused } from "./errors.js";
 import type { LocalList, SyncOutcome } from "./local-list.js";
 import type { Stored } from "./local-list-file.js";
 import { RefusedError, type Session } from "./session.js";
+import { t } from "./messages.js";
 
 /** What synchronising one list came to. */
 export interface ListSync {
@@ -130,7 +131,7 @@ export class Synchronizer {
   ): Promise<{ readonly reply: SyncReply } | { readonly refused: ErrorBody }> {
     const body = encodeSyncRequest(request);
     if (body.byteLength > BOUNDS.frameBytes) {
-      const message = `what waits to be sent has more than ${BOUNDS.frameBytes} bytes`;
+      const message = t`what waits to be sent has more than ${BOUNDS.frameBytes} bytes`;
       return { refused: { code: "too-large", message } };
     }
     const question = { kind: "sync", listId: id, body } as const;
@@ -145,7 +146,7 @@ export class Synchronizer {
 
   #read(id: ListId): LocalList {
     const list = this.folder.readList(id);
-    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", t("the list is not on this device any more"));
     return list;
   }
 }

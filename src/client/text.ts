@@ -1,4 +1,5 @@
 import { usageError } from "./errors.js";
+import { t } from "./messages.js";
 
 /** How long each kind of text may be, in UTF-16 code units; names and notes are also bounded by the list's format. */
 export const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as const;
@@ -40,14 +41,14 @@ export function acceptText(kind: TextKind, raw: string): string {
     .replace(SOFT_HYPHEN, "")
     .replace(/[\t\n\r ]+/g, " ")
     .trim();
-  if (text === "" && kind !== "note" && kind !== "aisle") throw usageError(`the ${kind} is empty`);
+  if (text === "" && kind !== "note" && kind !== "aisle") throw usageError(t`the ${called(kind)} is empty`);
   if (text.length > TEXT_LIMITS[kind]) throw tooLong(kind);
   const harmful = text.replace(IN_PLACE, "").match(HARMFUL)?.[0];
   if (harmful !== undefined) {
     const code = (harmful.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     throw usageError(
-      `the ${kind} contains the character U+${code}, which cannot be shown safely`,
-      "type it without that character",
+      t`the ${called(kind)} contains the character U+${code}, which cannot be shown safely`,
+      t("type it without that character"),
     );
   }
   return text;
@@ -79,6 +80,10 @@ function escapeOf(unit: number): string {
   return `\\u${unit.toString(16).padStart(4, "0")}`;
 }
 
+function called(kind: TextKind): string {
+  return { name: t("name"), note: t("note"), aisle: t("aisle"), list: t("list") }[kind];
+}
+
 function tooLong(kind: TextKind): Error {
-  return usageError(`the ${kind} is longer than ${TEXT_LIMITS[kind]} characters`, "shorten it");
+  return usageError(t`the ${called(kind)} is longer than ${TEXT_LIMITS[kind]} characters`, t("shorten it"));
 }

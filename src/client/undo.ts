@@ -55,16 +55,16 @@ export function compensation(list: ShoppingList, { intent, item: before, text }:
       if (before === null && now.needed <= intent.amount && now.acquired <= 0)
         return [...aisleBack(now, text, intent.aisle), { type: "remove", key }];
       return [
-        ...counted(now, -intent.amount, 0),
+        ...corrected(now, -intent.amount, 0),
         ...textBack(now, before, "note", intent.note),
         ...aisleBack(now, text, intent.aisle),
       ];
     case "need":
-      return now === null ? [] : counted(now, (before?.needed ?? 0) - intent.total, 0);
+      return now === null ? [] : corrected(now, (before?.needed ?? 0) - intent.total, 0);
     case "acquire":
-      return now === null ? [] : counted(now, 0, -intent.amount);
+      return now === null ? [] : corrected(now, 0, -intent.amount);
     case "compensate":
-      return now === null ? [] : counted(now, -intent.needed, -intent.acquired);
+      return now === null ? [] : corrected(now, -intent.needed, -intent.acquired);
     case "note":
     case "aisle":
       return now === null ? [] : textBack(now, before, intent.type, intent.text);
@@ -94,7 +94,7 @@ export function restoration(list: ShoppingList, { key, name, needed, acquired, n
   return isWanted ? [back, { type: "note", key, text: note ?? "" }] : [back];
 }
 
-function counted({ key, name }: Item, needed: number, acquired: number): readonly Intent[] {
+function corrected({ key, name }: Item, needed: number, acquired: number): readonly Intent[] {
   return needed === 0 && acquired === 0 ? [] : [{ type: "compensate", key, name, needed, acquired }];
 }
 

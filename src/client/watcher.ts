@@ -12,6 +12,7 @@ import { Feed, type FeedEffect, type FeedEvent } from "./feed.js";
 import type { LocalList } from "./local-list.js";
 import type { Session } from "./session.js";
 import type { Synchronizer } from "./synchronizer.js";
+import { t } from "./messages.js";
 
 export interface WatchListener {
   /** The list as this folder has it, at the start and whenever that may have changed. */
@@ -96,7 +97,7 @@ export class Watcher {
 
   #look(): void {
     const list = this.synchronizer.folder.readList(this.listId);
-    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", t("the list is not on this device any more"));
     this.listener.onList(list);
     // What other commands here could not send goes with the watch.
     if (list.outbox.length > 0 && this.#isOnline) this.#want("fetch");

@@ -10,6 +10,7 @@ import { AisleError, EXIT } from "./errors.js";
 import { stepOf, type Step } from "./undo.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
+import { t } from "./messages.js";
 
 interface ChangeOptions {
   /** Told what is really going to be done, after the hooks. */
@@ -148,7 +149,7 @@ export class Workspace {
   ): Promise<LocalList> {
     await this.#beginWriting();
     const list = this.list(id);
-    if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+    if (list === null) throw new AisleError(EXIT.notFound, "not-found", t("the list is not on this device any more"));
     const planned = plan(list);
     const { hooks } = this;
     const intents =
@@ -231,10 +232,10 @@ function requireMayChange(list: LocalList, intents: readonly Intent[]): void {
   const { role, open } = list.standing;
   const isDeletion = intents.some(({ type }) => type === "set-deleted");
   if (isDeletion && role !== "owner" && !open) {
-    const hint = "leave it with `aisle leave`, or forget it on this device with `aisle delete --local`";
-    throw new AisleError(EXIT.notAllowed, "not-allowed", "only an owner deletes a list for everyone", hint);
+    const hint = t("leave it with `aisle leave`, or forget it on this device with `aisle delete --local`");
+    throw new AisleError(EXIT.notAllowed, "not-allowed", t("only an owner deletes a list for everyone"), hint);
   }
   if (role !== "viewer" || open) return;
-  const hint = "ask an owner to make you an editor; if that has been done, run `aisle sync` first";
-  throw new AisleError(EXIT.notAllowed, "not-allowed", "you may read this list and not change it", hint);
+  const hint = t("ask an owner to make you an editor; if that has been done, run `aisle sync` first");
+  throw new AisleError(EXIT.notAllowed, "not-allowed", t("you may read this list and not change it"), hint);
 }

@@ -68,6 +68,34 @@ suite("on a terminal", () => {
       expect(await ann.amounts()).toEqual({ bread: "1/0", flour: "500/0", milk: "2/0", tea: "1/0" });
     });
 
+    it("is a conversation where nothing moves for who has it read out", async () => {
+      const { ben, screen } = await opened();
+      screen.press("q");
+      screen.run("clear; aisle --accessible");
+      await screen.shows("Groceries  3 of 3 to get", "1. to get: bread  1", "2. to get: eggs  6  @dairy", "for help:");
+      screen.run("2");
+      await screen.shows("2. done:   eggs  6 of 6");
+      screen.run("n1 the dark one");
+      await screen.shows("1. to get: bread  1, the dark one");
+      screen.run("500g flour @baking");
+      await screen.shows("flour  500 g  @baking");
+      screen.run("=1 4 slices of it");
+      await screen.shows("is not an amount");
+      screen.run("9");
+      await screen.shows("there is no number 9");
+      await ben.ok("got", "milk");
+      // It is told when one asks, whenever it has come.
+      for (let asked = 0; !screen.screen().includes("milk  2 of 2"); asked++) {
+        if (asked > 200) throw new Error(`never told:\n${screen.screen()}`);
+        screen.run("");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      await screen.shows("new from");
+      screen.run("q");
+      screen.run("clear; echo left $?");
+      await screen.shows("left 0");
+    });
+
     it("completes what was bought before, and narrows to what is typed", async () => {
       const { ann, screen } = await opened();
       await ann.ok("add", "butter", "biscuits");

@@ -20,6 +20,7 @@ import { optionalWord, word, type Act, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { readSecrets } from "./password.js";
+import { counted, t } from "../messages.js";
 
 /** Hashing a password takes a server some tenths of a second, and others may be before us. */
 const ACCOUNT_BUDGET_MS = 12_000;
@@ -67,7 +68,7 @@ function registerEntrances(program: Command, act: Act): void {
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
         requireLoggedOut(context, name);
-        const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: true });
+        const [password = ""] = await readSecrets(context, flags, { label: t("password"), isNew: true });
         return await register(context, name, password);
       }),
     );
@@ -78,8 +79,8 @@ function registerEntrances(program: Command, act: Act): void {
       act(async (context, words, flags) => {
         const name = accountName(word(words, 0));
         requireLoggedOut(context, name);
-        const [password = ""] = await readSecrets(context, flags, { label: "password", isNew: false });
-        return await enter(context, { do: "login", name, password, login: freshLogin() }, "logged in as");
+        const [password = ""] = await readSecrets(context, flags, { label: t("password"), isNew: false });
+        return await enter(context, { do: "login", name, password, login: freshLogin() }, t("logged in as"));
       }),
     );
 
@@ -90,8 +91,8 @@ function registerEntrances(program: Command, act: Act): void {
         const name = accountName(word(words, 0));
         requireLoggedOut(context, name);
         const wanted = [
-          { label: "recovery code", isNew: false },
-          { label: "new password", isNew: true },
+          { label: t("recovery code"), isNew: false },
+          { label: t("new password"), isNew: true },
         ];
         const [code = "", password = ""] = await readSecrets(context, flags, ...wanted);
         return await recover(context, name, code.trim(), password);
@@ -104,13 +105,13 @@ function registerEntrances(program: Command, act: Act): void {
       act(async (context, _words, flags) => {
         const { name } = currentLogin(context);
         const wanted = [
-          { label: "old password", isNew: false },
-          { label: "new password", isNew: true },
+          { label: t("old password"), isNew: false },
+          { label: t("new password"), isNew: true },
         ];
         const [password = "", next = ""] = await readSecrets(context, flags, ...wanted);
-        if (context.options.dryRun === true) return { value: { account: name }, text: "would change the password" };
+        if (context.options.dryRun === true) return { value: { account: name }, text: t("would change the password") };
         await askAccounts(context, name, { do: "change-password", password, next });
-        return { value: { account: name }, text: "the password is changed; other devices have to log in again" };
+        return { value: { account: name }, text: t("the password is changed; other devices have to log in again") };
       }),
     );
 }
@@ -119,8 +120,8 @@ function accountName(text: string): string {
   const name = text.normalize("NFKC");
   if (isAccountName(name)) return name;
   throw usageError(
-    `"${displayable(text.slice(0, 80))}" is no name for an account`,
-    "up to 32 letters, digits, dots, hyphens and underscores",
+    t`"${displayable(text.slice(0, 80))}" is no name for an account`,
+    t("up to 32 letters, digits, dots, hyphens and underscores"),
   );
 }
 
@@ -131,10 +132,10 @@ function freshLogin(): { readonly id: string; readonly label: string } {
 /** @throws AisleError where nobody is logged in, or not any more */
 export function currentLogin(context: Context): LoginFile {
   const login = context.workspace.folder.login();
-  const hint = "log in with `aisle login NAME`, or make an account with `aisle register NAME`";
-  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in", hint);
+  const hint = t("log in with `aisle login NAME`, or make an account with `aisle register NAME`");
+  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", t("you are not logged in"), hint);
   if (login.expires > wallClockMs()) return login;
-  throw new AisleError(EXIT.notAllowed, "unauthenticated", `the login of ${login.name} has expired`, hint);
+  throw new AisleError(EXIT.notAllowed, "unauthenticated", t`the login of ${login.name} has expired`, hint);
 }
 
 async function askAccounts(
@@ -156,31 +157,32 @@ async function askAccounts(
     return await (isLasting ? askForChange : ask)(context, question, decodeAccountReply, budgetMs);
   } catch (error) {
     if (!("password" in request) || !(error instanceof AisleError) || error.code !== "unauthenticated") throw error;
-    const hint = request.do === "login" ? "forgotten? see `aisle recover`" : "try again; nothing was changed";
+    const hint = request.do === "login" ? t("forgotten? see `aisle recover`") : t("try again; nothing was changed");
     throw new AisleError(EXIT.notAllowed, error.code, error.message, hint);
   }
 }
 
 async function register(context: Context, name: string, password: string): Promise<CommandResult> {
-  if (context.options.dryRun === true) return { value: { account: name }, text: `would register ${displayable(name)}` };
+  if (context.options.dryRun === true)
+    return { value: { account: name }, text: t`would register ${displayable(name)}` };
   const entrance = await context.workspace.beginEntrance(`register ${name}`, freshEntrance);
   const { nonce, login, recoveryCodes } = entrance;
   const hashes = recoveryCodes.map(hashOfSecret);
   const request: AccountRequest = { do: "register", name, nonce, password, recoveryCodes: hashes, login };
-  const { value, text } = await enter(context, request, "registered and logged in as");
+  const { value, text } = await enter(context, request, t("registered and logged in as"));
   const told = [
-    "recovery codes, each good once should you forget the password; write them down now:",
+    t("recovery codes, each good once should you forget the password; write them down now:"),
     ...recoveryCodes.map((code) => `  ${code}`),
   ];
   return { value: { ...(value as object), recoveryCodes }, text: [text, ...told].join("\n") };
 }
 
 async function recover(context: Context, name: string, code: string, password: string): Promise<CommandResult> {
-  if (!isSecret(code)) throw usageError("that is no recovery code", "it has 22 letters, digits, - and _");
-  if (context.options.dryRun === true) return { value: { account: name }, text: `would recover ${displayable(name)}` };
+  if (!isSecret(code)) throw usageError(t("that is no recovery code"), t("it has 22 letters, digits, - and _"));
+  if (context.options.dryRun === true) return { value: { account: name }, text: t`would recover ${displayable(name)}` };
   const what = `recover ${name} ${hashOfSecret(code).slice(0, 12)}`;
   const { login } = await context.workspace.beginEntrance(what, freshEntrance);
-  return await enter(context, { do: "recover", name, code, password, login }, "logged in as");
+  return await enter(context, { do: "recover", name, code, password, login }, t("logged in as"));
 }
 
 function freshEntrance(): Omit<Entrance, "what"> {
@@ -195,11 +197,11 @@ async function enter(
   what: string,
 ): Promise<CommandResult> {
   if (context.options.dryRun === true)
-    return { value: { account: request.name }, text: `would log in as ${displayable(request.name)}` };
+    return { value: { account: request.name }, text: t`would log in as ${displayable(request.name)}` };
   // In a batch, what came before was somebody else's doing.
   context.workspace.commit();
   const { account, token, login } = await askAccounts(context, request.name, request);
-  if (token === null) throw new AisleError(EXIT.failed, "internal", "the cluster logged you in and gave no token");
+  if (token === null) throw new AisleError(EXIT.failed, "internal", t("the cluster logged you in and gave no token"));
   await context.workspace.saveLogin({
     name: account.name,
     account: account.id,
@@ -210,13 +212,26 @@ async function enter(
   });
   const { adopted, waiting } = await bringLists(context);
   await context.workspace.endEntrance();
-  const count = (lists: number): string => `${lists} ${lists === 1 ? "list" : "lists"} made on this device before`;
   const told = [
     `${what} ${displayable(account.name)}`,
-    ...(adopted === 0 ? [] : [`${count(adopted)} ${adopted === 1 ? "is" : "are"} yours now`]),
+    ...(adopted === 0
+      ? []
+      : [
+          counted(
+            adopted,
+            "{{count}} list made on this device before is yours now",
+            "{{count}} lists made on this device before are yours now",
+          ),
+        ]),
     ...(waiting === 0
       ? []
-      : [`${count(waiting)} will be yours once \`aisle sync\` has sent ${waiting === 1 ? "it" : "them"}`]),
+      : [
+          counted(
+            waiting,
+            "{{count}} list made on this device before will be yours once `aisle sync` has sent it",
+            "{{count}} lists made on this device before will be yours once `aisle sync` has sent them",
+          ),
+        ]),
   ];
   return { value: { account: account.name, id: account.id, device: login, adopted }, text: told.join("; ") };
 }
@@ -244,42 +259,44 @@ function requireLoggedOut(context: Context, name: string): void {
   throw new AisleError(
     EXIT.refused,
     "logged-in",
-    `${displayable(login.name)} is logged in on this device`,
-    "run `aisle logout` first",
+    t`${displayable(login.name)} is logged in on this device`,
+    t("run `aisle logout` first"),
   );
 }
 
 async function logout(context: Context): Promise<CommandResult> {
   const login = context.workspace.folder.login();
-  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", "you are not logged in");
+  if (login === null) throw new AisleError(EXIT.notAllowed, "unauthenticated", t("you are not logged in"));
   if (context.options.dryRun === true)
-    return { value: { account: login.name }, text: `would log ${displayable(login.name)} out on this device` };
+    return { value: { account: login.name }, text: t`would log ${displayable(login.name)} out on this device` };
   try {
     await askAccounts(context, login.name, { do: "revoke", login: login.login }, LOGOUT_BUDGET_MS);
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
     const isEnded = error.exitCode === EXIT.notAllowed;
     if (!isEnded)
-      say("aisle: the cluster could not be told; end the login from another device with `aisle devices revoke`");
+      say(t("aisle: the cluster could not be told; end the login from another device with `aisle devices revoke`"));
   }
   await context.workspace.saveLogin(null);
-  return { value: { account: null }, text: `${displayable(login.name)} is logged out on this device` };
+  return { value: { account: null }, text: t`${displayable(login.name)} is logged out on this device` };
 }
 
 async function devices(context: Context, verb: string | undefined, id: string | undefined): Promise<CommandResult> {
   const current = currentLogin(context);
   if (verb !== undefined && (verb !== "revoke" || id === undefined))
-    throw usageError("it is `aisle devices`, or `aisle devices revoke ID`");
+    throw usageError(t("it is `aisle devices`, or `aisle devices revoke ID`"));
   if (id !== undefined) {
-    if (!/^[0-9A-Za-z_-]{8,36}$/.test(id)) throw usageError("that is no login's id", "see them with `aisle devices`");
-    await confirm(context, `end the login ${id}?`);
+    if (!/^[0-9A-Za-z_-]{8,36}$/.test(id))
+      throw usageError(t("that is no login's id"), t("see them with `aisle devices`"));
+    await confirm(context, t`end the login ${id}?`);
   }
   const request: AccountRequest =
     id === undefined || context.options.dryRun === true ? { do: "logins" } : { do: "revoke", login: id };
   const { logins, login } = await askAccounts(context, current.name, request);
   const value = logins.map((one) => ({ ...one, at: new Date(one.at).toISOString(), current: one.id === login }));
   const lines = value.map(
-    (one) => `${one.id}  ${displayable(one.label)}  since ${one.at.slice(0, 10)}${one.current ? "  (this one)" : ""}`,
+    (one) =>
+      t`${one.id}  ${displayable(one.label)}  since ${one.at.slice(0, 10)}${one.current ? t("  (this one)") : ""}`,
   );
   return { value, text: lines.join("\n") };
 }

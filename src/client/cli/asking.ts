@@ -3,6 +3,7 @@ import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT, refused } from "../errors.js";
 import { RefusedError, type Question } from "../session.js";
 import type { Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** Between attempts, and in all, until the servers that are missing may be back. */
 const BELOW_PAUSE_MS = 250;
@@ -22,7 +23,7 @@ export async function ask<T>(
   budgetMs: number,
 ): Promise<T> {
   if (context.options.offline === true)
-    throw new AisleError(EXIT.unreachable, "offline", "this needs the cluster", "try it without --offline");
+    throw new AisleError(EXIT.unreachable, "offline", t("this needs the cluster"), t("try it without --offline"));
   try {
     return (await (await context.session()).request(question, decode, budgetMs)).value;
   } catch (error) {
@@ -48,8 +49,8 @@ export async function askForChange<T extends Counted>(
     if (reply.stored >= reply.wanted) return reply;
     if (isFirst) deadline = Math.min(deadline, monotonicMs() + BELOW_BUDGET_MS);
     if (monotonicMs() + BELOW_PAUSE_MS >= deadline) {
-      const message = `only ${reply.stored} of ${reply.wanted} servers know of it yet`;
-      throw new AisleError(EXIT.unreachable, "not-stored", message, "run it again when more of them answer");
+      const message = t`only ${reply.stored} of ${reply.wanted} servers know of it yet`;
+      throw new AisleError(EXIT.unreachable, "not-stored", message, t("run it again when more of them answer"));
     }
     await new Promise((resolve) => setTimeout(resolve, BELOW_PAUSE_MS));
   }

@@ -6,6 +6,7 @@ import { jsonText } from "../text.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { asAisleError, errorJson, errorLine } from "./failures.js";
 import { shellWords } from "./shell-words.js";
+import { t } from "../messages.js";
 
 /** Lines that share one durable write and one push. */
 const GROUP_LINES = 1_000;
@@ -37,12 +38,13 @@ export function registerBatch({ program, act, rebuild }: Registration): void {
           return Promise.resolve();
         });
         const reader = quietly(await rebuild(note), true);
+        const commands = reader.commands.map((command) => command.name());
         const parse = async (line: readonly string[]): Promise<Parsed | null> => {
           parsed = null;
           await reader.parseAsync([...line], { from: "user" });
           return parsed;
         };
-        const batch = new Batch(context, parse, flags.keepGoing === true);
+        const batch = new Batch(context, parse, flags.keepGoing === true, commands);
         await batch.run(word(words, 0) || "-");
         return batch.result();
       }),
@@ -60,6 +62,7 @@ class Batch {
     readonly context: Context,
     readonly parse: (words: readonly string[]) => Promise<Parsed | null>,
     readonly keepGoing: boolean,
+    readonly commands: readonly string[],
   ) {}
 
   /** Each line's outcome has been told already, but for `--json`, which is one value. */
@@ -81,13 +84,14 @@ class Batch {
   }
 
   async #carryOut(line: string): Promise<void> {
+    let words: readonly string[] = [];
     try {
-      if (line.length > LONGEST_LINE) throw usageError(`a line is longer than ${LONGEST_LINE} characters`);
-      const words = shellWords(line);
+      if (line.length > LONGEST_LINE) throw usageError(t`a line is longer than ${LONGEST_LINE} characters`);
+      words = shellWords(line);
       if (words.length === 0) return;
       this.#answers.push({ line: this.#line, result: await this.#command(words), error: null });
     } catch (thrown) {
-      const error = asAisleError(thrown);
+      const error = asAisleError(thrown, this.commands.find((name) => name === words[0]) ?? null);
       this.#firstError ??= error;
       this.#answers.push({ line: this.#line, result: null, error });
     }
@@ -95,14 +99,14 @@ class Batch {
 
   async #command(words: readonly string[]): Promise<CommandResult> {
     const line = await this.parse(words);
-    if (line === null) throw usageError("this line names no command", "write one as after `aisle`");
+    if (line === null) throw usageError(t("this line names no command"), t("write one as after `aisle`"));
     const { name, handler, words: parsed, flags } = line;
-    if (NOT_IN_BATCH.has(name)) throw usageError(`${name} cannot be part of a batch`);
+    if (NOT_IN_BATCH.has(name)) throw usageError(t`${name} cannot be part of a batch`);
     if (flags.dataDir !== undefined || flags.dryRun === true) {
-      throw usageError("--data-dir and --dry-run belong to the whole batch", "put them after `aisle batch`");
+      throw usageError(t("--data-dir and --dry-run belong to the whole batch"), t("put them after `aisle batch`"));
     }
     if (flags.passwordStdin === true)
-      throw usageError("--password-stdin would read the batch's own lines", "use --password-file");
+      throw usageError(t("--password-stdin would read the batch's own lines"), t("use --password-file"));
     const result = await handler(this.context.with(flags), parsed, flags);
     if (result.failure !== undefined) throw result.failure;
     // As it is now, not after the lines that follow.
@@ -124,7 +128,7 @@ class Batch {
     if (ndjson === true) print(`${jsonText(told)}\n`);
     else if (json === true) this.#values.push(told);
     else if (error === null && result?.text !== "") print(`${result?.text ?? ""}\n`);
-    if (error !== null) say(`aisle: line ${line}: ${errorLine(error)}`);
+    if (error !== null) say(t`aisle: line ${line}: ${errorLine(error)}`);
   }
 }
 
@@ -137,12 +141,12 @@ async function* lineGroups(file: string): AsyncIterable<readonly string[]> {
     for await (const chunk of stream as AsyncIterable<string>) {
       const lines = (rest + chunk).split(/\r?\n/);
       rest = lines.pop() ?? "";
-      if (rest.length > LONGEST_LINE) throw usageError(`a line is longer than ${LONGEST_LINE} characters`);
+      if (rest.length > LONGEST_LINE) throw usageError(t`a line is longer than ${LONGEST_LINE} characters`);
       for (let from = 0; from < lines.length; from += GROUP_LINES) yield lines.slice(from, from + GROUP_LINES);
     }
   } catch (error) {
     if (error instanceof AisleError) throw error;
-    throw new AisleError(EXIT.failed, "unreadable", `${file} cannot be read`, "check the path");
+    throw new AisleError(EXIT.failed, "unreadable", t`${file} cannot be read`, t("check the path"));
   }
   if (rest !== "") yield [rest];
 }

@@ -4,6 +4,7 @@ import { acceptText, displayable } from "../text.js";
 import { nameOf } from "../views.js";
 import type { Context } from "./context.js";
 import { asAisleError } from "./failures.js";
+import { t } from "../messages.js";
 
 /** The current list, or one that the person picks or makes. */
 export async function chooseList(context: Context, another: boolean): Promise<LocalList> {
@@ -18,12 +19,12 @@ export async function chooseList(context: Context, another: boolean): Promise<Lo
 async function pickList(context: Context, lists: readonly LocalList[]): Promise<LocalList> {
   const choices = [
     ...lists.map((list) => ({ name: displayable(nameOf(list)), value: list.id })),
-    { name: "make a new list", value: "" },
+    { name: t("make a new list"), value: "" },
   ];
   const { id } =
     lists.length === 0
       ? { id: "" }
-      : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: "Which list?", choices }]);
+      : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: t("Which list?"), choices }]);
   const chosen = id === "" ? await makeList(context) : id;
   await context.workspace.changeSettings({ current: chosen });
   context.workspace.commit();
@@ -35,7 +36,7 @@ async function makeList(context: Context): Promise<string> {
     {
       type: "input",
       name: "name",
-      message: "What shall the list be called?",
+      message: t("What shall the list be called?"),
       default: "Groceries",
       validate: (text: string) => isAccepted(text),
     },

@@ -13,6 +13,7 @@ import { Session } from "../session.js";
 import { textFlag, word, type Flags, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { registerOperations } from "./operations.js";
+import { t } from "../messages.js";
 
 const UP_BUDGET_MS = 30_000;
 const POLL_MS = 50;
@@ -56,15 +57,15 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
           value: { stopped },
           text:
             stopped.length === 0
-              ? `nothing was running of the cluster in ${local.folder}`
-              : `stopped ${stopped.join(", ")}`,
+              ? t`nothing was running of the cluster in ${local.folder}`
+              : t`stopped ${stopped.join(", ")}`,
         };
       }),
     );
 
   cluster
     .command("rotate-key")
-    .addArgument(new Argument("<key>", "what to make anew").choices(Object.keys(AFTER_ROTATION)))
+    .addArgument(new Argument("<key>", "what to make anew").choices(KEYS))
     .addOption(dataOption())
     .option("--keys <folder>", "the folder of keys, where it is not that of the cluster on this machine")
     .option("--forget", "token: end all logins, instead of keeping good what was signed before")
@@ -75,12 +76,16 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
 }
 
 /** What is left to do once a key is another one. */
-const AFTER_ROTATION: Readonly<Record<KeyName, string>> = {
-  token: "servers that use this folder sign with it within a minute; copy token.key to those elsewhere",
-  front: "restart the brokers (`aisle cluster down`, `aisle cluster up --curve`), and give everybody the new address",
-  back: "stop all brokers and servers, copy back.key to other machines, and start them again",
-  operator: "restart the servers, and copy operator.pub to those elsewhere",
-};
+const KEYS: readonly KeyName[] = ["token", "front", "back", "operator"];
+
+const afterRotation = (): Readonly<Record<KeyName, string>> => ({
+  token: t("servers that use this folder sign with it within a minute; copy token.key to those elsewhere"),
+  front: t(
+    "restart the brokers (`aisle cluster down`, `aisle cluster up --curve`), and give everybody the new address",
+  ),
+  back: t("stop all brokers and servers, copy back.key to other machines, and start them again"),
+  operator: t("restart the servers, and copy operator.pub to those elsewhere"),
+});
 
 async function rotateKey(
   context: Context,
@@ -91,13 +96,13 @@ async function rotateKey(
   const key = word(words, 0) as KeyName;
   const folder = textFlag(flags, "keys") ?? cluster.keysFolder;
   const forget = flags.forget === true;
-  if (forget && key !== "token") throw usageError("--forget is for the token key alone");
+  if (forget && key !== "token") throw usageError(t("--forget is for the token key alone"));
   const path = join(folder, `${key}.key`);
-  if (!existsSync(path)) throw notFound(`there is no ${path}`, "name the folder with --data or --keys");
-  const logins = forget ? "; everybody has to log in again" : "";
-  await confirm(context, `replace ${path}?`);
-  const value = { key, folder, next: AFTER_ROTATION[key] };
-  if (context.options.dryRun === true) return { value, text: `would replace ${path}${logins}` };
+  if (!existsSync(path)) throw notFound(t`there is no ${path}`, t("name the folder with --data or --keys"));
+  const logins = forget ? t("; everybody has to log in again") : "";
+  await confirm(context, t`replace ${path}?`);
+  const value = { key, folder, next: afterRotation()[key] };
+  if (context.options.dryRun === true) return { value, text: t`would replace ${path}${logins}` };
   const { KeyFileError, KeyFolder } = await import("../../runtime/key-files.js");
   try {
     await new KeyFolder(folder).rotate(key, forget);
@@ -105,12 +110,13 @@ async function rotateKey(
     if (!(error instanceof KeyFileError)) throw error;
     throw new AisleError(EXIT.failed, "bad-key", error.message);
   }
-  return { value, text: `${path} is replaced${logins}; ${AFTER_ROTATION[key]}` };
+  return { value, text: t`${path} is replaced${logins}; ${afterRotation()[key]}` };
 }
 
 /** Processes cannot be started or stopped only to see what would happen. */
 function requireEarnest({ options }: Context, command: string): void {
-  if (options.dryRun === true) throw usageError(`${command} has no dry run`, "leave out --dry-run; nothing was done");
+  if (options.dryRun === true)
+    throw usageError(t`${command} has no dry run`, t("leave out --dry-run; nothing was done"));
 }
 
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
@@ -122,10 +128,10 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
     curve: flags.curve === true || (await cluster.hasCurve()),
   };
   checkShape(shape);
-  if (shape.curve && flags.curve !== true) say("aisle: this cluster has keys, and goes on with --curve");
+  if (shape.curve && flags.curve !== true) say(t("aisle: this cluster has keys, and goes on with --curve"));
   const { started, removed, down } = await cluster.start(shape);
-  for (const name of down) say(`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
-  for (const name of removed) say(`aisle: ${name} has left this cluster and is not started again`);
+  for (const name of down) say(t`aisle: ${name} belongs to this cluster and is down; --servers starts it, too`);
+  for (const name of removed) say(t`aisle: ${name} has left this cluster and is not started again`);
   try {
     await untilAllAnswer(cluster, shape, removed.length, started);
   } catch (error) {
@@ -133,14 +139,14 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
     throw error;
   }
   const brokers = await cluster.frontends(shape);
-  const what = started.length === 0 ? "everything was running already" : `started ${started.join(", ")}`;
+  const what = started.length === 0 ? t("everything was running already") : t`started ${started.join(", ")}`;
   const operatorKey = shape.curve ? join(cluster.keysFolder, "operator.key") : null;
-  const keyed = operatorKey === null ? "" : `; the operator's key is ${operatorKey}`;
-  const text = `${what}; brokers at ${brokers.join(" and ")}${keyed}`;
+  const keyed = operatorKey === null ? "" : t`; the operator's key is ${operatorKey}`;
+  const text = t`${what}; brokers at ${brokers.join(t(" and "))}${keyed}`;
   if (flags.foreground !== true) return { value: { started, brokers, operatorKey }, text };
-  say(`${text}; Ctrl-C stops them`);
+  say(t`${text}; Ctrl-C stops them`);
   await untilAskedToStop();
-  return { value: { stopped: await cluster.stop() }, text: "stopped" };
+  return { value: { stopped: await cluster.stop() }, text: t("stopped") };
 }
 
 /** Every broker answers and knows every server to be alive. */
@@ -155,20 +161,20 @@ async function untilAllAnswer(
     while (!(await seesAll(endpoint, shape.servers - removed, started))) {
       const [dead] = await cluster.dead(shape);
       if (dead !== undefined) {
-        const message = `${dead} did not stay up: ${await cluster.lastWords(dead)}`;
+        const message = t`${dead} did not stay up: ${await cluster.lastWords(dead)}`;
         throw new AisleError(
           EXIT.failed,
           "not-started",
           message,
-          "is another cluster using these ports? see its log, or choose --port-base",
+          t("is another cluster using these ports? see its log, or choose --port-base"),
         );
       }
       if (monotonicMs() > deadline) {
         throw new AisleError(
           EXIT.unreachable,
           "not-ready",
-          `the broker at ${endpoint} does not see all servers yet`,
-          "see the logs; after a change of keys, run `aisle cluster down` first",
+          t`the broker at ${endpoint} does not see all servers yet`,
+          t("see the logs; after a change of keys, run `aisle cluster down` first"),
         );
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));

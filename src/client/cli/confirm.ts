@@ -1,5 +1,6 @@
 import { AisleError, EXIT } from "../errors.js";
 import type { Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** Asks before something that is hard to take back, where there is somebody to ask. */
 export async function confirm(context: Context, message: string): Promise<void> {
@@ -8,5 +9,5 @@ export async function confirm(context: Context, message: string): Promise<void> 
   const { sure } = await inquirer.prompt<{ sure: boolean }>([
     { type: "confirm", name: "sure", message, default: false },
   ]);
-  if (!sure) throw new AisleError(EXIT.failed, "declined", "nothing was changed");
+  if (!sure) throw new AisleError(EXIT.failed, "declined", t("nothing was changed"));
 }

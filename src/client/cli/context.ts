@@ -19,6 +19,7 @@ import type { Synchronizer } from "../synchronizer.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
 import { Workspace } from "../workspace.js";
+import { t } from "../messages.js";
 
 /** Flags that every command understands, before or after its name. */
 export interface GlobalOptions {
@@ -126,10 +127,10 @@ export class Context {
     if (list !== null && !list.isDeleted) return list;
     const [only, ...others] = this.lists();
     if (only === undefined)
-      throw notFound("there is no list yet", "make one with `aisle new NAME` or join one with `aisle join`");
+      throw notFound(t("there is no list yet"), t("make one with `aisle new NAME` or join one with `aisle join`"));
     if (others.length === 0) return only;
     if (this.configuration.list !== undefined) return this.#resolve(this.configuration.list);
-    throw notFound("no list is current", "choose one with `aisle use LIST` or --list LIST");
+    throw notFound(t("no list is current"), t("choose one with `aisle use LIST` or --list LIST"));
   }
 
   /** All lists, by name, without deleted ones unless asked for. A damaged one is told of on stderr and left out. */
@@ -157,16 +158,16 @@ export class Context {
     if (only !== undefined && others.length === 0) return only;
     const quoted = `"${displayable(name.slice(0, 80))}"`;
     if (named.length > 1) {
-      const units = named.map((item) => item.unit ?? "piece").join(", ");
-      throw notFound(`${quoted} is on the list in several units: ${units}`, "say which with --unit");
+      const units = named.map((item) => item.unit ?? t("piece")).join(", ");
+      throw notFound(t`${quoted} is on the list in several units: ${units}`, t("say which with --unit"));
     }
     const near = nearest(
       name,
       items.map((item) => item.name),
     );
     const hint =
-      near.length === 0 ? "see what is with `aisle show`" : `did you mean: ${near.map(displayable).join(", ")}`;
-    throw notFound(`${quoted} is not on ${displayable(nameOf(list))}`, hint);
+      near.length === 0 ? t("see what is with `aisle show`") : t`did you mean: ${near.map(displayable).join(", ")}`;
+    throw notFound(t`${quoted} is not on ${displayable(nameOf(list))}`, hint);
   }
 
   /** The same for every item that ever was on the list. */
@@ -181,10 +182,10 @@ export class Context {
     // Where none is there, what is said about a name that is not known is said here, too.
     if (only === undefined) return this.item(list, name, unit).key;
     if (others.length === 0) return only;
-    const units = [only, ...others].map((key) => unitOf(key) ?? "piece").join(", ");
+    const units = [only, ...others].map((key) => unitOf(key) ?? t("piece")).join(", ");
     throw notFound(
-      `"${displayable(name.slice(0, 80))}" was on the list in several units: ${units}`,
-      "say which with --unit",
+      t`"${displayable(name.slice(0, 80))}" was on the list in several units: ${units}`,
+      t("say which with --unit"),
     );
   }
 
@@ -200,11 +201,11 @@ export class Context {
     const [only, ...others] = matching;
     if (only !== undefined && others.length === 0) return only;
     const candidates = (matching.length > 0 ? matching : lists).slice(0, 8);
-    const shown = candidates.map((candidate) => `${displayable(nameOf(candidate))} (${candidate.id})`).join(", ");
-    const problem = matching.length > 0 ? "names several lists" : "is no list on this device";
+    const shown = namesOf(candidates);
+    const problem = matching.length > 0 ? t("names several lists") : t("is no list on this device");
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
-      shown === "" ? "make one with `aisle new NAME`" : `there is: ${shown}`,
+      shown === "" ? t("make one with `aisle new NAME`") : t`there is: ${shown}`,
     );
   }
 
@@ -215,11 +216,11 @@ export class Context {
       (list) => list.id === reference.toLowerCase() || foldName(nameOf(list)) === foldName(reference),
     );
     if (only !== undefined && others.length === 0) return only;
-    const shown = deleted.slice(0, 8).map((list) => `${displayable(nameOf(list))} (${list.id})`);
-    const problem = only === undefined ? "is no deleted list on this device" : "names several deleted lists";
+    const shown = namesOf(deleted.slice(0, 8));
+    const problem = only === undefined ? t("is no deleted list on this device") : t("names several deleted lists");
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
-      shown.length === 0 ? "`aisle lists` shows what there is" : `there is: ${shown.join(", ")}`,
+      shown === "" ? t("`aisle lists` shows what there is") : t`there is: ${shown}`,
     );
   }
 
@@ -238,12 +239,12 @@ export class Context {
       const address = readAddress(text);
       const shown = displayable(text.slice(0, 80));
       if (address === null) {
-        const hint = "an address looks like tcp://127.0.0.1:5555, with #KEY after it where the cluster has keys";
-        throw usageError(`"${shown}" is no broker address`, hint);
+        const hint = t("an address looks like tcp://127.0.0.1:5555, with #KEY after it where the cluster has keys");
+        throw usageError(t`"${shown}" is no broker address`, hint);
       }
       if (address.key !== null || mayBeRead || !isOnNetwork(address.endpoint)) continue;
-      const hint = "name its key (ADDRESS#KEY), or add --insecure where the network itself is private";
-      throw usageError(`everybody on the way to ${shown} could read your password`, hint);
+      const hint = t("name its key (ADDRESS#KEY), or add --insecure where the network itself is private");
+      throw usageError(t`everybody on the way to ${shown} could read your password`, hint);
     }
     return addresses;
   }
@@ -282,7 +283,7 @@ export class Context {
     try {
       for (const id of changed) {
         const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
-        const what = refusal?.code === "not-allowed" ? "kept here, and not sent" : "kept aside";
+        const what = refusal?.code === "not-allowed" ? t("kept here, and not sent") : t("kept aside");
         if (refusal !== null) say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
       }
       const sent = this.lists(true).filter((list) => changed.includes(list.id) && list.isOfDevice);
@@ -290,15 +291,22 @@ export class Context {
       await synchronizer.remember(true);
     } catch (error) {
       if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
-        say(`aisle: not sent: ${errorLine(error)}`);
+        say(t`aisle: not sent: ${errorLine(error)}`);
         return;
       }
       // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
       if (this.options.verbose === true)
-        say(`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
+        say(t`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
       await synchronizer.remember(false).catch(() => undefined);
     }
   }
+}
+
+/** As one tells them apart: with their ids only where names do not. */
+function namesOf(lists: readonly LocalList[]): string {
+  const names = lists.map((list) => displayable(nameOf(list)));
+  const isOnly = (name: string): boolean => names.filter((other) => foldName(other) === foldName(name)).length === 1;
+  return lists.map(({ id }, at) => (isOnly(names[at] ?? "") ? names[at] : `${names[at] ?? ""} (${id})`)).join(", ");
 }
 
 /** Something for the person, not for programs. */
@@ -312,7 +320,7 @@ export function parseDuration(text: string): number {
   const scales = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000, w: 7 * 24 * 3_600_000 };
   const scale = scales[(match?.[2] ?? "ms") as keyof typeof scales];
   if (match === null)
-    throw usageError(`"${displayable(text.slice(0, 80))}" is no duration`, "write it as 250ms, 5s, 2m, 12h or 7d");
+    throw usageError(t`"${displayable(text.slice(0, 80))}" is no duration`, t("write it as 250ms, 5s, 2m, 12h or 7d"));
   return Number(match[1]) * scale;
 }
 

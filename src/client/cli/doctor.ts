@@ -9,6 +9,7 @@ import { nameOf } from "../views.js";
 import type { Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 import { errorLine } from "./failures.js";
+import { t } from "../messages.js";
 
 const LOCK_PATIENCE_MS = 1_000;
 const BROKER_PATIENCE_MS = 1_000;
@@ -45,7 +46,11 @@ async function examine(context: Context): Promise<CommandResult> {
     ...(await brokerFindings(context)),
   ];
   const style = await context.style();
-  const marks = { ok: style.good("ok      "), warning: style.warn("warning "), wrong: style.warn("WRONG   ") };
+  const marks = {
+    ok: style.good(t("ok").padEnd(8)),
+    warning: style.warn(t("warning").padEnd(8)),
+    wrong: style.warn(t("WRONG").padEnd(8)),
+  };
   const lines = findings.flatMap(({ check, state, found, advice }) => [
     `${marks[state]} ${check.padEnd(8)} ${found}`,
     ...(advice === null ? [] : [`                  ${style.bold(advice)}`]),
@@ -68,11 +73,11 @@ function warning(check: string, found: string, advice: string): Finding {
 
 function configurationFinding({ configurationError, workspace }: Context): Finding {
   if (configurationError !== null)
-    return wrong("config", displayable(configurationError.message), configurationError.hint ?? "mend it");
+    return wrong("config", displayable(configurationError.message), configurationError.hint ?? t("mend it"));
   const scripts = workspace.hooks?.scripts ?? [];
   return ok(
     "config",
-    scripts.length === 0 ? "no hooks" : `hooks: ${scripts.map((name) => displayable(name)).join(", ")}`,
+    scripts.length === 0 ? t("no hooks") : t`hooks: ${scripts.map((name) => displayable(name)).join(", ")}`,
   );
 }
 
@@ -82,24 +87,24 @@ function folderFinding({ workspace }: Context): Finding {
   try {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch {
-    return wrong("folder", `${shown} cannot be written`, `make it yours: chown -R "$USER" '${shown}'`);
+    return wrong("folder", t`${shown} cannot be written`, t`make it yours: chown -R "$USER" '${shown}'`);
   }
   const loose = (statSync(path).mode & 0o077) !== 0;
   if (loose)
-    return warning("folder", `${shown} can be read by others on this machine`, `close it: chmod 700 '${shown}'`);
+    return warning("folder", t`${shown} can be read by others on this machine`, t`close it: chmod 700 '${shown}'`);
   return ok("folder", shown);
 }
 
 async function lockFinding({ workspace }: Context): Promise<Finding> {
   try {
     (await takeLock(join(workspace.folder.path, "lock"), LOCK_PATIENCE_MS)).release();
-    return ok("lock", "free");
+    return ok("lock", t("free"));
   } catch (error) {
     const problem = error instanceof Error ? displayable(error.message) : String(error);
     return wrong(
       "lock",
       problem,
-      "wait for that command to end, or stop it; a lock is never left behind by one that has died",
+      t("wait for that command to end, or stop it; a lock is never left behind by one that has died"),
     );
   }
 }
@@ -108,8 +113,8 @@ function diskFinding({ workspace }: Context): Finding {
   const { bavail, bsize } = statfsSync(workspace.folder.path);
   const [free, megabytes] = [bavail * bsize, Math.round((bavail * bsize) / 1024 / 1024)];
   if (free < LEAST_FREE_BYTES)
-    return wrong("disk", `only ${megabytes} MB are free`, "make room, or changes will soon be refused");
-  return ok("disk", `${megabytes} MB are free`);
+    return wrong("disk", t`only ${megabytes} MB are free`, t("make room, or changes will soon be refused"));
+  return ok("disk", t`${megabytes} MB are free`);
 }
 
 function* listFindings(context: Context): Iterable<Finding> {
@@ -123,24 +128,24 @@ function* listFindings(context: Context): Iterable<Finding> {
       rejected += list.rejected.length;
     } catch (error) {
       if (!(error instanceof AisleError)) throw error;
-      yield wrong("lists", displayable(error.message), error.hint ?? "restore it from a backup");
+      yield wrong("lists", displayable(error.message), error.hint ?? t("restore it from a backup"));
     }
   }
   for (const name of ["settings.json", "account.json", "identity.json", "device.json", "sync.json"]) {
     if (existsSync(join(context.workspace.folder.path, `${name}.damaged`)))
       yield warning(
         "lists",
-        `${name} was damaged and set aside as ${name}.damaged`,
-        "look whether you still need it, and remove it",
+        t`${name} was damaged and set aside as ${name}.damaged`,
+        t("look whether you still need it, and remove it"),
       );
   }
   if (rejected > 0)
     yield warning(
       "lists",
-      `${rejected} changes were refused by the cluster and are kept aside`,
-      "see `aisle status`, and make them again where you want them",
+      t`${rejected} changes were refused by the cluster and are kept aside`,
+      t("see `aisle status`, and make them again where you want them"),
     );
-  yield ok("lists", `${lists}, ${waiting} changes to send`);
+  yield ok("lists", t`${lists}, ${waiting} changes to send`);
 }
 
 /** There is no clock to compare with but those of the people that one shares lists with. */
@@ -152,8 +157,8 @@ function clockFinding(context: Context): Finding {
     const day = new Date(Math.min(newest, 8.64e15)).toISOString().slice(0, 10);
     return warning(
       "clock",
-      `a change to ${displayable(nameOf(list))} is dated ${day}, and today is ${new Date(now).toISOString().slice(0, 10)} here`,
-      "set this machine's clock, or the other's; totals do not depend on it, dates in the log and staples do",
+      t`a change to ${displayable(nameOf(list))} is dated ${day}, and today is ${new Date(now).toISOString().slice(0, 10)} here`,
+      t("set this machine's clock, or the other's; totals do not depend on it, dates in the log and staples do"),
     );
   }
   return ok("clock", new Date(now).toISOString());
@@ -161,17 +166,17 @@ function clockFinding(context: Context): Finding {
 
 function loginFinding({ workspace }: Context): Finding {
   const login = workspace.folder.login();
-  if (login === null) return ok("login", "nobody is logged in; lists of your own work without");
+  if (login === null) return ok("login", t("nobody is logged in; lists of your own work without"));
   const name = displayable(login.name);
   const left = Math.floor((login.expires - wallClockMs()) / DAY_MS);
-  if (left < 0) return wrong("login", `that of ${name} has expired`, `log in again: aisle login ${name}`);
+  if (left < 0) return wrong("login", t`that of ${name} has expired`, t`log in again: aisle login ${name}`);
   if (left < 3)
-    return warning("login", `that of ${name} expires within ${left + 1} days`, `log in again: aisle login ${name}`);
-  return ok("login", `${name}, for ${left} more days`);
+    return warning("login", t`that of ${name} expires within ${left + 1} days`, t`log in again: aisle login ${name}`);
+  return ok("login", t`${name}, for ${left} more days`);
 }
 
 async function brokerFindings(context: Context): Promise<readonly Finding[]> {
-  if (context.options.offline === true) return [ok("brokers", "not asked")];
+  if (context.options.offline === true) return [ok("brokers", t("not asked"))];
   try {
     const endpoints = context.brokers();
     const session = await context.session();
@@ -180,15 +185,15 @@ async function brokerFindings(context: Context): Promise<readonly Finding[]> {
         const began = monotonicMs();
         const answers = await session.answers(endpoint, BROKER_PATIENCE_MS);
         const shown = displayable(endpoint);
-        if (answers) return ok("broker", `${shown} answers, after ${Math.round(monotonicMs() - began)} ms`);
+        if (answers) return ok("broker", t`${shown} answers, after ${Math.round(monotonicMs() - began)} ms`);
         const hasKey = readAddress(endpoint)?.key !== null;
         const about = hasKey
-          ? "whether its key is still the right one"
-          : "whether it has a key, which belongs after # in its address";
+          ? t("whether its key is still the right one")
+          : t("whether it has a key, which belongs after # in its address");
         return warning(
           "broker",
-          `${shown} does not answer`,
-          `see whether it runs (\`aisle cluster up\` starts one here), and ${about}`,
+          t`${shown} does not answer`,
+          t`see whether it runs (\`aisle cluster up\` starts one here), and ${about}`,
         );
       }),
     );
@@ -198,13 +203,13 @@ async function brokerFindings(context: Context): Promise<readonly Finding[]> {
           ...findings,
           wrong(
             "brokers",
-            "none answers: everything works here, and nothing gets to others",
-            "name those that run with `aisle connect`",
+            t("none answers: everything works here, and nothing gets to others"),
+            t("name those that run with `aisle connect`"),
           ),
         ]
       : findings;
   } catch (error) {
     if (!(error instanceof AisleError)) throw error;
-    return [wrong("brokers", errorLine(error), "name them anew with `aisle connect`")];
+    return [wrong("brokers", errorLine(error), t("name them anew with `aisle connect`"))];
   }
 }

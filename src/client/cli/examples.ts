@@ -1,3 +1,5 @@
+import { t } from "../messages.js";
+
 /** For `aisle help COMMAND`: what one types, and why one would. */
 export const EXAMPLES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   new: [["aisle new Groceries", "make a list and use it from now on"]],
@@ -119,6 +121,11 @@ export function examplesText(command: string): string {
   const examples = EXAMPLES[command] ?? [];
   if (examples.length === 0) return "";
   const width = Math.max(...examples.map(([line]) => line.length));
-  const lines = examples.map(([line, why]) => `  ${line.padEnd(width)}${why === "" ? "" : `   ${why}`}`.trimEnd());
-  return `\n${examples.length === 1 ? "Example" : "Examples"}:\n${lines.join("\n")}`;
+  const lines = examples.map(([line, why]) => `  ${line.padEnd(width)}${why === "" ? "" : `   ${t(why)}`}`.trimEnd());
+  return `\n${examples.length === 1 ? t("Example:") : t("Examples:")}\n${lines.join("\n")}`;
+}
+
+/** What stands beside them, for who translates. */
+export function exampleTexts(): readonly string[] {
+  return Object.values(EXAMPLES).flatMap((examples) => examples.map(([, why]) => why));
 }

@@ -9,12 +9,13 @@ import { keyOf, rehearse, type Intent } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, toNumber } from "../quantity.js";
 import { renderPlacedItem } from "../render.js";
-import { everyText } from "../staples.js";
+import { everyPhrase } from "../staples.js";
 import { displayable } from "../text.js";
 import { compensation, restoration } from "../undo.js";
 import { itemView, nameOf } from "../views.js";
 import { manyWords, optionalWord, textFlag, word, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
+import { counted, t } from "../messages.js";
 
 const UNIT_FLAG = ["--unit <unit>", "which one, where the item was on the list in several units"] as const;
 
@@ -49,7 +50,7 @@ export function registerHistory({ program, act }: Registration): void {
 }
 
 async function undo(context: Context, text: string): Promise<CommandResult> {
-  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw usageError(`"${displayable(text.slice(0, 40))}" is no number of changes`);
+  if (!/^[1-9][0-9]{0,5}$/.test(text)) throw usageError(t`"${displayable(text.slice(0, 40))}" is no number of changes`);
   const { changed, keys, what } = await undoChanges(context, context.theList().id, Number(text));
   const items = keys.flatMap((key) => changed.shown.item(key) ?? []);
   const gone = keys.filter((key) => changed.shown.item(key) === null).map((key) => labelOf(changed, key));
@@ -57,7 +58,7 @@ async function undo(context: Context, text: string): Promise<CommandResult> {
   const lines = [
     what,
     ...items.map((item) => `  ${renderPlacedItem(item, style)}`),
-    ...gone.map((name) => `  off the list: ${displayable(name)}`),
+    ...gone.map((name) => t`  off the list: ${displayable(name)}`),
   ];
   return { value: items.map(itemView), text: lines.join("\n") };
 }
@@ -85,21 +86,21 @@ export async function undoChanges(
     });
   };
   const changed = await context.workspace.change(id, plan, { taking: count });
-  const taken = `took back ${count === 1 ? "the last change" : `the last ${count} changes`} to ${displayable(nameOf(changed))}`;
-  const what = undone === 0 ? `${taken}: nothing of it was left` : taken;
+  const taken = t`took back ${counted(count, "the last change", "the last {{count}} changes")} to ${displayable(nameOf(changed))}`;
+  const what = undone === 0 ? t`${taken}: nothing of it was left` : taken;
   return { changed, keys: [...keys], what };
 }
 
 function nothingToUndo({ changes }: LocalList, count: number): AisleError {
   const message =
     changes.length === 0
-      ? "there is nothing to take back here"
-      : `only ${changes.length} of ${count} changes can be taken back`;
+      ? t("there is nothing to take back here")
+      : t`only ${changes.length} of ${count} changes can be taken back`;
   return new AisleError(
     EXIT.refused,
     "nothing-to-undo",
     message,
-    "`aisle log` shows what was done, and `aisle restore` puts items back",
+    t("`aisle log` shows what was done, and `aisle restore` puts items back"),
   );
 }
 
@@ -128,8 +129,8 @@ function removedKey(context: Context, list: LocalList, name: string, unit: strin
   throw new AisleError(
     EXIT.refused,
     "on-the-list",
-    `${displayable(labelOf(list, key))} is on the list`,
-    "`aisle undo` takes back what was done to it",
+    t`${displayable(labelOf(list, key))} is on the list`,
+    t("`aisle undo` takes back what was done to it"),
   );
 }
 
@@ -141,8 +142,8 @@ function asRemoved(list: LocalList, key: ItemKey): Item {
   const name = labelOf(list, key);
   if (removal === undefined)
     throw notFound(
-      `how much ${displayable(name)} there was is forgotten`,
-      `put it back with: aisle add ${displayable(name)}`,
+      t`how much ${displayable(name)} there was is forgotten`,
+      t`put it back with: aisle add ${displayable(name)}`,
     );
   // Its note was left where it was.
   const note = list.shown.details.get(key)?.peek("note")?.get() ?? "";
@@ -150,7 +151,7 @@ function asRemoved(list: LocalList, key: ItemKey): Item {
   return { key, name, unit: unitOf(key), needed, acquired, note: note === "" ? null : note, aisle: null, staple: null };
 }
 
-function labelOf(list: LocalList, key: ItemKey): string {
+export function labelOf(list: LocalList, key: ItemKey): string {
   return list.shown.details.get(key)?.label.get() ?? foldedNameOf(key);
 }
 
@@ -189,7 +190,7 @@ function logLine(list: LocalList, operation: Operation): string {
 /** The account's name; for changes that nobody was logged in for, the device. */
 function whoDid(list: LocalList, { by, dot }: Operation): string {
   if (by !== null) return displayable(by);
-  return list.isOwn(dot.replica) ? "you" : `~${dot.replica.slice(0, 5)}`;
+  return list.isOwn(dot.replica) ? t("you") : `~${dot.replica.slice(0, 5)}`;
 }
 
 function whatDid({ key, kind, needed, acquired, text }: Operation): string {
@@ -197,10 +198,10 @@ function whatDid({ key, kind, needed, acquired, text }: Operation): string {
   const amount = (change: number): string => `${change < 0 ? "-" : "+"}${formatAmount(Math.abs(change), unit)}`;
   const changes = [
     ...(needed === 0 ? [] : [amount(needed)]),
-    ...(acquired === 0 ? [] : [`${amount(acquired)} in the basket`]),
+    ...(acquired === 0 ? [] : [t`${amount(acquired)} in the basket`]),
   ];
   const staple = kind === "staple" ? readStaple(text) : null;
-  const said = staple === null ? (text ?? "") : `${everyText(staple)}, ${formatAmount(staple.amount, unit)}`;
+  const said = staple === null ? (text ?? "") : `${everyPhrase(staple)}, ${formatAmount(staple.amount, unit)}`;
   return [...changes, ...(said === "" ? [] : [displayable(said.replaceAll("\n", ", "))])].join(", ");
 }
 
@@ -233,7 +234,7 @@ async function explainItem(context: Context, name: string, unit: string | undefi
   };
   const head =
     item === null
-      ? `${displayable(labelOf(list, key))} is not on ${displayable(nameOf(list))}`
+      ? t`${displayable(labelOf(list, key))} is not on ${displayable(nameOf(list))}`
       : renderPlacedItem(item, await context.style());
   const lines = events.map((event, index) => eventLine(list, events, event, index));
   return { value, text: [head, ...lines, ...reasons(list, key, explanation)].join("\n") };
@@ -242,8 +243,8 @@ async function explainItem(context: Context, name: string, unit: string | undefi
 function eventLine(list: LocalList, events: readonly Event[], event: Event, index: number): string {
   const { operation, concurrent, cancelledBy } = event;
   const [met, gone] = [
-    concurrent.length === 0 ? [] : [`at the same time as ${concurrent.map((at) => at + 1).join(", ")}`],
-    cancelledBy === null ? [] : [`taken off by ${cancelledBy + 1}`],
+    concurrent.length === 0 ? [] : [t`at the same time as ${concurrent.map((at) => at + 1).join(", ")}`],
+    cancelledBy === null ? [] : [t`taken off by ${cancelledBy + 1}`],
   ];
   const remarks = [...met, ...gone];
   const remark = remarks.length === 0 ? "" : `  (${remarks.join("; ")})`;
@@ -255,14 +256,14 @@ function eventLine(list: LocalList, events: readonly Event[], event: Event, inde
 function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanation): Iterable<string> {
   const unit = unitOf(key);
   for (const [part, what] of [
-    ["needed", "needed"],
-    ["acquired", "in the basket"],
+    ["needed", t("needed")],
+    ["acquired", t("in the basket")],
   ] as const) {
     const counted = events.filter(
       ({ operation, cancelledBy }) => operation.kind !== "remove" && cancelledBy === null && operation[part] !== 0,
     );
     const summands = counted.map(({ operation }) => ({ who: whoDid(list, operation), amount: operation[part] }));
-    if (earlier[part] !== 0) summands.push({ who: "before that", amount: earlier[part] });
+    if (earlier[part] !== 0) summands.push({ who: t("before that"), amount: earlier[part] });
     if (summands.length === 0) continue;
     const sum = summands.map(
       ({ who, amount }, index) =>
@@ -277,9 +278,9 @@ function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanatio
       (at) => events[at]?.operation.kind !== "remove" && events[at]?.cancelledBy === null,
     );
     if (survivors.length > 0)
-      yield `${index + 1} did not know of ${survivors.map((at) => at + 1).join(", ")}, so what they did stays on the list`;
+      yield t`${index + 1} did not know of ${survivors.map((at) => at + 1).join(", ")}, so what they did stays on the list`;
   }
   const staple = readStaple(list.shown.details.get(key)?.peek("staple")?.get() ?? null);
   if (staple !== null)
-    yield `comes back ${everyText(staple)}: ${formatAmount(staple.amount, unit)}, since ${staple.start}`;
+    yield t`comes back ${everyPhrase(staple)}: ${formatAmount(staple.amount, unit)}, since ${staple.start}`;
 }

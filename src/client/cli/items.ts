@@ -11,6 +11,7 @@ import { acceptText, displayable } from "../text.js";
 import { isDone, itemView, nameOf, sortedItems } from "../views.js";
 import { manyWords, optionalWord, textFlag, word, type Act, type Flags, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { t } from "../messages.js";
 
 const UNIT_FLAG = ["--unit <unit>", "which one, where the item is on the list in several units"] as const;
 
@@ -29,7 +30,7 @@ export function registerItems({ program, act }: Registration): void {
       act(async (context, words, flags) => {
         const list = context.theList();
         const items = manyWords(words, 0).map((name) => context.item(list, name, textFlag(flags, "unit")));
-        return await removeAll(context, list, items, "removed");
+        return await removeAll(context, list, items, t("removed"));
       }),
     );
 
@@ -39,7 +40,7 @@ export function registerItems({ program, act }: Registration): void {
     .action(
       act(async (context) => {
         const list = context.theList();
-        return await removeAll(context, list, sortedItems(list.shown).filter(isDone), "cleared");
+        return await removeAll(context, list, sortedItems(list.shown).filter(isDone), t("cleared"));
       }),
     );
 }
@@ -190,7 +191,7 @@ async function acquire(
         throw new AisleError(
           EXIT.refused,
           "not-in-basket",
-          `only ${inBasket} of ${displayable(item.name)} is in the basket`,
+          t`only ${inBasket} of ${displayable(item.name)} is in the basket`,
         );
       }
       return amount === 0 ? [] : [{ type: "acquire", key, amount: sign * amount }];
@@ -208,13 +209,13 @@ export function warnOfTooMuch(list: LocalList, keys: Iterable<ItemKey>): void {
     if (item === null || item.needed <= 0 || item.acquired <= item.needed) continue;
     const [taken, needed] = [formatAmount(item.acquired, item.unit), formatAmount(item.needed, item.unit)];
     const name = displayable(item.name);
-    say(`aisle: ${name}: ${taken} in the basket and ${needed} needed; \`aisle explain\` shows who took what`);
+    say(t`aisle: ${name}: ${taken} in the basket and ${needed} needed; \`aisle explain\` shows who took what`);
   }
 }
 
 function itemNow(list: LocalList, key: ItemKey): Item {
   const item = list.shown.item(key);
-  if (item === null) throw new AisleError(EXIT.notFound, "not-found", "the item was taken off the list just now");
+  if (item === null) throw new AisleError(EXIT.notFound, "not-found", t("the item was taken off the list just now"));
   return item;
 }
 
@@ -227,7 +228,7 @@ async function removeAll(
   const style = await context.style();
   const value = items.map(itemView);
   const named = items.map((item) => `  ${renderItem(item, style)}`).join("\n");
-  if (items.length === 0) return { value, text: `nothing to be ${what} on ${displayable(nameOf(list))}` };
+  if (items.length === 0) return { value, text: t`nothing to take off ${displayable(nameOf(list))}` };
   await context.workspace.change(list.id, () => items.map(({ key }) => ({ type: "remove", key })));
   return { value, text: `${what}:\n${named}` };
 }

@@ -8,6 +8,7 @@ import { listSummary, listView, nameOf } from "../views.js";
 import { optionalWord, word, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import type { CommandResult, Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** Commands about lists as a whole. */
 export function registerLists({ program, act }: Registration): void {
@@ -36,7 +37,7 @@ export function registerLists({ program, act }: Registration): void {
       act(async (context, words) => {
         const list = context.theList(word(words, 0));
         await context.workspace.changeSettings({ current: list.id });
-        return summary(context, list, "now using");
+        return summary(context, list, t("now using"));
       }),
     );
 
@@ -70,7 +71,7 @@ function registerListChanges({ program, act }: Pick<Registration, "program" | "a
         const list = context.theList(word(words, 0));
         const name = acceptText("list", word(words, 1));
         const renamed = await context.workspace.change(list.id, () => [{ type: "rename", name }]);
-        return summary(context, renamed, "renamed to");
+        return summary(context, renamed, t("renamed to"));
       }),
     );
 
@@ -109,46 +110,46 @@ async function undelete(context: Context, named: string): Promise<CommandResult>
   const list = context.aDeletedList(named);
   const restored = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: false }]);
   await context.workspace.changeSettings({ current: list.id });
-  return summary(context, restored, "brought back");
+  return summary(context, restored, t("brought back"));
 }
 
 async function makeList(context: Context, rawName: string): Promise<CommandResult> {
   const name = acceptText("list", rawName);
   const taken = context.lists().find((list) => foldName(nameOf(list)) === foldName(name));
   if (taken !== undefined) {
-    const message = `there is a list called ${displayable(nameOf(taken))} already`;
-    throw new AisleError(EXIT.refused, "name-taken", message, `choose another name, or: aisle use ${taken.id}`);
+    const message = t`there is a list called ${displayable(nameOf(taken))} already`;
+    throw new AisleError(EXIT.refused, "name-taken", message, t`choose another name, or: aisle use ${taken.id}`);
   }
   const { id } = await context.workspace.found();
   const list = await context.workspace.change(id, () => [{ type: "rename", name }]);
   await context.workspace.changeSettings({ current: id });
-  return summary(context, list, "made");
+  return summary(context, list, t("made"));
 }
 
 async function forget(context: Context, list: LocalList): Promise<CommandResult> {
   const name = displayable(nameOf(list));
   const waiting = unsentChanges(list);
-  const unsent = waiting === "" ? "" : `, and${waiting}`;
-  await confirm(context, `forget ${name} on this device${unsent}?`);
+  const unsent = waiting === "" ? "" : t`, and${waiting}`;
+  await confirm(context, t`forget ${name} on this device${unsent}?`);
   const value = listSummary(list, null);
-  if (context.options.dryRun === true) return { value, text: `would forget ${name} on this device${unsent}` };
+  if (context.options.dryRun === true) return { value, text: t`would forget ${name} on this device${unsent}` };
   await context.workspace.forget(list.id);
-  return { value, text: `forgot ${name} on this device${unsent}; others still have it (${list.id})` };
+  return { value, text: t`forgot ${name} on this device${unsent}; others still have it (${list.id})` };
 }
 
 /** What would go with the list, in words that follow another; empty where everything was sent. */
 export function unsentChanges({ outbox }: LocalList): string {
-  return outbox.length === 0 ? "" : ` ${outbox.length} of your changes that nobody else has seen`;
+  return outbox.length === 0 ? "" : t` ${outbox.length} of your changes that nobody else has seen`;
 }
 
 async function deleteForAll(context: Context, list: LocalList): Promise<CommandResult> {
   const name = displayable(nameOf(list));
-  await confirm(context, `delete ${name} for everyone who has it?`);
+  await confirm(context, t`delete ${name} for everyone who has it?`);
   if (context.options.dryRun === true)
-    return { value: listSummary(list, null), text: `would delete ${name} for everyone` };
+    return { value: listSummary(list, null), text: t`would delete ${name} for everyone` };
   const deleted = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: true }]);
   if (context.workspace.settings().current === list.id) await context.workspace.changeSettings({ current: null });
-  return { value: listSummary(deleted, null), text: `deleted ${name} for everyone (${list.id})` };
+  return { value: listSummary(deleted, null), text: t`deleted ${name} for everyone (${list.id})` };
 }
 
 export function summary(context: Context, list: LocalList, what: string): CommandResult {

@@ -11,6 +11,7 @@ import { renewLogin } from "./accounts.js";
 import { manyWords, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { warnOfTooMuch } from "./items.js";
+import { counted, t } from "../messages.js";
 
 /** How long `sync` and `join` try. */
 const SYNC_BUDGET_MS = 5_000;
@@ -30,7 +31,7 @@ export function registerOnline({ program, act }: Registration): void {
       act(async (context, words) => {
         const brokers = context.checked(manyWords(words, 0));
         await context.workspace.changeSettings({ brokers, insecure: context.options.insecure === true });
-        return { value: { brokers }, text: `will use ${brokers.join(", ")}` };
+        return { value: { brokers }, text: t`will use ${brokers.join(", ")}` };
       }),
     );
 
@@ -69,9 +70,9 @@ async function sync(context: Context): Promise<CommandResult> {
     done.reduce((total, result) => total + result[part], 0);
   const stored = done.flatMap(({ list, stored }) => (stored === null ? [] : [{ list, ...stored }]));
   const value = { pushed: sum("pushed"), fetched: sum("fetched"), pending: sum("pending"), stored };
-  const waiting = value.pending > 0 ? `, ${value.pending} still waiting` : "";
+  const waiting = value.pending > 0 ? t`, ${value.pending} still waiting` : "";
   const least = leastStored(done);
-  const text = `sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : `; stored ${least}`}`;
+  const text = t`sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : t`; stored ${least}`}`;
   const failure = failed ?? failureOf(done);
   for (const { list: id, fetched } of done) {
     const list = fetched === 0 ? null : context.workspace.list(id);
@@ -87,7 +88,7 @@ function leastStored(lists: readonly { readonly stored: Stored | null }[]): stri
   const [first, ...others] = stored;
   if (first === undefined) return null;
   const least = others.reduce((a, b) => (b.servers < a.servers ? b : a), first);
-  return `on ${least.servers} of ${Math.max(least.servers, least.replicas)} servers`;
+  return t`on ${least.servers} of ${Math.max(least.servers, least.replicas)} servers`;
 }
 
 /** Some lists at a time, so that one whose server is away does not keep the others waiting. */
@@ -124,9 +125,9 @@ function failureOf(results: readonly ListSync[]): AisleError | null {
   if (refused !== null) {
     const isWaiting = refused.code === "not-allowed";
     const hint = isWaiting
-      ? "your changes wait here; `aisle whoami` shows who you are, and an owner can let you in"
-      : "your changes are kept aside: see `aisle status`";
-    const message = `the cluster refused: ${displayable(refused.message)}`;
+      ? t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in")
+      : t("your changes are kept aside: see `aisle status`");
+    const message = t`the cluster refused: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }
   const isBelow = results.some(
@@ -136,8 +137,8 @@ function failureOf(results: readonly ListSync[]): AisleError | null {
   return new AisleError(
     EXIT.unreachable,
     "not-stored",
-    "not everything is stored on enough servers yet",
-    "it stays here; run `aisle sync` again",
+    t("not everything is stored on enough servers yet"),
+    t("it stays here; run `aisle sync` again"),
   );
 }
 
@@ -148,10 +149,10 @@ function plan(context: Context): CommandResult {
     push: list.outbox.length,
   }));
   const waiting = lists.filter(({ push }) => push > 0);
-  const lines = waiting.map(({ name, push }) => `${displayable(name)}: ${push} to send`);
+  const lines = waiting.map(({ name, push }) => t`${displayable(name)}: ${push} to send`);
   return {
     value: lists,
-    text: lines.length === 0 ? "nothing to send; sync would fetch what others did" : lines.join("\n"),
+    text: lines.length === 0 ? t("nothing to send; sync would fetch what others did") : lines.join("\n"),
   };
 }
 
@@ -174,19 +175,19 @@ async function status(context: Context): Promise<CommandResult> {
   const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
   const { path: dataDir } = context.workspace.folder;
   const text = [
-    `account   ${login === null ? "none: log in with `aisle login NAME`" : displayable(login.name)}`,
-    `folder    ${dataDir}`,
+    t`account   ${login === null ? t("none: log in with `aisle login NAME`") : displayable(login.name)}`,
+    t`folder    ${dataDir}`,
     ...brokers.map(
       ({ endpoint, reachable }) =>
-        `broker    ${endpoint}  ${isOffline ? "not asked" : reachable ? "answers" : "does not answer"}`,
+        t`broker    ${endpoint}  ${isOffline ? t("not asked") : reachable ? t("answers") : t("does not answer")}`,
     ),
-    `waiting   ${pending} ${pending === 1 ? "change" : "changes"} to send`,
-    `stored    ${leastStored(lists) ?? "nowhere but here"}${pending > 0 && leastStored(lists) !== null ? ", without what waits" : ""}${below.length > 0 ? ", too few for:" : ""}`,
+    counted(pending, "waiting   {{count}} change to send", "waiting   {{count}} changes to send"),
+    t`stored    ${leastStored(lists) ?? t("nowhere but here")}${pending > 0 && leastStored(lists) !== null ? t(", without what waits") : ""}${below.length > 0 ? t(", too few for:") : ""}`,
     ...below.map(
-      ({ id, servers, wanted }) => `          ${id} (${servers} of the ${wanted} that make a change acknowledged)`,
+      ({ id, servers, wanted }) => t`          ${id} (${servers} of the ${wanted} that make a change acknowledged)`,
     ),
-    ...rejected.map((entry) => `refused   ${entry.intent.type}: ${displayable(entry.message)}`),
-    `last sync ${lastSync ?? "never"}`,
+    ...rejected.map((entry) => t`refused   ${entry.intent.type}: ${displayable(t(entry.message))}`),
+    t`last sync ${lastSync ?? t("never")}`,
   ].join("\n");
   return {
     value: { account: login?.name ?? null, dataDir, brokers, pending, rejected, stored: storedOf(lists), lastSync },

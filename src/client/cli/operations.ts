@@ -12,6 +12,7 @@ import { nameOf } from "../views.js";
 import { word, type Act } from "./command.js";
 import { confirm } from "./confirm.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** How often a server that leaves is asked how far it is, and how long it may be silent. */
 const PROGRESS_INTERVAL_MS = 250;
@@ -59,7 +60,7 @@ async function operatorOf(context: Context): Promise<Operator> {
 
 function serverId(text: string): ServerId {
   if (isServerId(text)) return text;
-  throw usageError(`"${displayable(text.slice(0, 80))}" is no server's id`, "see them with `aisle cluster status`");
+  throw usageError(t`"${displayable(text.slice(0, 80))}" is no server's id`, t("see them with `aisle cluster status`"));
 }
 
 async function status(context: Context): Promise<CommandResult> {
@@ -68,14 +69,16 @@ async function status(context: Context): Promise<CommandResult> {
   const inspections = await operator.inspectAll({ brokers, servers, replication });
   const counted = servers.map((server) => ({ ...server, counters: inspections.get(server.id)?.counters ?? null }));
   const text = [
-    ...brokers.map(({ endpoint, reachable }) => `broker  ${endpoint}  ${reachable ? "answers" : "does not answer"}`),
+    ...brokers.map(
+      ({ endpoint, reachable }) => t`broker  ${endpoint}  ${reachable ? t("answers") : t("does not answer")}`,
+    ),
     ...servers.map(
       ({ id, status, alive, partitions, lists, hints }) =>
-        `server  ${id}  ${alive ? status : `${status}, not answering`}  ${partitions} partitions, ${lists} lists, ${hints} hints`,
+        t`server  ${id}  ${alive ? status : t`${status}, not answering`}  ${partitions} partitions, ${lists} lists, ${hints} hints`,
     ),
     ...(replication === null
-      ? ["no server has been heard of"]
-      : [`copies  ${replication.replicas} of each list; ${replication.writeQuorum} make a change acknowledged`]),
+      ? [t("no server has been heard of")]
+      : [t`copies  ${replication.replicas} of each list; ${replication.writeQuorum} make a change acknowledged`]),
   ].join("\n");
   return { value: { brokers, servers: counted, replication }, text };
 }
@@ -97,7 +100,7 @@ async function ring(context: Context): Promise<CommandResult> {
   const hex = (partition: number): string => partition.toString(16).padStart(2, "0");
   const lines = [...byOwners]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([owners, numbers]) => `${owners}  ${numbers.length} partitions: ${numbers.map(hex).join(" ")}`);
+    .map(([owners, numbers]) => t`${owners}  ${numbers.length} partitions: ${numbers.map(hex).join(" ")}`);
   return { value: { replicas, partitions }, text: lines.join("\n") };
 }
 
@@ -107,16 +110,16 @@ async function where(context: Context, reference: string): Promise<CommandResult
   const local = known ?? context.workspace.list(id);
   const { partition, wanted, replicas, copies } = await (await operatorOf(context)).where(id);
   if (local === null && copies.every((copy) => copy.answered && copy.digest === null)) {
-    throw notFound("no server has a list with this id", "check the id, and let its owner run `aisle sync` first");
+    throw notFound(t("no server has a list with this id"), t("check the id, and let its owner run `aisle sync` first"));
   }
   const digest = local === null ? null : digestOf(local.shown);
   const line = ({ server, role, answered, digest: theirs }: Copy): string => {
     const same =
-      digest === null || theirs === digest ? theirs?.slice(0, 12) : `${theirs?.slice(0, 12)}, not as on this device`;
-    return `${role}  ${server}  ${answered ? (theirs === null ? "has no copy" : same) : "does not answer"}`;
+      digest === null || theirs === digest ? theirs?.slice(0, 12) : t`${theirs?.slice(0, 12)}, not as on this device`;
+    return `${role}  ${server}  ${answered ? (theirs === null ? t("has no copy") : same) : t("does not answer")}`;
   };
   const name = local === null ? id : `${displayable(nameOf(local))}  (${id})`;
-  const heading = `${name}: partition ${partitionOf(id).toString(16).padStart(2, "0")}, ${replicas} copies, ${wanted} wanted`;
+  const heading = t`${name}: partition ${partitionOf(id).toString(16).padStart(2, "0")}, ${replicas} copies, ${wanted} wanted`;
   return {
     value: { list: id, partition, wanted, replicas, digest, copies },
     text: [heading, ...copies.map(line)].join("\n"),
@@ -127,7 +130,7 @@ async function where(context: Context, reference: string): Promise<CommandResult
 async function inspections(context: Context): Promise<readonly Inspection[]> {
   const operator = await operatorOf(context);
   const all = await operator.inspectAll(await operator.survey());
-  for (const [id, inspection] of all) if (inspection === null) say(`aisle: ${id} does not answer`);
+  for (const [id, inspection] of all) if (inspection === null) say(t`aisle: ${id} does not answer`);
   return [...all.values()].filter((inspection) => inspection !== null);
 }
 
@@ -136,10 +139,10 @@ async function hints(context: Context): Promise<CommandResult> {
   const value = servers.flatMap(({ id, hints }) => hints.some.map((hint) => ({ server: id, ...hint })));
   const more = servers.reduce((sum, { hints }) => sum + hints.total - hints.some.length, 0);
   const lines = value.map(
-    ({ server, list, missingAt }) => `${server} keeps ${list} for ${missingAt.join(", ") || "nobody any more"}`,
+    ({ server, list, missingAt }) => t`${server} keeps ${list} for ${missingAt.join(", ") || t("nobody any more")}`,
   );
-  if (more > 0) lines.push(`and ${more} more`);
-  return { value, text: lines.length === 0 ? "no hints: every list is where it belongs" : lines.join("\n") };
+  if (more > 0) lines.push(t`and ${more} more`);
+  return { value, text: lines.length === 0 ? t("no hints: every list is where it belongs") : lines.join("\n") };
 }
 
 async function transfers(context: Context): Promise<CommandResult> {
@@ -152,13 +155,13 @@ async function transfers(context: Context): Promise<CommandResult> {
   );
   const { servers: known } = await (await operatorOf(context)).survey();
   for (const { id } of known.filter((server) => server.status === "joining" && !server.alive)) {
-    say(`aisle: ${id} is joining and does not answer; start it again, or \`aisle cluster remove ${id}\``);
+    say(t`aisle: ${id} is joining and does not answer; start it again, or \`aisle cluster remove ${id}\``);
   }
   const lines = value.map(
     ({ server, status, direction, done, total }) =>
-      `${server} (${status})  ${direction === "incoming" ? "has fetched" : "has given away"} ${done} of ${total} lists`,
+      t`${server} (${status})  ${direction === "incoming" ? t("has fetched") : t("has given away")} ${done} of ${total} lists`,
   );
-  return { value, text: lines.length === 0 ? "nothing is on its way" : lines.join("\n") };
+  return { value, text: lines.length === 0 ? t("nothing is on its way") : lines.join("\n") };
 }
 
 async function repair(context: Context): Promise<CommandResult> {
@@ -170,12 +173,17 @@ async function repair(context: Context): Promise<CommandResult> {
     const { peers } = await operator.repair(id);
     for (const { server: peer, differing, failed } of peers) value.push({ server: id, peer, differing, failed });
     const differing = peers.reduce((sum, peer) => sum + peer.differing, 0);
-    say(`${id}: compared with ${peers.length} others, ${differing} lists differed`);
+    say(t`${id}: compared with ${peers.length} others, ${differing} lists differed`);
   }
   const differing = value.reduce((sum, pair) => sum + pair.differing, 0);
-  const text = isDryRun ? "would compare all copies" : `${differing} copies differed`;
+  const text = isDryRun ? t("would compare all copies") : t`${differing} copies differed`;
   const isIncomplete = value.some(({ failed }) => failed);
-  const failure = new AisleError(EXIT.failed, "repair-incomplete", "not every copy could be compared", "run it again");
+  const failure = new AisleError(
+    EXIT.failed,
+    "repair-incomplete",
+    t("not every copy could be compared"),
+    t("run it again"),
+  );
   return { value, text, ...(isIncomplete ? { failure } : {}) };
 }
 
@@ -183,16 +191,16 @@ async function leave(context: Context, id: ServerId): Promise<CommandResult> {
   const operator = await operatorOf(context);
   const before = find(await operator.survey(), id);
   if (!before.alive && before.status !== "removed") {
-    const hint = `start it again, or give it up with \`aisle cluster remove ${id}\``;
-    throw new AisleError(EXIT.refused, "not-alive", `${id} does not answer, so it cannot hand over its lists`, hint);
+    const hint = t`start it again, or give it up with \`aisle cluster remove ${id}\``;
+    throw new AisleError(EXIT.refused, "not-alive", t`${id} does not answer, so it cannot hand over its lists`, hint);
   }
   if (before.status === "removed" && !before.alive)
-    return { value: { id, status: "removed" }, text: `${id} is out of the cluster already` };
-  await confirm(context, `let ${id} leave the cluster for good?`);
-  if (context.options.dryRun === true) return { value: { id, status: before.status }, text: `would let ${id} leave` };
+    return { value: { id, status: "removed" }, text: t`${id} is out of the cluster already` };
+  await confirm(context, t`let ${id} leave the cluster for good?`);
+  if (context.options.dryRun === true) return { value: { id, status: before.status }, text: t`would let ${id} leave` };
   if (before.status === "member" || before.status === "joining") await operator.leave(id);
   await untilGone(operator, id);
-  return { value: { id, status: "removed" }, text: `${id} has left; its lists are with the others` };
+  return { value: { id, status: "removed" }, text: t`${id} has left; its lists are with the others` };
 }
 
 /** Tells how far it is until the server has nothing left and is gone. */
@@ -204,19 +212,19 @@ async function untilGone(operator: Operator, id: ServerId): Promise<void> {
     const server = servers.find((one) => one.id === id);
     if (server?.status === "removed" && !server.alive) return;
     if (!servers.some(({ status }) => status === "member")) {
-      const hint = "start a new server; they hand their lists over to it";
-      throw new AisleError(EXIT.refused, "nobody-left", "all servers are leaving, so none of them can go", hint);
+      const hint = t("start a new server; they hand their lists over to it");
+      throw new AisleError(EXIT.refused, "nobody-left", t("all servers are leaving, so none of them can go"), hint);
     }
     const dead = servers.filter((one) => one.status === "member" && !one.alive).map((one) => one.id);
-    const waiting = dead.length === 0 ? "" : `; waits for ${dead.join(", ")}, which may have to take some of them`;
+    const waiting = dead.length === 0 ? "" : t`; waits for ${dead.join(", ")}, which may have to take some of them`;
     if (inspection !== null) {
       heardAt = monotonicMs();
       const { done, total } = inspection.transfers.outgoing;
-      const progress = `${id}: ${done} of ${total} lists handed over${waiting}`;
+      const progress = t`${id}: ${done} of ${total} lists handed over${waiting}`;
       if (progress !== told && total > 0) say((told = progress));
     } else if (monotonicMs() - heardAt > SILENCE_BUDGET_MS) {
-      const hint = "start it again: it goes on where it was";
-      throw new AisleError(EXIT.unreachable, "unreachable", `${id} has fallen silent before it was done`, hint);
+      const hint = t("start it again: it goes on where it was");
+      throw new AisleError(EXIT.unreachable, "unreachable", t`${id} has fallen silent before it was done`, hint);
     }
     await new Promise((resolve) => setTimeout(resolve, PROGRESS_INTERVAL_MS));
   }
@@ -226,14 +234,14 @@ async function remove(context: Context, id: ServerId): Promise<CommandResult> {
   const operator = await operatorOf(context);
   const { alive, status } = find(await operator.survey(), id);
   if (alive) {
-    const hint = `if it has just died, try again in a few seconds; else let it hand over its lists with \`aisle cluster leave ${id}\``;
-    throw new AisleError(EXIT.refused, "refused", `${id} was heard a moment ago`, hint);
+    const hint = t`if it has just died, try again in a few seconds; else let it hand over its lists with \`aisle cluster leave ${id}\``;
+    throw new AisleError(EXIT.refused, "refused", t`${id} was heard a moment ago`, hint);
   }
-  if (status === "removed") return { value: { id, status }, text: `${id} is out of the cluster already` };
-  await confirm(context, `give up ${id}, which must never come back?`);
-  if (context.options.dryRun === true) return { value: { id, status }, text: `would give up ${id}` };
+  if (status === "removed") return { value: { id, status }, text: t`${id} is out of the cluster already` };
+  await confirm(context, t`give up ${id}, which must never come back?`);
+  if (context.options.dryRun === true) return { value: { id, status }, text: t`would give up ${id}` };
   const value = await operator.remove(id);
-  return { value, text: `${id} is given up; the others take over its partitions` };
+  return { value, text: t`${id} is given up; the others take over its partitions` };
 }
 
 /** @throws AisleError where the cluster knows no such server */
@@ -241,5 +249,5 @@ function find({ servers }: Survey, id: ServerId): Survey["servers"][number] {
   const server = servers.find((one) => one.id === id);
   if (server !== undefined) return server;
   const ids = servers.map((one) => one.id).join(", ");
-  throw new AisleError(EXIT.notFound, "not-found", `no server ${id} belongs to the cluster`, `there is: ${ids}`);
+  throw new AisleError(EXIT.notFound, "not-found", t`no server ${id} belongs to the cluster`, t`there is: ${ids}`);
 }

@@ -3,6 +3,7 @@ import { PASSWORD_LIMITS } from "../../protocol/account-messages.js";
 import { usageError } from "../errors.js";
 import { textFlag, type Flags } from "./command.js";
 import type { Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** A longer first line is no password. */
 const LONGEST_LINE = 1_024;
@@ -25,18 +26,18 @@ export async function readSecrets(
   const lines = await givenLines(flags);
   if (lines === null && !context.isInteractive) {
     throw usageError(
-      "there is nobody to ask for a password",
-      "pipe it in with --password-stdin, or use --password-file",
+      t("there is nobody to ask for a password"),
+      t("pipe it in with --password-stdin, or use --password-file"),
     );
   }
   const secrets: string[] = [];
   for (const [index, { label, isNew }] of wanted.entries()) {
     const secret = lines === null ? await prompted(label, isNew) : (lines[index] ?? "");
-    if (secret === "") throw usageError(`the ${label} is empty`);
+    if (secret === "") throw usageError(t`the ${label} is empty`);
     if (secret.length > PASSWORD_LIMITS.longest)
-      throw usageError(`the ${label} is longer than ${PASSWORD_LIMITS.longest} characters`);
+      throw usageError(t`the ${label} is longer than ${PASSWORD_LIMITS.longest} characters`);
     if (isNew && secret.length < PASSWORD_LIMITS.shortest)
-      throw usageError(`a password has at least ${PASSWORD_LIMITS.shortest} characters`, "choose a longer one");
+      throw usageError(t`a password has at least ${PASSWORD_LIMITS.shortest} characters`, t("choose a longer one"));
     secrets.push(secret);
   }
   return secrets;
@@ -50,7 +51,7 @@ async function givenLines(flags: Flags): Promise<readonly string[] | null> {
 }
 
 function unreadable(file: string): never {
-  throw usageError(`${file} cannot be read`, "check the path");
+  throw usageError(t`${file} cannot be read`, t("check the path"));
 }
 
 async function pipedIn(): Promise<string> {
@@ -71,8 +72,8 @@ async function prompted(label: string, isNew: boolean): Promise<string> {
     ]);
     return secret;
   };
-  const rule = isNew ? ` (${PASSWORD_LIMITS.shortest} characters or more)` : "";
+  const rule = isNew ? t` (${PASSWORD_LIMITS.shortest} characters or more)` : "";
   const secret = await ask(`${label}${rule}:`);
-  if (isNew && (await ask(`${label} again:`)) !== secret) throw usageError("the two are not the same");
+  if (isNew && (await ask(t`${label} again:`)) !== secret) throw usageError(t("the two are not the same"));
   return secret;
 }

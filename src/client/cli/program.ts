@@ -1,11 +1,13 @@
 import { Command, Option } from "commander";
+import { t } from "../messages.js";
 import type { Act, Registration } from "./command.js";
 
-const EXIT_CODES = `
+const exitCodes = (): string =>
+  t(`
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such list or item, 4 not allowed or not logged in, 5 the cluster is needed and cannot be
 reached, 6 refused because of the state of things, 130 interrupted.
 
-\`aisle help COMMAND\` shows examples.`;
+\`aisle help COMMAND\` shows examples.`);
 
 /** Commands that are defined in one file, loaded when one of them is named: start-up is part of the product. */
 export interface Family {
@@ -104,8 +106,17 @@ export async function buildProgram(
   if (words?.some((word) => HELP.includes(word)) !== false) {
     const { examplesText } = await import("./examples.js");
     for (const command of program.commands) command.addHelpText("after", examplesText(command.name()));
+    translateHelp(program);
   }
   return program;
+}
+
+/** Help is written in English where the commands are, and read in the person's language. */
+function translateHelp(command: Command): void {
+  command.description(t(command.description())).configureHelp({ styleTitle: (title) => t(title) });
+  command.helpOption("-h, --help", t("display help for command"));
+  for (const told of [...command.options, ...command.registeredArguments]) told.description = t(told.description);
+  for (const one of command.commands) translateHelp(one);
 }
 
 /** Words that ask for help, and so for examples. */
@@ -131,7 +142,7 @@ function bareProgram(): Command {
     .addOption(new Option("-y, --yes", "do not ask before something destructive"))
     .option("--dry-run", "only say what would be done")
     .showHelpAfterError(false)
-    .addHelpText("after", EXIT_CODES)
+    .addHelpText("after", () => exitCodes())
     .helpCommand(true)
     .exitOverride();
 }

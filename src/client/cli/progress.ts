@@ -1,5 +1,6 @@
 import { monotonicMs } from "../../runtime/clock.js";
 import { isErrorTerminal, printError } from "../../runtime/output.js";
+import { t } from "../messages.js";
 
 /** What is over sooner needs no telling. */
 const TELL_AFTER_MS = 300;
@@ -14,7 +15,7 @@ export function progress(what: string): (done: number, total: number) => void {
     tellAt = monotonicMs() + TELL_EVERY_MS;
     if (done < total && isErrorTerminal()) {
       isTold = true;
-      printError(`\r${what}: ${done} of ${total}`);
+      printError(`\r${t`${what}: ${done} of ${total}`}`);
     } else if (isTold) printError("\r\u001b[K");
   };
 }

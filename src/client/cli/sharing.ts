@@ -23,6 +23,7 @@ import { confirm } from "./confirm.js";
 import { parseDuration, say, type CommandResult, type Context } from "./context.js";
 import { errorLine } from "./failures.js";
 import { summary, unsentChanges } from "./lists.js";
+import { t } from "../messages.js";
 
 const ACCESS_BUDGET_MS = 5_000;
 
@@ -60,7 +61,7 @@ export function registerSharing({ program, act }: Registration): void {
       act(async (context, words) => {
         const role = roleCalled(word(words, 2));
         const list = context.theList(word(words, 0));
-        return await changeMember(context, list, word(words, 1), role, `is ${role} of`);
+        return await changeMember(context, list, word(words, 1), role, t`is ${role} of`);
       }),
     );
 
@@ -86,7 +87,9 @@ export function registerSharing({ program, act }: Registration): void {
 
   for (const visibility of ["open", "private"] as const) {
     const description =
-      visibility === "open" ? "let whoever knows the list's id edit it" : "let only members read and edit the list";
+      visibility === "open"
+        ? t("let whoever knows the list's id edit it")
+        : t("let only members read and edit the list");
     program
       .command(visibility)
       .argument("<list>")
@@ -98,7 +101,7 @@ export function registerSharing({ program, act }: Registration): void {
 function roleCalled(text: string): Role {
   const role = ROLES.find((one) => one === text.toLowerCase());
   if (role !== undefined) return role;
-  throw usageError(`"${displayable(text.slice(0, 40))}" is no role`, `a role is ${ROLES.join(", ")}`);
+  throw usageError(t`"${displayable(text.slice(0, 40))}" is no role`, t`a role is ${ROLES.join(", ")}`);
 }
 
 /** Asks the cluster about a list's members, once it knows the list. */
@@ -146,14 +149,14 @@ async function share(context: Context, reference: string, flags: Flags): Promise
   const role = textFlag(flags, "role") === "viewer" ? "viewer" : "editor";
   const uses = Number(textFlag(flags, "uses"));
   if (!Number.isInteger(uses) || uses < 1 || uses > ACCESS_LIMITS.uses)
-    throw usageError(`an invitation lets in 1 to ${ACCESS_LIMITS.uses} people`);
+    throw usageError(t`an invitation lets in 1 to ${ACCESS_LIMITS.uses} people`);
   const lasts = parseDuration(textFlag(flags, "expires") ?? "7d");
   const expires = wallClockMs() + Math.round(lasts);
-  if (lasts <= 0 || lasts > 366 * 24 * 3_600_000) throw usageError("an invitation is good for up to a year");
+  if (lasts <= 0 || lasts > 366 * 24 * 3_600_000) throw usageError(t("an invitation is good for up to a year"));
   const secret = randomSecret();
   const value = { list: list.id, role, expires: new Date(expires).toISOString(), uses };
   if (context.options.dryRun === true)
-    return { value, text: `would make an invitation to ${displayable(nameOf(list))}` };
+    return { value, text: t`would make an invitation to ${displayable(nameOf(list))}` };
   await askAbout(context, list.id, { do: "invite", hash: hashOfSecret(secret), role, expires, uses });
   const invitation = invitationText(list.id, secret);
   return { value: { invitation, ...value }, text: invitation };
@@ -163,16 +166,21 @@ async function join(context: Context, text: string): Promise<CommandResult> {
   const invitation = readInvitation(text);
   const id = invitation?.listId ?? text.toLowerCase();
   if (!isListId(id)) {
-    const hint = "ask for the invitation that `aisle share` prints, or for the id of an open list";
-    throw usageError(`"${displayable(text.slice(0, 80))}" is neither an invitation nor a list's id`, hint);
+    const hint = t("ask for the invitation that `aisle share` prints, or for the id of an open list");
+    throw usageError(t`"${displayable(text.slice(0, 80))}" is neither an invitation nor a list's id`, hint);
   }
   if (invitation !== null) currentLogin(context);
   if (invitation !== null && context.options.dryRun === true)
-    return { value: { list: id }, text: `would come to the list ${id}` };
+    return { value: { list: id }, text: t`would come to the list ${id}` };
   const isOnline = context.options.offline !== true && context.options.dryRun !== true;
   if (invitation !== null && isOnline) await askAbout(context, id, { do: "join", secret: invitation.secret });
   if (invitation !== null && !isOnline)
-    throw new AisleError(EXIT.unreachable, "offline", "an invitation needs the cluster", "try it without --offline");
+    throw new AisleError(
+      EXIT.unreachable,
+      "offline",
+      t("an invitation needs the cluster"),
+      t("try it without --offline"),
+    );
   const wasKnown = context.workspace.list(id) !== null;
   await context.workspace.create(id);
   context.workspace.commit();
@@ -181,7 +189,7 @@ async function join(context: Context, text: string): Promise<CommandResult> {
       const { refusal } = await (await context.synchronizer()).synchronize(id, ACCESS_BUDGET_MS);
       if (refusal?.code === "not-allowed") throw refused(refusal);
       // Made before, when there was more they might.
-      if (refusal !== null) say(`aisle: changes made before are kept aside: ${errorLine(refused(refusal))}`);
+      if (refusal !== null) say(t`aisle: changes made before are kept aside: ${errorLine(refused(refusal))}`);
     } catch (error) {
       if (!wasKnown) await forgetUnseen(context, id);
       throw error;
@@ -189,7 +197,7 @@ async function join(context: Context, text: string): Promise<CommandResult> {
   }
   await context.workspace.changeSettings({ current: id });
   const list = await context.workspace.create(id);
-  return summary(context, list, list.isUnfetched ? "will fetch with the next sync:" : "joined");
+  return summary(context, list, list.isUnfetched ? t("will fetch with the next sync:") : t("joined"));
 }
 
 /** A list that was never had is not kept: nobody should think that it is there. */
@@ -204,10 +212,10 @@ async function members(context: Context, reference: string, flags: Flags): Promi
   const reply = await askAbout(context, list.id, { do: "members" });
   if (flags.invitations === true) return { value: invitationsOf(reply), text: invitationLines(reply) };
   const value = reply.members.map(({ id, name, role }) => ({ name: name === "" ? null : name, role, id }));
-  const heading = reply.visibility === "open" ? ["open: whoever knows its id may edit it"] : [];
+  const heading = reply.visibility === "open" ? [t("open: whoever knows its id may edit it")] : [];
   const lines = value.map(
     ({ name, role, id }) =>
-      `${role.padEnd(6)}  ${name === null ? `a device without an account (${id})` : displayable(name)}`,
+      `${role.padEnd(6)}  ${name === null ? t`a device without an account (${id})` : displayable(name)}`,
   );
   return { value, text: [...heading, ...lines].join("\n") };
 }
@@ -223,11 +231,11 @@ function invitationsOf({ invitations }: AccessReply): unknown[] {
 }
 
 function invitationLines({ invitations }: AccessReply): string {
-  if (invitations.length === 0) return "no invitation is good any more";
+  if (invitations.length === 0) return t("no invitation is good any more");
   return invitations
     .map(
       ({ hash, role, expires, uses, used }) =>
-        `${hash.slice(0, 12)}  ${role}, ${used} of ${uses} used, until ${new Date(expires).toISOString().slice(0, 16)}`,
+        t`${hash.slice(0, 12)}  ${role}, ${used} of ${uses} used, until ${new Date(expires).toISOString().slice(0, 16)}`,
     )
     .join("\n");
 }
@@ -236,15 +244,15 @@ async function revoke(context: Context, reference: string, who: string): Promise
   const list = context.theList(reference);
   const name = displayable(nameOf(list));
   const invitation = readInvitation(who);
-  if (invitation !== null && invitation.listId !== list.id) throw usageError(`that is no invitation to ${name}`);
+  if (invitation !== null && invitation.listId !== list.id) throw usageError(t`that is no invitation to ${name}`);
   const hash = invitation === null ? (/^[0-9a-f]{12}$/.exec(who)?.[0] ?? null) : hashOfSecret(invitation.secret);
   if (hash === null || (invitation === null && (await isMember(context, list.id, who))))
-    return await changeMember(context, list, who, null, "is put out of");
-  await confirm(context, `take the invitation to ${name} back?`);
+    return await changeMember(context, list, who, null, t("is put out of"));
+  await confirm(context, t`take the invitation to ${name} back?`);
   const value = { list: list.id, invitation: hash.slice(0, 12), revoked: true };
-  if (context.options.dryRun === true) return { value, text: "would take the invitation back" };
+  if (context.options.dryRun === true) return { value, text: t("would take the invitation back") };
   await askAbout(context, list.id, { do: "revoke-invitation", hash });
-  return { value, text: `the invitation to ${name} is taken back` };
+  return { value, text: t`the invitation to ${name} is taken back` };
 }
 
 /** Whether somebody is called so: some names look like an invitation's id. */
@@ -262,9 +270,9 @@ async function changeMember(
 ): Promise<CommandResult> {
   const [name, who] = [displayable(nameOf(list)), displayable(member.slice(0, ACCESS_LIMITS.nameLength))];
   requireMemberName(member);
-  if (role === null) await confirm(context, `put ${who} out of ${name}?`);
+  if (role === null) await confirm(context, t`put ${who} out of ${name}?`);
   const value = { list: list.id, name: member, role };
-  if (context.options.dryRun === true) return { value, text: `would say that ${who} ${what} ${name}` };
+  if (context.options.dryRun === true) return { value, text: t`would say that ${who} ${what} ${name}` };
   const reference = member.normalize("NFKC");
   await askAsOf(context, list.id, (version) => ({ do: "set-role", member: reference, role, version }));
   return { value, text: `${who} ${what} ${name}` };
@@ -275,16 +283,16 @@ async function transfer(context: Context, reference: string, member: string): Pr
   const list = context.theList(reference);
   const [name, who] = [displayable(nameOf(list)), displayable(member)];
   requireMemberName(member);
-  await confirm(context, `make ${who} the owner of ${name} in your place?`);
+  await confirm(context, t`make ${who} the owner of ${name} in your place?`);
   const value = { list: list.id, name: member, role: "owner" };
-  if (context.options.dryRun === true) return { value, text: `would make ${who} the owner of ${name}` };
+  if (context.options.dryRun === true) return { value, text: t`would make ${who} the owner of ${name}` };
   const given = member.normalize("NFKC");
   await askAsOf(context, list.id, (version) => ({ do: "transfer", member: given, version }));
-  return { value, text: `${who} owns ${name}; you are an editor of it` };
+  return { value, text: t`${who} owns ${name}; you are an editor of it` };
 }
 
 function requireMemberName(text: string): void {
-  if (text === "" || text.length > ACCESS_LIMITS.nameLength) throw usageError("that is no member's name");
+  if (text === "" || text.length > ACCESS_LIMITS.nameLength) throw usageError(t("that is no member's name"));
 }
 
 async function leave(context: Context, reference: string): Promise<CommandResult> {
@@ -294,13 +302,13 @@ async function leave(context: Context, reference: string): Promise<CommandResult
   const name = displayable(nameOf(list));
   const unsent = unsentChanges(list);
   if (unsent !== "" && context.options.yes !== true && !context.isInteractive && context.options.dryRun !== true)
-    throw new AisleError(EXIT.refused, "unsent", `${name} has${unsent}`, "run `aisle sync` first, or add --yes");
-  await confirm(context, `leave ${name}, and forget it on this device${unsent === "" ? "" : ` with${unsent}`}?`);
+    throw new AisleError(EXIT.refused, "unsent", t`${name} has${unsent}`, t("run `aisle sync` first, or add --yes"));
+  await confirm(context, t`leave ${name}, and forget it on this device${unsent === "" ? "" : t` with${unsent}`}?`);
   const value = { list: id, left: true };
-  if (context.options.dryRun === true) return { value, text: `would leave ${name}` };
+  if (context.options.dryRun === true) return { value, text: t`would leave ${name}` };
   await askAbout(context, id, { do: "leave" });
   await context.workspace.forget(id);
-  return { value, text: `left ${name}; it is forgotten here${unsent === "" ? "" : ` with${unsent}`}` };
+  return { value, text: t`left ${name}; it is forgotten here${unsent === "" ? "" : t` with${unsent}`}` };
 }
 
 async function setVisibility(
@@ -309,8 +317,8 @@ async function setVisibility(
   visibility: "open" | "private",
 ): Promise<CommandResult> {
   const list = context.theList(reference);
-  const is = context.options.dryRun === true ? "would be " : "";
-  const what = `${is}${visibility === "open" ? "open to whoever knows its id:" : "private to its members:"}`;
+  const is = context.options.dryRun === true ? t("would be ") : "";
+  const what = `${is}${visibility === "open" ? t("open to whoever knows its id:") : t("private to its members:")}`;
   // The cluster has not heard of it yet: it will be so from the start.
   if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
   else if (context.options.dryRun !== true)

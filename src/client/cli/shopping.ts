@@ -5,12 +5,13 @@ import { usageError } from "../errors.js";
 import { addIntent, parseEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
 import { formatAmount, parseAmountIn, toNumber } from "../quantity.js";
-import { everyText, parseEvery } from "../staples.js";
+import { everyPhrase, everyText, parseEvery } from "../staples.js";
 import { suggestions } from "../suggestions.js";
 import { acceptText, displayable } from "../text.js";
 import { walkingOrder } from "../views.js";
 import { manyWords, optionalWord, textFlag, type Flags, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
+import { t } from "../messages.js";
 
 const MOST_SUGGESTED = 20;
 
@@ -52,7 +53,7 @@ function suggest(context: Context, prefix: string): CommandResult {
     const much = amount === null ? "" : `  ${formatAmount(amount, unit)}`;
     return `${displayable(name)}${much}${aisle === null ? "" : `  @${displayable(aisle)}`}`;
   });
-  return { value, text: lines.length === 0 ? "nothing that was bought before is missing" : lines.join("\n") };
+  return { value, text: lines.length === 0 ? t("nothing that was bought before is missing") : lines.join("\n") };
 }
 
 async function staple(context: Context, name: string | undefined, flags: Flags): Promise<CommandResult> {
@@ -62,7 +63,7 @@ async function staple(context: Context, name: string | undefined, flags: Flags):
   const isOver = flags.never === true;
   const unit = textFlag(flags, "unit");
   if (!isOver && every === undefined) return staples(list, [context.everyItem(list, name, unit)]);
-  if (isOver && every !== undefined) throw usageError("--every and --never contradict each other");
+  if (isOver && every !== undefined) throw usageError(t("--every and --never contradict each other"));
   const period = every === undefined ? null : parseEvery(every);
   let key: ItemKey = "";
   const changed = await context.workspace.change(list.id, (now) => {
@@ -76,7 +77,7 @@ async function staple(context: Context, name: string | undefined, flags: Flags):
     key = isNew ? itemKey(entry.name, entry.unit) : context.everyItem(now, entry.name, unit ?? entry.unit ?? undefined);
     const qty = textFlag(flags, "qty");
     const amount = qty === undefined ? usual(now, key, isNew ? entry.amount : 1_000) : parseAmountIn(qty, unitOf(key));
-    if (amount <= 0) throw usageError("a staple comes back as nothing", "say how much with --qty");
+    if (amount <= 0) throw usageError(t("a staple comes back as nothing"), t("say how much with --qty"));
     const start = new Date(wallClockMs()).toISOString().slice(0, 10);
     return [...(isNew ? [entry] : []), { type: "staple", key, rule: stapleRule({ start, ...period, amount }) }];
   });
@@ -107,11 +108,11 @@ function staples(list: LocalList, keys: readonly ItemKey[]): CommandResult {
   }));
   const lines = found.map(
     ({ name, unit, rule }) =>
-      `${displayable(name)}  ${formatAmount(rule.amount, unit)} ${everyText(rule)}, since ${rule.start}`,
+      t`${displayable(name)}  ${formatAmount(rule.amount, unit)} ${everyPhrase(rule)}, since ${rule.start}`,
   );
   return {
     value,
-    text: lines.length === 0 ? "nothing comes back by itself; see `aisle help staple`" : lines.join("\n"),
+    text: lines.length === 0 ? t("nothing comes back by itself; see `aisle help staple`") : lines.join("\n"),
   };
 }
 
@@ -128,6 +129,6 @@ async function aisles(context: Context, wanted: readonly string[]): Promise<Comm
     await context.workspace.change(list.id, () => [{ type: "order", aisles: next }]);
   }
   const text =
-    order.length === 0 ? "no item has an aisle yet; see `aisle help aisle-of`" : order.map(displayable).join("\n");
+    order.length === 0 ? t("no item has an aisle yet; see `aisle help aisle-of`") : order.map(displayable).join("\n");
   return { value: order, text };
 }

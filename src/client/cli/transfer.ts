@@ -18,6 +18,7 @@ import { listView, nameOf } from "../views.js";
 import { textFlag, word, type Registration } from "./command.js";
 import { addIntent } from "../item-entry.js";
 import { changeItems } from "./items.js";
+import { counted, t } from "../messages.js";
 
 /** A file with more than this is no shopping list. */
 const LARGEST_IMPORT_BYTES = 64 * 1024 * 1024;
@@ -46,9 +47,9 @@ export function registerTransfer({ program, act }: Registration): void {
           ...staples.map(({ key, rule }): Intent => ({ type: "staple", key, rule })),
           ...(order.length === 0 ? [] : [{ type: "order", aisles: order } as const]),
         ];
-        const text = `${items.length} ${items.length === 1 ? "item" : "items"} for ${displayable(nameOf(list))}`;
-        const { value } = await changeItems(context, list, intents, [], progress("importing"));
-        return { value, text: `imported ${text}` };
+        const text = t`${counted(items.length, "{{count}} item", "{{count}} items")} for ${displayable(nameOf(list))}`;
+        const { value } = await changeItems(context, list, intents, [], progress(t("importing")));
+        return { value, text: t`imported ${text}` };
       }),
     );
 
@@ -85,7 +86,7 @@ export async function readInput(file: string): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw usageError(`${displayable(file)} is not text in UTF-8`, "convert it to UTF-8 first");
+    throw usageError(t`${displayable(file)} is not text in UTF-8`, t("convert it to UTF-8 first"));
   }
 }
 
@@ -98,9 +99,9 @@ async function readBounded(file: string): Promise<Uint8Array> {
     if (error instanceof AisleError) throw error;
     const reason =
       error instanceof Error && "code" in error && error.code === "ENOENT"
-        ? "there is no such file"
-        : "it cannot be read";
-    throw new AisleError(EXIT.failed, "unreadable", `${displayable(file)}: ${reason}`, "check the path");
+        ? t("there is no such file")
+        : t("it cannot be read");
+    throw new AisleError(EXIT.failed, "unreadable", `${displayable(file)}: ${reason}`, t("check the path"));
   }
 }
 
@@ -117,5 +118,5 @@ async function readAll(stream: AsyncIterable<string | Buffer>): Promise<Uint8Arr
 }
 
 function tooLarge(): AisleError {
-  return usageError(`that is more than ${LARGEST_IMPORT_BYTES / 1024 / 1024} MB`, "import it in parts");
+  return usageError(t`that is more than ${LARGEST_IMPORT_BYTES / 1024 / 1024} MB`, t("import it in parts"));
 }

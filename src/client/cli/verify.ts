@@ -6,6 +6,7 @@ import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
 import { optionalWord, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
+import { t } from "../messages.js";
 
 const SYNC_BUDGET_MS = 5_000;
 
@@ -37,16 +38,16 @@ async function verify(context: Context, reference: string | undefined): Promise<
   const value: Verification[] = [];
   for (const { id } of lists) value.push(await verifyOne(context, operator, id));
   const lines = value.map(({ name, pending, servers, wanted, verified }) => {
-    const waiting = pending === 0 ? "" : `, ${pending} still to send`;
-    return `${verified ? "ok     " : "not yet"}  ${displayable(name)}: the same on ${servers.length} servers, ${wanted} wanted${waiting}`;
+    const waiting = pending === 0 ? "" : t`, ${pending} still to send`;
+    return t`${verified ? t("ok").padEnd(7) : t("not yet").padEnd(7)}  ${displayable(name)}: the same on ${servers.length} servers, ${wanted} wanted${waiting}`;
   });
-  const text = lines.length === 0 ? "there is no list to verify" : lines.join("\n");
+  const text = lines.length === 0 ? t("there is no list to verify") : lines.join("\n");
   const isAll = value.every(({ verified }) => verified);
   const failure = new AisleError(
     EXIT.refused,
     "not-verified",
-    "not every change is on enough servers yet",
-    "run `aisle sync`, then verify again; `aisle cluster where LIST` shows each copy",
+    t("not every change is on enough servers yet"),
+    t("run `aisle sync`, then verify again; `aisle cluster where LIST` shows each copy"),
   );
   return { value, text, ...(isAll ? {} : { failure }) };
 }
@@ -57,7 +58,7 @@ async function verifyOne(context: Context, operator: Operator, id: string): Prom
   if (context.workspace.list(id)?.isUnfetched !== true) await synchronizer.synchronize(id, SYNC_BUDGET_MS);
   const { copies, wanted } = await operator.where(id);
   const list = synchronizer.folder.readList(id);
-  if (list === null) throw new AisleError(EXIT.notFound, "not-found", "the list is not on this device any more");
+  if (list === null) throw new AisleError(EXIT.notFound, "not-found", t("the list is not on this device any more"));
   const digest = digestOf(list.shown);
   const servers = copies.filter((copy) => copy.digest === digest).map(({ server }) => server);
   const pending = list.outbox.length;

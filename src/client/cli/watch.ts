@@ -8,6 +8,7 @@ import { displayable, jsonText } from "../text.js";
 import { itemView, listView, sortedItems, type ItemView } from "../views.js";
 import { optionalWord, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { t } from "../messages.js";
 
 /** One line of `watch --ndjson`. */
 type WatchEvent =
@@ -96,7 +97,7 @@ class Screen {
 
   onReachable(isReachable: boolean): void {
     if (this.#isReachable !== isReachable)
-      say(isReachable ? "online" : "offline: changes by others will show once a broker answers");
+      say(isReachable ? t("online") : t("offline: changes by others will show once a broker answers"));
     this.#isReachable = isReachable;
   }
 
@@ -115,6 +116,6 @@ class Screen {
     for (const item of items.values()) {
       if (JSON.stringify(item) !== JSON.stringify(this.#items.get(item.key))) yield renderItem(item, this.style);
     }
-    for (const item of this.#items.values()) if (!items.has(item.key)) yield `removed ${displayable(item.name)}`;
+    for (const item of this.#items.values()) if (!items.has(item.key)) yield t`removed ${displayable(item.name)}`;
   }
 }

@@ -1,0 +1,204 @@
+import type { ItemKey } from "../../crdt/item-key.js";
+import type { ShoppingList } from "../../crdt/shopping-list.js";
+import { FIRST_STATE, press, segments, type BoardState, type Effect, type Key, type Step } from "../board.js";
+import type { BoardFacts } from "../board-view.js";
+import { AisleError, EXIT } from "../errors.js";
+import { rehearse, type Intent } from "../intent.js";
+import type { LocalList } from "../local-list.js";
+import { t } from "../messages.js";
+import { suggestions } from "../suggestions.js";
+import { displayable } from "../text.js";
+import { nameOf, walkedItems } from "../views.js";
+import { Watcher, type WatchListener } from "../watcher.js";
+import type { Context } from "./context.js";
+import { asAisleError } from "./failures.js";
+import { labelOf, undoChanges } from "./history.js";
+
+/** How many names completion offers at a time. */
+const MOST_OFFERED = 4;
+
+/** How a person leaves a list: for good, or for another one. */
+export type Outcome = "quit" | "lists";
+
+/** Where a live list is shown. */
+export interface Display {
+  redraw(): void;
+  leave(outcome: Outcome | AisleError): void;
+}
+
+/** A list that somebody looks at: keys go to the pure `press`, what that wants is carried out here, and others' changes arrive. */
+export class LiveList implements WatchListener {
+  #state: BoardState = FIRST_STATE;
+  #isOnline: boolean | null = null;
+  readonly #marks = new Map<ItemKey, string>();
+  #ahead: ShoppingList | null = null;
+  #waiting = 0;
+  #watcher: Watcher | null = null;
+  /** Changes are made one after the other, as their keys were pressed. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly context: Context,
+    private list: LocalList,
+    readonly display: Display,
+  ) {}
+
+  get state(): BoardState {
+    return this.#state;
+  }
+
+  async start(): Promise<void> {
+    const synchronizer = await this.context.synchronizer();
+    this.#watcher = new Watcher(this.list.id, synchronizer, synchronizer.session, this);
+    this.#watcher.start(this.context.options.offline === true);
+  }
+
+  stop(): void {
+    this.#watcher?.stop();
+  }
+
+  /** Settles when all that was asked for is done. */
+  async idle(): Promise<void> {
+    await this.#work;
+  }
+
+  /** The list with what was asked for and is not done yet: keys come faster than disks. */
+  get #shown(): ShoppingList {
+    return this.#ahead ?? this.list.shown;
+  }
+
+  onList(list: LocalList): void {
+    for (const { dot, key, by } of list.shown.history.operations()) {
+      if (key === null || this.list.shown.seen.has(dot) || list.isOwn(dot.replica)) continue;
+      this.#marks.set(key, by ?? t("somebody"));
+    }
+    this.list = list;
+    if (list.isDeleted) {
+      const hint = t("`aisle undelete` brings it back for everyone");
+      this.display.leave(
+        new AisleError(EXIT.notFound, "not-found", t`${displayable(nameOf(list))} was deleted for everyone`, hint),
+      );
+    }
+    this.display.redraw();
+  }
+
+  onReachable(isReachable: boolean): void {
+    this.#isOnline = isReachable;
+    this.display.redraw();
+  }
+
+  onFailure(error: unknown): void {
+    this.display.leave(asAisleError(error));
+  }
+
+  /** What a key does. @returns what the line where one types is to hold, or null where that is for it to know */
+  press(key: Key): string | null {
+    return this.take(press(this.#state, walkedItems(this.#shown), key, this.completions(key.text)));
+  }
+
+  take({ state, effects }: Step): string | null {
+    this.#look(state);
+    for (const effect of effects) this.#perform(effect);
+    return effects.find((effect) => effect.type === "type")?.text ?? null;
+  }
+
+  select(cursor: ItemKey): void {
+    this.#look({ ...this.#state, cursor });
+  }
+
+  say(message: string): void {
+    this.#state = { ...this.#state, message };
+  }
+
+  /** All that others have done has been told. */
+  seen(): void {
+    this.#marks.clear();
+  }
+
+  /** What the cursor has been on is no news any more. */
+  #look(next: BoardState): void {
+    if (this.#state.cursor !== null && this.#state.cursor !== next.cursor) this.#marks.delete(this.#state.cursor);
+    this.#state = next;
+  }
+
+  facts(): BoardFacts {
+    const { outbox, stored } = this.list;
+    const [items, waiting] = [walkedItems(this.#shown), outbox.length];
+    return {
+      name: nameOf(this.list),
+      items,
+      waiting,
+      stored,
+      isOnline: this.#isOnline ?? this.#offline,
+      marks: this.#marks,
+    };
+  }
+
+  get #offline(): boolean | null {
+    return this.context.options.offline === true ? false : null;
+  }
+
+  completions(text: string): readonly string[] {
+    if (this.#state.mode !== "add") return [];
+    const last = segments(text.replaceAll("\t", "")).at(-1) ?? "";
+    return suggestions(this.list.shown, last)
+      .slice(0, MOST_OFFERED)
+      .map(({ name }) => name);
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "quit":
+      case "lists":
+        this.display.leave(effect.type);
+        break;
+      case "sync":
+        this.#watcher?.sync();
+        break;
+      case "change":
+        this.#ahead = this.#shown.clone();
+        rehearse(effect.intents, this.#ahead);
+        this.#queue(async () => {
+          try {
+            await this.context.workspace.change(this.list.id, () => effect.intents);
+          } catch (error) {
+            throw notAdded(asAisleError(error), effect.intents);
+          }
+          return "";
+        });
+        break;
+      case "undo":
+        this.#queue(async () => {
+          const { changed, keys, what } = await undoChanges(this.context, this.list.id, 1);
+          return keys.length === 0 ? what : `${what}: ${keys.map((key) => labelOf(changed, key)).join(", ")}`;
+        });
+        break;
+      case "type":
+        break;
+    }
+  }
+
+  #queue(work: () => Promise<string>): void {
+    this.#waiting++;
+    this.#work = this.#work.then(async () => {
+      try {
+        const message = await work();
+        this.context.workspace.commit();
+        this.list = this.context.workspace.list(this.list.id) ?? this.list;
+        if (message !== "") this.#state = { ...this.#state, message };
+      } catch (error) {
+        this.context.workspace.release();
+        this.#state = { ...this.#state, message: asAisleError(error).message };
+      }
+      if (--this.#waiting === 0) this.#ahead = null;
+      this.display.redraw();
+    });
+  }
+}
+
+/** What was typed is told, so that it is not lost. */
+function notAdded(error: AisleError, intents: readonly Intent[]): AisleError {
+  const names = intents.flatMap((intent) => (intent.type === "add" ? [intent.name] : []));
+  if (names.length === 0) return error;
+  return new AisleError(error.exitCode, error.code, t`${error.message}; not added: ${names.join(", ")}`, error.hint);
+}
