@@ -48,7 +48,12 @@ module.exports = {
       from: CORE,
       to: { dependencyTypes: ["core"], pathNot: PURE_BUILTINS },
     },
-    { name: "nobody-imports-main", severity: "error", from: { pathNot: "^src/(main|families)\\.ts$" }, to: { path: MAIN } },
+    {
+      name: "nobody-imports-main",
+      severity: "error",
+      from: { pathNot: "^src/(main|families)\\.ts$" },
+      to: { path: MAIN },
+    },
     ...ROLES.map((role) => ({
       name: `${role}-stands-apart`,
       severity: "error",
