@@ -13,9 +13,11 @@ import { randomId, randomSecret } from "../runtime/rng.js";
 import { printError } from "../runtime/output.js";
 import { DamagedFileError } from "../runtime/sealed-json.js";
 import { AisleError, EXIT } from "./errors.js";
+import { readGlance, writeGlance } from "./glance.js";
 import { LocalList } from "./local-list.js";
 import type { LocalListFile } from "./local-list-file.js";
 import { t } from "./messages.js";
+import type { Glance } from "./views.js";
 
 /** How long a command waits for another one that is writing. Each holds the lock for a few milliseconds. */
 const LOCK_TIMEOUT_MS = 20_000;
@@ -167,19 +169,26 @@ export class DataFolder {
   /** The list, or null where this folder has none by that id. @throws AisleError where its file is damaged */
   readList(id: ListId): LocalList | null {
     const path = this.#listPath(id);
-    const db = new LowSync<LocalListFile | null>(new DurableJsonFileSync(path), null);
-    try {
+    return orDamaged(id, path, () => {
+      const db = new LowSync<LocalListFile | null>(new DurableJsonFileSync(path), null);
       orUnusable(path, () => db.read());
       if (db.data === null) return null;
       const list = LocalList.fromFile(db.data);
       list.bringBack(wallClockMs());
       return list;
-    } catch (error) {
-      if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
-      const problem = error instanceof DamagedFileError ? error.message : t`${path} is damaged (${error.message})`;
-      const hint = t`it was left as it is; restore it from a backup, or move it away and run: aisle join ${id}`;
-      throw new AisleError(EXIT.failed, "damaged", problem, hint);
-    }
+    });
+  }
+
+  /** What it looks like, where its file says so. @throws AisleError where its file is damaged */
+  readGlance(id: ListId): Glance | null {
+    const path = this.#listPath(id);
+    const file = new DurableJsonFileSync(path);
+    return orDamaged(id, path, () =>
+      readGlance(
+        id,
+        orUnusable(path, () => file.readHead()),
+      ),
+    );
   }
 
   /** Equal for two looks at the list's file between which nobody wrote it: files are replaced whole. */
@@ -190,9 +199,8 @@ export class DataFolder {
 
   /** Durably, under the lock. */
   writeList(list: LocalList): void {
-    orUnusable(this.path, () =>
-      new LowSync<LocalListFile>(new DurableJsonFileSync(this.#listPath(list.id)), list.toFile()).write(),
-    );
+    const file = new DurableJsonFileSync<LocalListFile>(this.#listPath(list.id), () => writeGlance(list));
+    orUnusable(this.path, () => new LowSync(file, list.toFile()).write());
   }
 
   /** Forgets the list on this device alone, under the lock. */
@@ -248,6 +256,18 @@ export class DataFolder {
 
   #writeJson(name: string, value: unknown): void {
     orUnusable(this.path, () => new LowSync<unknown>(new DurableJsonFileSync(join(this.path, name)), value).write());
+  }
+}
+
+/** Turns what is wrong with a list's file into one clear line. */
+function orDamaged<T>(id: ListId, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof DamagedFileError || error instanceof MalformedStateError)) throw error;
+    const problem = error instanceof DamagedFileError ? error.message : t`${path} is damaged (${error.message})`;
+    const hint = t`it was left as it is; restore it from a backup, or move it away and run: aisle join ${id}`;
+    throw new AisleError(EXIT.failed, "damaged", problem, hint);
   }
 }
 

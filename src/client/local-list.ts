@@ -205,6 +205,11 @@ export class LocalList {
     return this.#shown.deleted.get() === true;
   }
 
+  /** Whether items come back by themselves, so that it looks different as time goes by. */
+  get hasStaples(): boolean {
+    return [...this.#shown.details.values()].some((details) => (details.peek("staple")?.get() ?? "") !== "");
+  }
+
   /** Takes a new replica id where the folder is not the one that this list was last written in. */
   belongTo(device: string, freshReplica: () => ReplicaId): void {
     if (this.device === device) return;

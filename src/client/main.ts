@@ -60,7 +60,7 @@ async function showOrInteract(
     return { value: undefined, text: "" };
   }
   const { shownList } = await import("./cli/lists.js");
-  return shownList(context.theList(), await context.style());
+  return shownList(context, context.theGlance(), await context.style());
 }
 
 function tell({ options }: Context, result: CommandResult): void {

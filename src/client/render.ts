@@ -1,8 +1,6 @@
-import type { Item } from "../crdt/shopping-list.js";
-import type { LocalList } from "./local-list.js";
 import { formatAmount } from "./quantity.js";
 import { displayable } from "./text.js";
-import { isDone, nameOf, walkedItems, type ListSummary } from "./views.js";
+import { isDone, type ListSummary, type Glance, type ShownItem } from "./views.js";
 import { counted, t } from "./messages.js";
 
 /** How text may look: with symbols or words, and with colour or without. */
@@ -19,7 +17,7 @@ const plain = (text: string): string => text;
 export const PLAIN: Style = { words: false, bold: plain, dim: plain, good: plain, warn: plain };
 
 /** One line for an item: its mark, how much, its name, and its note. */
-export function renderItem(item: Item, style: Style): string {
+export function renderItem(item: ShownItem, style: Style): string {
   const done = isDone(item);
   const mark = style.words ? (done ? t("done:  ") : t("to get:")) : done ? style.good("[x]") : "[ ]";
   const needed = formatAmount(item.needed, item.unit);
@@ -32,18 +30,15 @@ export function renderItem(item: Item, style: Style): string {
 }
 
 /** The same where no heading tells the aisle. */
-export function renderPlacedItem(item: Item, style: Style): string {
+export function renderPlacedItem(item: ShownItem, style: Style): string {
   const aisle = item.aisle === null ? "" : style.dim(`  @${displayable(item.aisle)}`);
   return `${renderItem(item, style)}${aisle}`;
 }
 
 /** A list by aisle, with what is left to get and what waits to be sent. */
-export function renderList(list: LocalList, style: Style): string {
-  const items = walkedItems(list.shown);
+export function renderList({ name, items, pending }: Glance, style: Style): string {
   const remaining = items.filter((item) => !isDone(item)).length;
-  const lines = [
-    `${style.bold(displayable(nameOf(list)))}  ${summaryOf(items.length, remaining, list.outbox.length, style)}`,
-  ];
+  const lines = [`${style.bold(displayable(name))}  ${summaryOf(items.length, remaining, pending, style)}`];
   let aisle: string | null = null;
   for (const item of items) {
     if (item.aisle !== aisle && item.aisle !== null) lines.push(style.dim(displayable(item.aisle)));

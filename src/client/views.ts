@@ -1,5 +1,6 @@
 import { digestOf } from "../crdt/codec.js";
 import { compareText } from "../crdt/lattice.js";
+import type { Role } from "../crdt/access-record.js";
 import type { Item, ShoppingList } from "../crdt/shopping-list.js";
 import type { ListId } from "../protocol/ids.js";
 import type { LocalList } from "./local-list.js";
@@ -34,6 +35,35 @@ export interface ListSummary {
   readonly pending: number;
   readonly role: string;
   readonly current: boolean;
+}
+
+/** Of an item what one sees. */
+export type ShownItem = Pick<Item, "name" | "needed" | "acquired" | "unit" | "note" | "aisle">;
+
+/**
+ * What a list looks like, kept at the head of its file: looking at a list takes a fraction of what knowing all about it takes,
+ * and most commands only look, at most lists.
+ */
+export interface Glance {
+  readonly id: ListId;
+  readonly name: string;
+  readonly isDeleted: boolean;
+  readonly role: Role;
+  /** How many changes wait to be sent. */
+  readonly pending: number;
+  /** As one walks. */
+  readonly items: readonly ShownItem[];
+}
+
+export function glanceAt(list: LocalList): Glance {
+  return {
+    id: list.id,
+    name: nameOf(list),
+    isDeleted: list.isDeleted,
+    role: list.standing.role,
+    pending: list.outbox.length,
+    items: walkedItems(list.shown),
+  };
 }
 
 export function itemView({ name, needed, acquired, unit, note, aisle }: Item): ItemView {
@@ -84,15 +114,7 @@ export function listView(list: LocalList): ListView {
   };
 }
 
-export function listSummary(list: LocalList, current: ListId | null): ListSummary {
-  const items = [...list.shown.visibleItems()];
-  return {
-    id: list.id,
-    name: nameOf(list),
-    items: items.length,
-    remaining: items.filter((item) => !isDone(item)).length,
-    pending: list.outbox.length,
-    role: list.standing.role,
-    current: list.id === current,
-  };
+export function listSummary({ id, name, items, pending, role }: Glance, current: ListId | null): ListSummary {
+  const remaining = items.filter((item) => !isDone(item)).length;
+  return { id, name, items: items.length, remaining, pending, role, current: id === current };
 }

@@ -13,14 +13,18 @@ import {
 import { basename, dirname, join } from "node:path";
 import type { SyncAdapter } from "lowdb";
 import { isErrno } from "./errno.js";
-import { sealed, unsealed } from "./sealed-json.js";
+import { sealed, unsealed, unsealedHead } from "./sealed-json.js";
 
 /**
  * `DurableJsonFile` for a process that does one thing at a time: a command is over before threads for its files would have
  * been started.
  */
 export class DurableJsonFileSync<T> implements SyncAdapter<T> {
-  constructor(readonly path: string) {}
+  /** @param headOf what of a value is to be readable without the rest */
+  constructor(
+    readonly path: string,
+    readonly headOf: (value: T) => unknown = () => undefined,
+  ) {}
 
   /** Null where there is no file. @throws DamagedFileError */
   read(): T | null {
@@ -32,12 +36,22 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
     }
   }
 
+  /** What `headOf` made of it; null where there is no file, or no head in it. @throws DamagedFileError */
+  readHead(): unknown {
+    try {
+      return unsealedHead(this.path, readFileSync(this.path, "utf8"));
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return null;
+      throw error;
+    }
+  }
+
   write(value: T): void {
     const temporary = join(dirname(this.path), `.${basename(this.path)}.${process.pid}.tmp`);
     try {
       const file = openSync(temporary, "w", 0o600);
       try {
-        writeFileSync(file, sealed(value));
+        writeFileSync(file, sealed(value, this.headOf(value)));
         fdatasyncSync(file);
       } finally {
         closeSync(file);

@@ -14,24 +14,50 @@ export class DamagedFileError extends Error {
 }
 
 const PREFIX = '{"checksum":"';
-const MIDDLE = '","data":';
+const SUMMED_AT = PREFIX.length + 8;
+const DATA = '","data":';
+const HEAD = '","headLength":"';
+const HEAD_AT = SUMMED_AT + HEAD.length + 8 + '","head":'.length;
 const SUFFIX = "}\n";
-const DATA_AT = PREFIX.length + 8 + MIDDLE.length;
 
-/** A value as JSON beside a checksum of it, which tells damage from content. */
-export function sealed(value: unknown): string {
-  const data = JSON.stringify(value);
-  return `${PREFIX}${checksumOf(data)}${MIDDLE}${data}${SUFFIX}`;
+/**
+ * A value as JSON beside a checksum of it, which tells damage from content.
+ * @param head what can be read without the rest being parsed; none where it is undefined
+ */
+export function sealed(value: unknown, head?: unknown): string {
+  const start = head === undefined ? DATA : headed(JSON.stringify(head));
+  const summed = `${start}${JSON.stringify(value)}${SUFFIX}`;
+  return `${PREFIX}${checksumOf(summed)}${summed}`;
+}
+
+function headed(head: string): string {
+  return `${HEAD}${hex(head.length)}","head":${head},"data":`;
 }
 
 /** What was sealed. @throws DamagedFileError naming the file at `path` */
 export function unsealed(path: string, text: string): unknown {
-  const data = text.slice(DATA_AT, -SUFFIX.length);
+  requireWhole(path, text);
+  const length = headLength(text);
+  const dataAt = length === null ? SUMMED_AT + DATA.length : HEAD_AT + length + ',"data":'.length;
+  return JSON.parse(text.slice(dataAt, -SUFFIX.length));
+}
+
+/** Its head alone, or null where it has none. @throws DamagedFileError where anything of it is damaged */
+export function unsealedHead(path: string, text: string): unknown {
+  requireWhole(path, text);
+  const length = headLength(text);
+  return length === null ? null : JSON.parse(text.slice(HEAD_AT, HEAD_AT + length));
+}
+
+function requireWhole(path: string, text: string): void {
   const isWhole = text.startsWith(PREFIX) && text.endsWith(SUFFIX);
-  if (!isWhole || text.slice(PREFIX.length, PREFIX.length + 8) !== checksumOf(data)) {
-    throw new DamagedFileError(path, text === "" ? "it is empty" : "its checksum does not match");
-  }
-  return JSON.parse(data);
+  if (isWhole && text.slice(PREFIX.length, SUMMED_AT) === checksumOf(text.slice(SUMMED_AT))) return;
+  throw new DamagedFileError(path, text === "" ? "it is empty" : "its checksum does not match");
+}
+
+function headLength(text: string): number | null {
+  if (!text.startsWith(HEAD, SUMMED_AT)) return null;
+  return Number.parseInt(text.slice(SUMMED_AT + HEAD.length, SUMMED_AT + HEAD.length + 8), 16);
 }
 
 /** From here on loading zlib for its own takes less than doing without. */
@@ -39,5 +65,9 @@ const LONG_TEXT = 50_000;
 
 function checksumOf(text: string): string {
   const checksum = text.length < LONG_TEXT ? crc32.str(text) >>> 0 : crc32OfZlib(text);
-  return checksum.toString(16).padStart(8, "0");
+  return hex(checksum);
+}
+
+function hex(number: number): string {
+  return number.toString(16).padStart(8, "0");
 }

@@ -1,24 +1,24 @@
+import { type Glance } from "../views.js";
 import inquirer from "inquirer";
 import type { LocalList } from "../local-list.js";
 import { acceptText, displayable } from "../text.js";
-import { nameOf } from "../views.js";
 import type { Context } from "./context.js";
 import { asAisleError } from "./failures.js";
 import { t } from "../messages.js";
 
 /** The current list, or one that the person picks or makes. */
 export async function chooseList(context: Context, another: boolean): Promise<LocalList> {
-  const lists = context.lists();
+  const lists = context.glances();
   const { current } = context.workspace.settings();
   const at = another
     ? undefined
     : (lists.find(({ id }) => id === current) ?? (lists.length === 1 ? lists[0] : undefined));
-  return at ?? (await pickList(context, lists));
+  return at === undefined ? await pickList(context, lists) : context.theList(at.id);
 }
 
-async function pickList(context: Context, lists: readonly LocalList[]): Promise<LocalList> {
+async function pickList(context: Context, lists: readonly Glance[]): Promise<LocalList> {
   const choices = [
-    ...lists.map((list) => ({ name: displayable(nameOf(list)), value: list.id })),
+    ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),
     { name: t("make a new list"), value: "" },
   ];
   const { id } =

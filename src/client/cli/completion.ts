@@ -4,7 +4,7 @@ import { foldedNameOf, foldName } from "../../crdt/item-key.js";
 import { usageError } from "../errors.js";
 import { suggestions } from "../suggestions.js";
 import { displayable } from "../text.js";
-import { nameOf, sortedItems } from "../views.js";
+import { sortedItems } from "../views.js";
 import { actWith, manyWords, word, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 
@@ -149,9 +149,9 @@ function ofArgument(context: Context, command: string, argument: CommanderArgume
 
 function listNames(context: Context, deleted: boolean): readonly string[] {
   return context
-    .lists(true)
+    .glances(true)
     .filter((list) => list.isDeleted === deleted)
-    .map((list) => nameOf(list));
+    .map(({ name }) => name);
 }
 
 function itemNames(context: Context, command: string): readonly string[] {

@@ -17,7 +17,7 @@ import { PLAIN, type Style } from "../render.js";
 import type { Authentication, Session } from "../session.js";
 import type { Synchronizer } from "../synchronizer.js";
 import { displayable } from "../text.js";
-import { nameOf } from "../views.js";
+import { nameOf, type Glance } from "../views.js";
 import { Workspace } from "../workspace.js";
 import { t } from "../messages.js";
 
@@ -120,32 +120,46 @@ export class Context {
 
   /** The list a command is about: the one named, else `--list`, `AISLE_LIST`, the current one, the only one. */
   theList(named?: string): LocalList {
+    return this.#find(named, (id) => this.workspace.list(id));
+  }
+
+  /** The same for who only looks at it. */
+  theGlance(named?: string): Glance {
+    return this.#find(named, (id) => this.workspace.glance(id));
+  }
+
+  #find<T extends { readonly isDeleted: boolean }>(named: string | undefined, look: (id: ListId) => T | null): T {
     const reference = named ?? this.options.list ?? nonEmpty(this.environment.AISLE_LIST);
-    if (reference !== null) return this.#resolve(reference);
+    if (reference !== null) return this.#resolve(reference, look);
     const { current } = this.workspace.settings();
-    const list = current === null ? null : this.workspace.list(current);
+    const list = current === null ? null : look(current);
     if (list !== null && !list.isDeleted) return list;
-    const [only, ...others] = this.lists();
+    const [only, ...others] = this.glances();
     if (only === undefined)
       throw notFound(t("there is no list yet"), t("make one with `aisle new NAME` or join one with `aisle join`"));
-    if (others.length === 0) return only;
-    if (this.configuration.list !== undefined) return this.#resolve(this.configuration.list);
+    if (others.length === 0) return this.#resolve(only.id, look);
+    if (this.configuration.list !== undefined) return this.#resolve(this.configuration.list, look);
     throw notFound(t("no list is current"), t("choose one with `aisle use LIST` or --list LIST"));
   }
 
   /** All lists, by name, without deleted ones unless asked for. A damaged one is told of on stderr and left out. */
-  lists(withDeleted = false): readonly LocalList[] {
-    const lists: LocalList[] = [];
+  glances(withDeleted = false): readonly Glance[] {
+    const lists: Glance[] = [];
     for (const id of this.workspace.listIds()) {
       try {
-        const list = this.workspace.list(id);
+        const list = this.workspace.glance(id);
         if (list !== null && (withDeleted || !list.isDeleted)) lists.push(list);
       } catch (error) {
         if (!(error instanceof AisleError)) throw error;
         say(`aisle: ${error.message}; ${error.hint ?? ""}`);
       }
     }
-    return lists.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : a.id < b.id ? -1 : 1));
+    return lists.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1));
+  }
+
+  /** The same for who has to know all about them. */
+  lists(withDeleted = false): readonly LocalList[] {
+    return this.glances(withDeleted).flatMap(({ id }) => this.workspace.list(id) ?? []);
   }
 
   /** The item on the list that the words name, in any case. */
@@ -189,19 +203,18 @@ export class Context {
     );
   }
 
-  #resolve(reference: string): LocalList {
+  #resolve<T>(reference: string, look: (id: ListId) => T | null): T {
     const id = reference.toLowerCase();
     // The id in full needs no look at the other lists, and finds deleted ones too.
     const exact = this.workspace.listIds().find((candidate) => candidate === id);
-    const list = exact === undefined ? null : this.workspace.list(exact);
+    const list = exact === undefined ? null : look(exact);
     if (list !== null) return list;
-    const lists = this.lists();
-    const named = lists.filter((candidate) => foldName(nameOf(candidate)) === foldName(reference));
+    const lists = this.glances();
+    const named = lists.filter(({ name }) => foldName(name) === foldName(reference));
     const matching = named.length > 0 ? named : lists.filter((candidate) => id !== "" && candidate.id.startsWith(id));
     const [only, ...others] = matching;
-    if (only !== undefined && others.length === 0) return only;
-    const candidates = (matching.length > 0 ? matching : lists).slice(0, 8);
-    const shown = namesOf(candidates);
+    if (only !== undefined && others.length === 0) return this.#resolve(only.id, look);
+    const shown = namesOf((matching.length > 0 ? matching : lists).slice(0, 8));
     const problem = matching.length > 0 ? t("names several lists") : t("is no list on this device");
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
@@ -211,11 +224,11 @@ export class Context {
 
   /** A deleted list that is still on this device. */
   aDeletedList(reference: string): LocalList {
-    const deleted = this.lists(true).filter((list) => list.isDeleted);
+    const deleted = this.glances(true).filter((list) => list.isDeleted);
     const [only, ...others] = deleted.filter(
-      (list) => list.id === reference.toLowerCase() || foldName(nameOf(list)) === foldName(reference),
+      ({ id, name }) => id === reference.toLowerCase() || foldName(name) === foldName(reference),
     );
-    if (only !== undefined && others.length === 0) return only;
+    if (only !== undefined && others.length === 0) return this.theList(only.id);
     const shown = namesOf(deleted.slice(0, 8));
     const problem = only === undefined ? t("is no deleted list on this device") : t("names several deleted lists");
     throw notFound(
@@ -303,8 +316,8 @@ export class Context {
 }
 
 /** As one tells them apart: with their ids only where names do not. */
-function namesOf(lists: readonly LocalList[]): string {
-  const names = lists.map((list) => displayable(nameOf(list)));
+function namesOf(lists: readonly Glance[]): string {
+  const names = lists.map(({ name }) => displayable(name));
   const isOnly = (name: string): boolean => names.filter((other) => foldName(other) === foldName(name)).length === 1;
   return lists.map(({ id }, at) => (isOnly(names[at] ?? "") ? names[at] : `${names[at] ?? ""} (${id})`)).join(", ");
 }

@@ -4,7 +4,7 @@ import { AisleError, EXIT } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { renderList, renderLists, type Style } from "../render.js";
 import { acceptText, displayable } from "../text.js";
-import { listSummary, listView, nameOf } from "../views.js";
+import { listSummary, listView, nameOf, glanceAt, type Glance } from "../views.js";
 import { optionalWord, word, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import type { CommandResult, Context } from "./context.js";
@@ -24,7 +24,7 @@ export function registerLists({ program, act }: Registration): void {
     .action(
       act(async (context) => {
         const { current } = context.workspace.settings();
-        const lists = context.lists().map((list) => listSummary(list, current));
+        const lists = context.glances().map((list) => listSummary(list, current));
         return { value: lists, text: renderLists(lists, await context.style()) };
       }),
     );
@@ -48,12 +48,12 @@ export function registerLists({ program, act }: Registration): void {
     .description("the items, grouped by aisle")
     .action(
       act(async (context, words, flags) => {
-        const list = context.theList(optionalWord(words, 0));
+        const glance = context.theGlance(optionalWord(words, 0));
         if (flags.digest === true) {
-          const digest = digestOf(list.shown);
+          const digest = digestOf(context.theList(glance.id).shown);
           return { value: digest, text: digest };
         }
-        return shownList(list, await context.style());
+        return shownList(context, glance, await context.style());
       }),
     );
 
@@ -94,14 +94,14 @@ function registerListChanges({ program, act }: Pick<Registration, "program" | "a
     );
 }
 
-/** Computed when it is told, and only the form that is. */
-export function shownList(list: LocalList, style: Style): CommandResult {
+/** Computed when it is told, and only the form that is: people see what takes a glance, programs get the digest, too. */
+export function shownList(context: Context, glance: Glance, style: Style): CommandResult {
   return {
     get value() {
-      return listView(list);
+      return listView(context.theList(glance.id));
     },
     get text() {
-      return renderList(list, style);
+      return renderList(glance, style);
     },
   };
 }
@@ -115,9 +115,9 @@ async function undelete(context: Context, named: string): Promise<CommandResult>
 
 async function makeList(context: Context, rawName: string): Promise<CommandResult> {
   const name = acceptText("list", rawName);
-  const taken = context.lists().find((list) => foldName(nameOf(list)) === foldName(name));
+  const taken = context.glances().find((list) => foldName(list.name) === foldName(name));
   if (taken !== undefined) {
-    const message = t`there is a list called ${displayable(nameOf(taken))} already`;
+    const message = t`there is a list called ${displayable(taken.name)} already`;
     throw new AisleError(EXIT.refused, "name-taken", message, t`choose another name, or: aisle use ${taken.id}`);
   }
   const { id } = await context.workspace.found();
@@ -131,7 +131,7 @@ async function forget(context: Context, list: LocalList): Promise<CommandResult>
   const waiting = unsentChanges(list);
   const unsent = waiting === "" ? "" : t`, and${waiting}`;
   await confirm(context, t`forget ${name} on this device${unsent}?`);
-  const value = listSummary(list, null);
+  const value = listSummary(glanceAt(list), null);
   if (context.options.dryRun === true) return { value, text: t`would forget ${name} on this device${unsent}` };
   await context.workspace.forget(list.id);
   return { value, text: t`forgot ${name} on this device${unsent}; others still have it (${list.id})` };
@@ -146,13 +146,13 @@ async function deleteForAll(context: Context, list: LocalList): Promise<CommandR
   const name = displayable(nameOf(list));
   await confirm(context, t`delete ${name} for everyone who has it?`);
   if (context.options.dryRun === true)
-    return { value: listSummary(list, null), text: t`would delete ${name} for everyone` };
+    return { value: listSummary(glanceAt(list), null), text: t`would delete ${name} for everyone` };
   const deleted = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: true }]);
   if (context.workspace.settings().current === list.id) await context.workspace.changeSettings({ current: null });
-  return { value: listSummary(deleted, null), text: t`deleted ${name} for everyone (${list.id})` };
+  return { value: listSummary(glanceAt(deleted), null), text: t`deleted ${name} for everyone (${list.id})` };
 }
 
 export function summary(context: Context, list: LocalList, what: string): CommandResult {
-  const value = listSummary(list, context.workspace.settings().current);
+  const value = listSummary(glanceAt(list), context.workspace.settings().current);
   return { value, text: `${what} ${displayable(nameOf(list))}  (${list.id})` };
 }

@@ -5,7 +5,7 @@ import { untilAskedToStop } from "../../runtime/signals.js";
 import type { LocalList } from "../local-list.js";
 import { renderItem, renderList, type Style } from "../render.js";
 import { displayable, jsonText } from "../text.js";
-import { itemView, listView, sortedItems, type ItemView } from "../views.js";
+import { glanceAt, itemView, listView, sortedItems, type ItemView } from "../views.js";
 import { optionalWord, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { t } from "../messages.js";
@@ -102,7 +102,7 @@ class Screen {
   }
 
   onList(list: LocalList): void {
-    const text = renderList(list, this.style);
+    const text = renderList(glanceAt(list), this.style);
     if (text === this.#shown) return;
     const items = new Map(sortedItems(list.shown).map((item) => [item.key, item]));
     if (this.#shown === "" || isOutputTerminal()) {
