@@ -101,11 +101,15 @@ export class Synchronizer {
   }
 
   async #exchange(id: ListId, budgetMs: number): Promise<Exchange> {
+    const stamp = this.folder.listStamp(id);
     const before = this.#read(id);
     const request = before.request();
+    const { standing, isUnfounded } = before;
+    const storedBefore = before.stored?.servers;
     const answer = await this.#ask(id, request, budgetMs);
     return await this.folder.locked(() => {
-      const list = this.#read(id);
+      // Files are replaced whole: most often nobody has written it since.
+      const list = this.folder.listStamp(id) === stamp ? before : this.#read(id);
       const waiting = list.outbox.length;
       if ("refused" in answer) {
         const outcome = list.onRefusal(request, answer.refused, randomId);
@@ -115,8 +119,8 @@ export class Synchronizer {
       const { delta, stored } = answer.reply;
       const outcome = list.onReply(request, answer.reply);
       const isRest = outcome.type === "level" && request.delta === null && delta === null;
-      const { role, open } = before.standing;
-      const isSame = before.stored?.servers === stored && !before.isUnfounded;
+      const { role, open } = standing;
+      const isSame = storedBefore === stored && !isUnfounded;
       const isNews = !isRest || !isSame || role !== answer.reply.role || open !== answer.reply.open;
       if (isNews) this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;

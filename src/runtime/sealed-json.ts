@@ -17,6 +17,7 @@ const PREFIX = '{"checksum":"';
 const SUMMED_AT = PREFIX.length + 8;
 const DATA = '","data":';
 const HEAD = '","headLength":"';
+const DATA_AT = SUMMED_AT + DATA.length;
 const HEAD_AT = SUMMED_AT + HEAD.length + 8 + '","head":'.length;
 const SUFFIX = "}\n";
 
@@ -25,20 +26,18 @@ const SUFFIX = "}\n";
  * @param head what can be read without the rest being parsed; none where it is undefined
  */
 export function sealed(value: unknown, head?: unknown): string {
-  const start = head === undefined ? DATA : headed(JSON.stringify(head));
-  const summed = `${start}${JSON.stringify(value)}${SUFFIX}`;
+  const data = JSON.stringify(value);
+  if (head === undefined) return `${PREFIX}${checksumOf(data)}${DATA}${data}${SUFFIX}`;
+  const first = JSON.stringify(head);
+  const summed = `${HEAD}${hex(first.length)}","head":${first},"data":${data}${SUFFIX}`;
   return `${PREFIX}${checksumOf(summed)}${summed}`;
-}
-
-function headed(head: string): string {
-  return `${HEAD}${hex(head.length)}","head":${head},"data":`;
 }
 
 /** What was sealed. @throws DamagedFileError naming the file at `path` */
 export function unsealed(path: string, text: string): unknown {
   requireWhole(path, text);
   const length = headLength(text);
-  const dataAt = length === null ? SUMMED_AT + DATA.length : HEAD_AT + length + ',"data":'.length;
+  const dataAt = length === null ? DATA_AT : HEAD_AT + length + ',"data":'.length;
   return JSON.parse(text.slice(dataAt, -SUFFIX.length));
 }
 
@@ -49,9 +48,13 @@ export function unsealedHead(path: string, text: string): unknown {
   return length === null ? null : JSON.parse(text.slice(HEAD_AT, HEAD_AT + length));
 }
 
+/** Of what has a head all is summed, of what has none the data alone. */
 function requireWhole(path: string, text: string): void {
-  const isWhole = text.startsWith(PREFIX) && text.endsWith(SUFFIX);
-  if (isWhole && text.slice(PREFIX.length, SUMMED_AT) === checksumOf(text.slice(SUMMED_AT))) return;
+  const isFormed = text.startsWith(PREFIX) && text.endsWith(SUFFIX);
+  const isHeaded = text.startsWith(HEAD, SUMMED_AT);
+  const summed = isHeaded ? text.slice(SUMMED_AT) : text.slice(DATA_AT, -SUFFIX.length);
+  const isWhole = isFormed && (isHeaded || text.startsWith(DATA, SUMMED_AT));
+  if (isWhole && text.slice(PREFIX.length, SUMMED_AT) === checksumOf(summed)) return;
   throw new DamagedFileError(path, text === "" ? "it is empty" : "its checksum does not match");
 }
 

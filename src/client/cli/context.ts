@@ -299,8 +299,10 @@ export class Context {
         const what = refusal?.code === "not-allowed" ? t("kept here, and not sent") : t("kept aside");
         if (refusal !== null) say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
       }
-      const sent = this.lists(true).filter((list) => changed.includes(list.id) && list.isOfDevice);
-      if (sent.length > 0) await (await import("../adoption.js")).adoptLists(this, sent);
+      if (this.workspace.folder.login() !== null) {
+        const sent = changed.flatMap((id) => this.workspace.list(id) ?? []);
+        await (await import("../adoption.js")).adoptLists(this, sent);
+      }
       await synchronizer.remember(true);
     } catch (error) {
       if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
