@@ -18,8 +18,8 @@ const CONTAINERFILE = "deploy/container/Containerfile";
 type Mistake = readonly [what: string, path: string, from: string | RegExp, to: string, said: RegExp];
 
 const FIELDS: readonly Mistake[] = [
-  ["a misspelt field", SERVERS, "replicas: 3", "replicsa: 3", /'replicsa' does not exist/],
-  ["a misspelt field deep inside", SERVERS, "runAsNonRoot", "runAsNonRot", /'runAsNonRot' does not exist/],
+  ["a misspelt field", SERVERS, "replicas: 3", "replicsa: 3", /"replicsa"' does not exist/],
+  ["a misspelt field deep inside", SERVERS, "runAsNonRoot", "runAsNonRot", /"runAsNonRot"' does not exist/],
   ["a misspelt field in an unknown place", NETWORK, "podSelector: {}", "podSelektor: {}", /podSelector/],
   ["a port that is a text", SERVERS, "containerPort: 5615", 'containerPort: "5615"', /must be integer/],
   ["a number that is a word", SERVERS, "replicas: 3", "replicas: three", /must be integer/],
@@ -31,7 +31,7 @@ const FIELDS: readonly Mistake[] = [
 ];
 
 const NAMES: readonly Mistake[] = [
-  ["a flag that the program does not have", SERVERS, "--publish=", "--publich=", /unknown option '--publich/],
+  ["a flag that the program does not have", SERVERS, "- --curve\n", "- --curved\n", /unknown option '--curved/],
   ["a flag that the program needs", BROKER, /.*--updates=.*\n/, "", /required option '--updates/],
   ["a variable that is none", SERVERS, "--id=$(POD_NAME)", "--id=$(POD)", /is no variable/],
   ["an id that is none", SERVERS, "--id=$(POD_NAME)", "--id=$(POD_NAME)_", /a server's id/],
@@ -117,7 +117,7 @@ const OTHERS: readonly Mistake[] = [
   ["an alert that says not what to do", RULES, "runbook:", "runbok:", /runb/],
   ["a panel's metric", DASHBOARD, '"aisle_server_hints"', '"aisle_server_hint"', /no metric/],
   ["panels on top of each other", DASHBOARD, '"x": 8', '"x": 7', /covers/],
-  ["a unit's flag", "deploy/systemd/aisle-server@.service", "--publish", "--publishes", /--publishes/],
+  ["a unit's flag", "deploy/systemd/aisle-server@.service", "--publish", "--publishes", /--publish <endpoint>/],
   ["a unit's variable", "deploy/systemd/broker-1.env", "FRONTEND=", "FRONT=", /FRONTEND/],
   [
     "a unit's folder",
