@@ -114,6 +114,6 @@ function checkPolicyPorts(
   workloads: readonly FoundWorkload[],
 ): readonly Problem[] {
   return ports
-    .filter(({ port }) => !workloads.some((workload) => portsOf(workload).has(String(port))))
+    .filter(({ port }) => !workloads.some((workload) => [...portsOf(workload)].flat().includes(port ?? "")))
     .map(({ port }) => `${where}: no pod that it is about has a port ${String(port)}`);
 }

@@ -73,6 +73,7 @@ const NAMES: readonly Mistake[] = [
   ["a selector that misses", SERVERS, "server\n  template", "broker\n  template", /its selector misses its pods/],
   ["a policy about nothing", NETWORK, "component: broker", "component: broke", /its selector chooses nothing/],
   ["a policy for no port", NETWORK, "port: publish", "port: publisher", /has a port publisher/],
+  ["a policy for another number", NETWORK, "port: 5615", "port: 5616", /has a port 5616/],
   ["a port that nobody reaches", NETWORK, "        - port: updates\n", "", /lets anybody reach updates/],
   ["a budget for all at once", BUDGETS, "maxUnavailable: 1", "maxUnavailable: 3", /maxUnavailable: 1/],
   ["a Secret that nobody makes", SERVERS, "secretName: server-keys", "secretName: server-key", /does not say how/],
