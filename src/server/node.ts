@@ -35,7 +35,8 @@ export interface Beginnings {
   readonly firstTag: number;
   /** What survived the restart. */
   readonly members: readonly Member[];
-  readonly lists: Iterable<ListId>;
+  /** What is on disk, with its digest where that is known. */
+  readonly lists: ReadonlyMap<ListId, string | null>;
 }
 
 /**
@@ -86,10 +87,15 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.id = config.id;
     this.#nextTag = beginnings.firstTag;
     const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
-    this.#replica = new Replica(this, config.residentLists, beginnings.lists, (listId) => this.#onChange(listId));
+    this.#replica = new Replica(this, config.residentLists, beginnings.lists.keys(), (listId) =>
+      this.#onChange(listId),
+    );
     const others = beginnings.members.filter(({ id, status }) => id !== config.id && status !== "removed");
     this.#isBack = this.#replica.lists().size > 0 && others.length > 0;
-    for (const listId of this.#replica.lists()) this.#tree.invalidate(listId);
+    for (const [listId, digest] of beginnings.lists) {
+      this.#tree.invalidate(listId);
+      if (digest !== null) this.#tree.set(listId, digest);
+    }
     this.#roster = new Roster(this, config.advertised, config, config.peers.length, beginnings.members, (moved) =>
       this.#onTable(moved),
     );

@@ -123,7 +123,8 @@ class Server implements RunningServer {
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
     this.left = new Promise((resolve) => (this.#leave = resolve));
     this.#credentials = new CredentialChecker(keys.readToken, keys.operator);
-    const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists: store.lists() });
+    const lists = new Map([...store.lists()].map((listId) => [listId, store.digest(listId)]));
+    const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists });
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {

@@ -80,7 +80,11 @@ export class ServerScenario {
       writeQuorum: quorum,
       readQuorum: quorum,
     });
-    this.node = new ServerNode(config, { firstTag: 1, members: ["s1", ...peers].map(memberOf), lists });
+    this.node = new ServerNode(config, {
+      firstTag: 1,
+      members: ["s1", ...peers].map(memberOf),
+      lists: new Map(lists.map((id) => [id, null])),
+    });
     this.node.start(0);
     for (const peer of peers) this.beat(0, peer);
   }

@@ -9,7 +9,7 @@ const own = (incarnation: number, publish = "tcp://a:1"): Member[] => [
 
 function started(remembered: readonly Member[], peers: readonly string[] = []): ServerNode {
   const place = { id: "server-1", brokers: ["tcp://x:1"], publish: "tcp://b:1", dataDir: "d", peers };
-  const node = new ServerNode(serverConfig(place), { firstTag: 1, members: remembered, lists: [] });
+  const node = new ServerNode(serverConfig(place), { firstTag: 1, members: remembered, lists: new Map() });
   node.start(0);
   return node;
 }

@@ -1,4 +1,4 @@
-import { Document } from "../../src/crdt/document.js";
+import { Document, documentDigest } from "../../src/crdt/document.js";
 import type { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
@@ -102,7 +102,10 @@ export class SimServer {
       residentLists: 2,
     });
     const firstTag = 1 + this.world.below(2 ** 30) * 2 ** 20;
-    const node = new ServerNode(config, { firstTag, members: this.#members, lists: [...this.#disk.keys()] });
+    // What was written last a store has to read before it knows its digest.
+    const digestOf = (document: Document): string | null => (host.run % 2 === 0 ? documentDigest(document) : null);
+    const lists = new Map([...this.#disk].map(([listId, document]) => [listId, digestOf(document)]));
+    const node = new ServerNode(config, { firstTag, members: this.#members, lists });
     this.#node = node;
     const driver = new SimDriver<ServerEvent, ServerEffect>(host, node, (effect) => this.#perform(effect, driver), {
       type: "tick",

@@ -1,26 +1,18 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
-import { crc32 } from "node:zlib";
 import { decodeDocument, encodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
+import { checkedLine, contentOf } from "./checked-line.js";
 import type { ListDelta } from "./store.js";
 
-/** One line of a journal: a checksum, a space, and the batch as JSON. */
+/** One line of a journal: the batch as JSON. */
 export function encodeLine(batch: readonly ListDelta[]): string {
-  const json = JSON.stringify(batch.map(({ listId, delta }) => [listId, encodeDocument(delta)]));
-  return `${checksumOf(json)} ${json}\n`;
-}
-
-const CHECKSUM_LENGTH = 8;
-
-/** Eight hexadecimal digits that tell a torn or flipped line from the one that was written. */
-function checksumOf(text: string): string {
-  return crc32(text).toString(16).padStart(CHECKSUM_LENGTH, "0");
+  return checkedLine(JSON.stringify(batch.map(({ listId, delta }) => [listId, encodeDocument(delta)])));
 }
 
 /** The batch on a line without its line feed, or null where the line is not what was written. */
 export function decodeLine(line: string): readonly ListDelta[] | null {
-  const json = line.slice(CHECKSUM_LENGTH + 1);
-  if (line[CHECKSUM_LENGTH] !== " " || checksumOf(json) !== line.slice(0, CHECKSUM_LENGTH)) return null;
+  const json = contentOf(line);
+  if (json === null) return null;
   try {
     return (JSON.parse(json) as [string, unknown][]).map(([listId, delta]) => {
       if (!isListId(listId)) throw new Error("malformed list id");
@@ -33,20 +25,29 @@ export function decodeLine(line: string): readonly ListDelta[] | null {
 
 export interface SegmentContent {
   readonly batches: readonly (readonly ListDelta[])[];
-  /** Lines that are not what was written. A crash leaves at most one, at the end, that was never acknowledged. */
+  /** Lines that are not what was written. A crash leaves at most one group of them, at the end, that was never acknowledged. */
   readonly damaged: readonly string[];
   readonly endsTorn: boolean;
 }
 
+/** The text of a file without the room at its end that was never written to. */
+function written(data: Buffer): string {
+  let end = data.byteLength;
+  while (end > 0 && data[end - 1] === 0) end--;
+  return data.toString("utf8", 0, end);
+}
+
+/** What is left of room that a failed append did not fill. */
+const ROOM = /^\0*$/;
+
 export async function readSegment(path: string): Promise<SegmentContent> {
-  const text = await readFile(path, "utf8");
-  const lines = text.split("\n");
+  const lines = written(await readFile(path)).split("\n");
   const unfinished = lines.pop() ?? "";
   const batches: (readonly ListDelta[])[] = [];
   const damaged: string[] = [];
   for (const line of lines) {
-    // Empty lines stand before the first append after a failed one.
-    if (line === "") continue;
+    // Before the first append after a failed one there may be nothing, or room that the failed one did not fill.
+    if (ROOM.test(line)) continue;
     const batch = decodeLine(line);
     if (batch === null) damaged.push(line);
     else batches.push(batch);
@@ -55,9 +56,16 @@ export async function readSegment(path: string): Promise<SegmentContent> {
   return { batches, damaged, endsTorn: unfinished !== "" };
 }
 
+/**
+ * How much a segment grows at a time: within room that it has, an append changes no metadata of the file, and so costs the disk
+ * half (see bench/journal.ts).
+ */
+const ROOM_BYTES = 256 * 1024;
+
 /** The segment that is being appended to. */
 export class SegmentWriter {
   #bytes = 0;
+  #allocated = 0;
   #endIsUnknown = false;
 
   private constructor(
@@ -70,21 +78,42 @@ export class SegmentWriter {
     return new SegmentWriter(path, await open(path, "wx", 0o600));
   }
 
+  /** What was appended so far. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Appends whole lines and waits until the disk has them. After a failure, what it left is closed off by a line feed. */
+  /** Appends whole lines and waits until the disk has them. What a failed one left is closed off by a line feed. */
   async append(lines: string): Promise<void> {
     const data = Buffer.from(this.#endIsUnknown ? `\n${lines}` : lines);
+    const at = this.#bytes;
     this.#endIsUnknown = true;
-    await this.file.appendFile(data);
+    this.#bytes += data.byteLength;
+    await this.#makeRoom(this.#bytes);
+    await this.#write(data, at);
     await this.file.datasync();
     this.#endIsUnknown = false;
-    this.#bytes += data.byteLength;
   }
 
   async close(): Promise<void> {
     await this.file.close();
+  }
+
+  /** Where the disk has no room to spare, what is appended makes its own. */
+  async #makeRoom(wanted: number): Promise<void> {
+    if (wanted <= this.#allocated) return;
+    const allocated = Math.ceil(wanted / ROOM_BYTES) * ROOM_BYTES;
+    try {
+      await this.#write(Buffer.alloc(allocated - this.#allocated), this.#allocated);
+      this.#allocated = allocated;
+    } catch {
+      this.#allocated = wanted;
+    }
+  }
+
+  async #write(data: Buffer, position: number): Promise<void> {
+    for (let at = 0; at < data.byteLength;) {
+      at += (await this.file.write(data, at, data.byteLength - at, position + at)).bytesWritten;
+    }
   }
 }

@@ -7,7 +7,7 @@ import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { takeLock, type Lock } from "../../runtime/lock.js";
 import { GroupCommit } from "./group-commit.js";
 import { encodeLine, readSegment, SegmentWriter } from "./journal-segment.js";
-import { Snapshots } from "./snapshots.js";
+import { Packs } from "./packs.js";
 import { StoreError, type Damage, type ListDelta, type Store } from "./store.js";
 
 export interface JournalOptions {
@@ -19,12 +19,14 @@ export interface JournalOptions {
 }
 
 interface Append {
+  readonly line: string;
   readonly batch: readonly ListDelta[];
   readonly resolve: () => void;
   readonly reject: (error: StoreError) => void;
 }
 
-type Tail = Map<ListId, Document>;
+/** What of each list was appended, in order. */
+type Tail = Map<ListId, Document[]>;
 
 /** Segments that take no more appends, and what they hold until it is in snapshots. */
 interface Closed {
@@ -34,8 +36,14 @@ interface Closed {
 
 const LOCK_TIMEOUT_MS = 2_000;
 
+/** So many full segments wait for their snapshots, and their content in memory, before appends wait, too. */
+const MOST_CLOSED = 4;
+
+/** From here on the parts of a list become one: each of them takes more memory than what it adds. */
+const MOST_PARTS = 32;
+
 /**
- * A journal of deltas and snapshots of lists. Joins are idempotent, so a list is simply its snapshot joined with every
+ * A journal of deltas, and snapshots of lists in packs. Joins are idempotent, so a list is simply its snapshot joined with every
  * delta of it still in the journal: an overlap or a repeat after a crash is harmless and no checkpoint has to be recorded.
  */
 export class JournalStore implements Store {
@@ -46,15 +54,13 @@ export class JournalStore implements Store {
   #closed: readonly Closed[] = [];
   #flushing: Promise<void> | null = null;
   #compacting: Promise<void> | null = null;
-  /** Snapshots are written and removed one after the other, so that neither undoes the other. */
-  #snapshotWork: Promise<unknown> = Promise.resolve();
-  /** Lists whose snapshots are being removed: until then there would still be something to read. */
-  readonly #removing = new Map<ListId, Promise<void>>();
+  #verifying: Promise<void> | null = null;
+  #isClosing = false;
 
   private constructor(
     readonly folder: string,
     readonly options: JournalOptions,
-    readonly snapshots: Snapshots,
+    readonly packs: Packs,
     readonly lock: Lock,
     private segment: SegmentWriter,
     private nextSegment: number,
@@ -63,59 +69,65 @@ export class JournalStore implements Store {
   /** @throws LockedError where another process has the folder */
   static async open(dataDir: string, options: JournalOptions): Promise<JournalStore> {
     const folder = join(dataDir, "journal");
-    const listsFolder = join(dataDir, "lists");
     const damagedFolder = join(dataDir, "damaged");
-    for (const path of [folder, listsFolder]) await makeFolder(path);
+    await makeFolder(folder);
     const lock = await takeLock(join(dataDir, "lock"), LOCK_TIMEOUT_MS);
-    const snapshots = new Snapshots(listsFolder, damagedFolder, options.onDamage);
+    const packs = await Packs.open(
+      join(dataDir, "snapshots"),
+      damagedFolder,
+      options.segmentBytes / 4,
+      options.onDamage,
+    );
     const names = (await readdir(folder)).filter((name) => /^[0-9]{8}\.jsonl$/.test(name)).sort();
     const first = Number(names.at(-1)?.slice(0, 8) ?? 0) + 1;
     const segment = await SegmentWriter.create(segmentPath(folder, first));
     await syncFolder(folder);
-    const store = new JournalStore(folder, options, snapshots, lock, segment, first + 1);
-    for await (const listId of snapshots.scanAll()) store.#lists.add(listId);
+    const store = new JournalStore(folder, options, packs, lock, segment, first + 1);
+    for (const listId of packs.lists()) store.#lists.add(listId);
     for (const name of names) await store.#recover(join(folder, name), damagedFolder);
     store.#startCompaction();
+    store.#verifying = packs.verify(() => store.#isClosing).catch(options.onCompactionFailed);
     return store;
   }
 
   append(batch: readonly ListDelta[]): Promise<void> {
+    // While what came before is on its way to the disk.
+    const line = encodeLine(batch);
     return new Promise((resolve, reject) => {
-      this.#groups.add({ batch, resolve, reject });
-      this.#flush();
+      this.#groups.add({ line, batch, resolve, reject });
+      this.#flushing ??= this.#flushAll();
     });
   }
 
   async read(listId: ListId): Promise<Document | null> {
-    await this.#removing.get(listId);
     return this.#lists.has(listId) ? await this.#read(listId) : null;
   }
 
   async #read(listId: ListId): Promise<Document> {
     // Taken before the snapshot is read: what is compacted meanwhile is either in that snapshot or still in these.
-    const tails = [...this.#closed.map((closed) => closed.tail), this.#tail];
-    const list = (await this.snapshots.read(listId)) ?? new Document();
-    for (const tail of tails) {
-      const delta = tail.get(listId);
-      if (delta !== undefined) list.join(delta);
-    }
+    const parts = this.#tails.flatMap((tail) => tail.get(listId) ?? []);
+    const list = (await this.packs.read(listId)) ?? new Document();
+    for (const part of parts) list.join(part);
     return list;
   }
 
-  async drop(listId: ListId): Promise<void> {
+  get #tails(): readonly Tail[] {
+    return [...this.#closed.map(({ tail }) => tail), this.#tail];
+  }
+
+  drop(listId: ListId): Promise<void> {
     this.#lists.delete(listId);
-    for (const tail of [this.#tail, ...this.#closed.map((closed) => closed.tail)]) tail.delete(listId);
-    const removed = this.#exclusively(() => this.snapshots.remove(listId));
-    this.#removing.set(listId, removed);
-    try {
-      await removed;
-    } finally {
-      if (this.#removing.get(listId) === removed) this.#removing.delete(listId);
-    }
+    for (const tail of this.#tails) tail.delete(listId);
+    this.packs.forget(listId);
+    return Promise.resolve();
   }
 
   lists(): Iterable<ListId> {
     return this.#lists;
+  }
+
+  digest(listId: ListId): string | null {
+    return this.#tails.some((tail) => tail.has(listId)) ? null : this.packs.digest(listId);
   }
 
   *scan(partition: number): Iterable<ListId> {
@@ -127,30 +139,25 @@ export class JournalStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#verifying;
     await this.#flushing;
     await this.#compacting;
-    await this.#snapshotWork;
     await this.segment.close();
     this.lock.release();
-  }
-
-  #flush(): void {
-    this.#flushing ??= this.#flushAll();
   }
 
   /** One group after the other, and between two of them, when the segment is full, the step to the next. */
   async #flushAll(): Promise<void> {
     for (let group = this.#groups.take(); group !== null; group = this.#groups.take()) {
       try {
-        await this.segment.append(group.map(({ batch }) => encodeLine(batch)).join(""));
+        await this.segment.append(group.map(({ line }) => line).join(""));
         for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
         for (const { resolve } of this.#groups.flushed()) resolve();
       } catch (error) {
         for (const { reject } of this.#groups.failed()) reject(new StoreError(String(error)));
       }
-      if (this.segment.bytes > this.options.segmentBytes && this.#compacting === null) {
-        await this.#rotate().catch(this.options.onCompactionFailed);
-      }
+      if (this.segment.bytes > this.options.segmentBytes) await this.#rotate().catch(this.options.onCompactionFailed);
     }
     // At once, not in a callback: what is appended from here on needs a flush of its own.
     this.#flushing = null;
@@ -158,6 +165,10 @@ export class JournalStore implements Store {
 
   /** Closes the segment, opens the next, and lets what the closed ones hold become snapshots. */
   async #rotate(): Promise<void> {
+    if (this.#closed.length >= MOST_CLOSED) {
+      this.#startCompaction();
+      await this.#compacting;
+    }
     const next = await SegmentWriter.create(segmentPath(this.folder, this.nextSegment++));
     await syncFolder(this.folder);
     const full = this.segment;
@@ -172,29 +183,22 @@ export class JournalStore implements Store {
     if (this.#compacting !== null || this.#closed.length === 0) return;
     this.#compacting = this.#compact(this.#closed)
       .catch(this.options.onCompactionFailed)
-      .finally(() => (this.#compacting = null));
+      .finally(() => {
+        this.#compacting = null;
+      });
   }
 
+  /** Makes snapshots of what the closed segments hold, all in one pack, and lets go of the segments. */
   async #compact(closed: readonly Closed[]): Promise<void> {
-    for (const one of closed) {
-      for (const listId of one.tail.keys()) await this.#exclusively(() => this.#snapshot(listId, one.tail));
-      // Gone already where an earlier attempt got this far.
-      for (const path of one.segments) await rm(path, { force: true });
-      await syncFolder(this.folder);
-      this.#closed = this.#closed.filter((other) => other !== one);
-    }
-  }
-
-  async #snapshot(listId: ListId, tail: Tail): Promise<void> {
-    // It may have been dropped while others were written.
-    const list = tail.has(listId) ? await this.#read(listId) : null;
-    if (list !== null) await this.snapshots.write(listId, list);
-  }
-
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#snapshotWork.then(work);
-    this.#snapshotWork = done.catch(() => undefined);
-    return done;
+    const lists = new Set(closed.flatMap(({ tail }) => [...tail.keys()]));
+    // What was dropped since is not there any more.
+    const isThere = (listId: ListId): boolean => closed.some(({ tail }) => tail.has(listId));
+    const read = async (listId: ListId): Promise<Document | null> =>
+      isThere(listId) ? await this.#read(listId) : null;
+    if (lists.size > 0) await this.packs.write(lists, read);
+    for (const path of closed.flatMap(({ segments }) => segments)) await rm(path, { force: true });
+    await syncFolder(this.folder);
+    this.#closed = this.#closed.filter((one) => !closed.includes(one));
   }
 
   async #recover(path: string, damagedFolder: string): Promise<void> {
@@ -210,11 +214,18 @@ export class JournalStore implements Store {
     this.options.onDamage({ path: aside, listId: null, problem });
   }
 
+  /** The delta stays as it is: who appended it is done with it. */
   #remember(tail: Tail, { listId, delta }: ListDelta): void {
     this.#lists.add(listId);
-    const known = tail.get(listId);
-    if (known === undefined) tail.set(listId, delta.clone());
-    else known.join(delta);
+    const parts = tail.get(listId);
+    if (parts === undefined) tail.set(listId, [delta]);
+    else if (parts.length < MOST_PARTS) parts.push(delta);
+    else {
+      const whole = new Document();
+      for (const part of parts) whole.join(part);
+      whole.join(delta);
+      tail.set(listId, [whole]);
+    }
   }
 }
 

@@ -18,7 +18,8 @@ export interface Damage {
 /** What every backend promises; test/server/store-conformance.ts is the same list as tests. */
 export interface Store {
   /**
-   * Joins the deltas into their lists, all or none, durably: what is resolved survives a crash and a power loss.
+   * Joins the deltas into their lists, all or none, durably: what is resolved survives a crash and a power loss. The deltas
+   * belong to the store from here on, and are not changed by anybody.
    * @throws StoreError where the storage refuses; the deltas may or may not be there afterwards
    */
   append(batch: readonly ListDelta[]): Promise<void>;
@@ -31,6 +32,9 @@ export interface Store {
 
   /** All lists, in no particular order. */
   lists(): Iterable<ListId>;
+
+  /** The SHA-256 of all that was appended for the list, where that is known without reading it; else null. */
+  digest(listId: ListId): string | null;
 
   /** The lists of one partition, in no particular order. */
   scan(partition: number): Iterable<ListId> | AsyncIterable<ListId>;

@@ -1,0 +1,235 @@
+import { appendFile, readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { decodeDocument, encodeDocument, type Document } from "../../crdt/document.js";
+import type { ListId } from "../../protocol/ids.js";
+import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
+import { isErrno } from "../../runtime/errno.js";
+import {
+  packPath,
+  PackWriter,
+  parsePackLine,
+  rawText,
+  readIndex,
+  readPackLine,
+  type PackIndex,
+  type PackLine,
+} from "./pack-file.js";
+import type { Damage } from "./store.js";
+
+/** A file of snapshots. It never changes: what is written later stands in a later one. */
+interface Pack {
+  readonly number: number;
+  readonly path: string;
+  readonly bytes: number;
+  /** The lists whose newest snapshot it has, and how long those are. */
+  readonly lists: Set<ListId>;
+  live: number;
+}
+
+/** Where a list's newest snapshot lies. */
+interface Place {
+  readonly pack: Pack;
+  readonly at: number;
+  readonly bytes: number;
+  readonly digest: string;
+}
+
+/** How many packs of less than `smallBytes` there may be before they become one. */
+const MOST_SMALL = 8;
+
+/** Snapshots looked at between two turns of everything else. */
+const LOOKED_AT_A_TIME = 64;
+
+/** What of old packs is written anew in one go at most: the rest has to wait for the next. */
+const MOST_MOVED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Snapshots of lists, many to a file, each file written once, in one go, and then only read (a log-structured store after
+ * Rosenblum and Ousterhout 1992, as Bitcask has it): one fsync for thousands of lists, and a start reads where they are and how
+ * they hash, and none of them. A file that is half out of date moves, with what is still good, into the next one.
+ */
+export class Packs {
+  readonly #places = new Map<ListId, Place>();
+  readonly #packs = new Map<number, Pack>();
+  /** Let go of since the last pack was begun: the next one says so. */
+  #gone = new Set<ListId>();
+  #next = 1;
+
+  private constructor(
+    readonly folder: string,
+    readonly damagedFolder: string,
+    readonly smallBytes: number,
+    readonly onDamage: (damage: Damage) => void,
+  ) {}
+
+  static async open(
+    folder: string,
+    damagedFolder: string,
+    smallBytes: number,
+    onDamage: (damage: Damage) => void,
+  ): Promise<Packs> {
+    const packs = new Packs(folder, damagedFolder, smallBytes, onDamage);
+    await makeFolder(folder);
+    for (const name of (await readdir(folder)).sort()) {
+      if (/^[0-9]{8}\.jsonl$/.test(name)) await packs.#learn(Number(name.slice(0, 8)));
+      // What a crash left of a pack that was being written: it says nothing that the journal does not say.
+      else if (name.endsWith(".tmp")) await rm(join(folder, name));
+    }
+    return packs;
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  lists(): Iterable<ListId> {
+    return this.#places.keys();
+  }
+
+  /** The digest of the snapshot, or null where there is none. */
+  digest(listId: ListId): string | null {
+    return this.#places.get(listId)?.digest ?? null;
+  }
+
+  /** Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
+  async read(listId: ListId): Promise<Document | null> {
+    const line = await this.#line(listId);
+    return line === null ? null : decodeDocument(JSON.parse(line.document));
+  }
+
+  /** Lets go of the list's snapshot. */
+  forget(listId: ListId): void {
+    this.#gone.add(listId);
+    this.#displace(listId);
+  }
+
+  /**
+   * Writes these lists as they are now, durably, together with what is to be moved of older packs.
+   * @param read null for what is not there any more
+   */
+  async write(lists: Iterable<ListId>, read: (listId: ListId) => Promise<Document | null>): Promise<void> {
+    const gone = this.#gone;
+    this.#gone = new Set();
+    const victims = this.#victims();
+    const writer = await PackWriter.create(this.folder, this.#next++);
+    const moved = new Set(victims.flatMap((pack) => [...pack.lists]));
+    try {
+      for (const listId of lists) {
+        moved.delete(listId);
+        const document = await read(listId);
+        if (document === null || document.isEmpty) continue;
+        const text = JSON.stringify(encodeDocument(document));
+        await writer.add({ listId, digest: createHash("sha256").update(text).digest("hex"), document: text });
+      }
+      for (const listId of moved) {
+        const line = await this.#line(listId);
+        if (line !== null) await writer.add(line);
+      }
+      await writer.finish([...gone]);
+    } catch (error) {
+      await writer.abandon();
+      for (const listId of gone) this.#gone.add(listId);
+      throw error;
+    }
+    // What was let go of meanwhile has a snapshot again on disk, until the next pack says that it is gone.
+    this.#install(writer.number, writer.path, writer.bytes, { lists: writer.places, gone: [] }, this.#gone);
+    await this.#removeEmpty();
+  }
+
+  /**
+   * Looks at every snapshot, so that what the disk has lost is found while others still have it, and not when it is needed.
+   * @param isOver asked between two packs, and now and then within one
+   */
+  async verify(isOver: () => boolean): Promise<void> {
+    for (const pack of [...this.#packs.values()]) {
+      const data = await readFile(pack.path).catch((error: unknown) => {
+        if (isErrno(error, "ENOENT")) return Buffer.alloc(0);
+        throw error;
+      });
+      let looked = 0;
+      for (const listId of [...pack.lists]) {
+        if (++looked % LOOKED_AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (isOver()) return;
+        const place = this.#places.get(listId);
+        if (place?.pack !== pack) continue;
+        const line = parsePackLine(data.toString("utf8", place.at, place.at + place.bytes));
+        if (!isIt(line, listId, place)) await this.#lose(place, listId);
+      }
+    }
+  }
+
+  async #line(listId: ListId): Promise<PackLine | null> {
+    for (;;) {
+      const place = this.#places.get(listId);
+      if (place === undefined) return null;
+      const line = await readPackLine(place.pack.path, place.at, place.bytes);
+      // While it was being looked for it may have moved.
+      if (this.#places.get(listId) !== place) continue;
+      if (isIt(line, listId, place)) return line;
+      await this.#lose(place, listId);
+      return null;
+    }
+  }
+
+  async #learn(number: number): Promise<void> {
+    this.#next = Math.max(this.#next, number + 1);
+    const path = packPath(this.folder, number);
+    const { index, bytes, problem } = await readIndex(path);
+    if (problem !== null) this.onDamage({ path, listId: null, problem });
+    this.#install(number, path, bytes, index, new Set());
+  }
+
+  #install(number: number, path: string, bytes: number, { lists, gone }: PackIndex, not: ReadonlySet<ListId>): void {
+    for (const listId of gone) this.#displace(listId);
+    const pack: Pack = { number, path, bytes, lists: new Set(), live: 0 };
+    this.#packs.set(number, pack);
+    for (const [listId, at, length, digest] of lists) {
+      if (not.has(listId)) continue;
+      this.#displace(listId);
+      this.#places.set(listId, { pack, at, bytes: length, digest });
+      pack.lists.add(listId);
+      pack.live += length;
+    }
+  }
+
+  #displace(listId: ListId): void {
+    const place = this.#places.get(listId);
+    if (place === undefined) return;
+    this.#places.delete(listId);
+    place.pack.lists.delete(listId);
+    place.pack.live -= place.bytes;
+  }
+
+  /** What is worth writing anew: packs that are half out of date, and small ones where there are many. */
+  #victims(): readonly Pack[] {
+    const packs = [...this.#packs.values()];
+    const small = packs.filter(({ bytes }) => bytes < this.smallBytes);
+    const isWorth = (pack: Pack): boolean =>
+      2 * pack.live < pack.bytes || (small.length > MOST_SMALL && pack.bytes < this.smallBytes);
+    let room = MOST_MOVED_BYTES;
+    return packs.filter((pack) => isWorth(pack) && (room -= pack.live) >= 0);
+  }
+
+  async #removeEmpty(): Promise<void> {
+    const empty = [...this.#packs.values()].filter(({ lists }) => lists.size === 0);
+    for (const { number, path } of empty) {
+      this.#packs.delete(number);
+      await rm(path, { force: true });
+    }
+    if (empty.length > 0) await syncFolder(this.folder);
+  }
+
+  /** Sets a damaged snapshot aside. */
+  async #lose({ pack, at, bytes }: Place, listId: ListId): Promise<void> {
+    this.#displace(listId);
+    await makeFolder(this.damagedFolder);
+    const path = join(this.damagedFolder, "snapshots.txt");
+    await appendFile(path, `${await rawText(pack.path, at, bytes)}\n`, { mode: 0o600 });
+    this.onDamage({ path, listId, problem: `the snapshot of ${listId} in ${pack.path} is damaged` });
+  }
+}
+
+function isIt(line: PackLine | null, listId: ListId, { digest }: Place): line is PackLine {
+  return line?.listId === listId && line.digest === digest;
+}
