@@ -31,6 +31,9 @@ export interface Size {
 const LINES_BESIDE_ITEMS = 5;
 const LEAST_ITEM_LINES = 1;
 
+/** On a terminal that is narrower the short hint has to do. */
+const HINT_COLUMNS = 77;
+
 /** Less of a name says nothing. */
 const SHORTEST_NAME = 8;
 
@@ -92,7 +95,9 @@ export function drawBoard(
   const hint =
     state.mode === "help"
       ? t("any key goes back")
-      : t("space tick  a add  + - quantity  n note  u undo  / filter  ? more  q leave");
+      : columns < HINT_COLUMNS
+        ? t("a add  u undo  ? more  q leave")
+        : t("space tick  a add  + - quantity  n note  u undo  / filter  ? more  q leave");
   // What is typed has to stand on its line as it is; where it is longer than that, the terminal wraps it.
   const line = isTyping ? `${prompt}${typed}` : fit(style.dim(hint));
   const answer =
@@ -135,10 +140,12 @@ function itemLines(
   return lines.slice(first, first + room);
 }
 
-/** The item with so much of its name that how much of it one needs is still on the line. */
+/** The item with so much of its name that how much of it one needs is still on the line, and of its note what then fits. */
 function fitted(item: Item, width: number, style: Style): Item {
   const rest = truncated(renderItem({ ...item, name: "", note: null }, style), {}).width;
-  return { ...item, name: cut(displayable(item.name), Math.max(SHORTEST_NAME, width - rest)) };
+  const name = cut(displayable(item.name), Math.max(SHORTEST_NAME, width - rest));
+  const room = width - rest - truncated(name, {}).width - 2;
+  return { ...item, name, note: item.note === null || room < 2 ? null : cut(displayable(item.note), room) };
 }
 
 function answerTo({ mode }: BoardState, completions: readonly string[], style: Style): string {

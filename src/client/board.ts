@@ -147,7 +147,7 @@ function browse(state: BoardState, items: readonly Item[], key: Key): Step {
     case "?":
       return calm({ ...state, mode: "help" });
     case "escape":
-      return calm({ ...state, filter: "" });
+      return calm({ ...state, cursor: item?.key ?? state.cursor, filter: "" });
     case "q":
       return { state, effects: [{ type: "quit" }] };
     default:

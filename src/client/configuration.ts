@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
+import { readAddress } from "../protocol/address.js";
 import { isErrno } from "../runtime/errno.js";
 import { usageError } from "./errors.js";
 import { t } from "./messages.js";
+import { displayable } from "./text.js";
 
 /** What a person has set for all commands: the last word where neither a flag nor the environment says something. */
 export interface Configuration {
@@ -15,6 +17,8 @@ export interface Configuration {
   readonly accessible?: boolean;
   readonly syncBudget?: string;
 }
+
+const DURATION = /^[0-9]{1,9}(\.[0-9]+)?(ms|s|m|h|d)?$/;
 
 const LARGEST_BYTES = 64 * 1024;
 
@@ -53,14 +57,31 @@ export async function readConfiguration(folder: string): Promise<Configuration> 
     throw usageError(t`${path} is no JSON`, hint);
   }
   const { success, output, issues } = v.safeParse(schema, value);
-  if (success) return output as Configuration;
+  if (success) return checked(path, output as Configuration, hint);
   const [issue] = issues;
   const [key, expected] = [v.getDotPath(issue) ?? "", issue.expected];
+  if (key === "") throw usageError(t`${path} is to be an object with settings`, hint);
   const problem =
     expected === "never"
       ? t`${path} has "${key}", which is no setting`
       : t`${path}: ${key} is to be ${kindOf(expected)}`;
   throw usageError(problem, hint);
+}
+
+/** What each command would stumble over is told where it stands. */
+function checked(path: string, configuration: Configuration, hint: string): Configuration {
+  const { dataDir, brokers = [], syncBudget } = configuration;
+  const strange = brokers.find((broker) => readAddress(broker) === null);
+  if (strange !== undefined) throw usageError(t`${path}: "${displayable(strange)}" is no broker address`, hint);
+  if (syncBudget !== undefined && !DURATION.test(syncBudget))
+    throw usageError(
+      t`${path}: "${displayable(syncBudget)}" is no duration`,
+      t("write it as 250ms, 5s, 2m, 12h or 7d"),
+    );
+  if (dataDir === undefined) return configuration;
+  const folder = dataDir.replace(/^~(?=\/|$)/, homedir());
+  if (!isAbsolute(folder)) throw usageError(t`${path}: dataDir is to be an absolute path, or begin with ~/`, hint);
+  return { ...configuration, dataDir: folder };
 }
 
 function kindOf(expected: string | null): string {

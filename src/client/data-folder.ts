@@ -283,6 +283,7 @@ function orUnusable<T>(path: string, work: () => T): T {
 function unusable(path: string, error: unknown): unknown {
   const reasons: Readonly<Record<string, string>> = {
     EACCES: t("permission is denied"),
+    EPERM: t("permission is denied"),
     EROFS: t("the file system is read-only"),
     ENOSPC: t("the disk is full"),
     ENOENT: t("the folder cannot be made"),

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { AisleError, EXIT } from "./errors.js";
+import { isErrno } from "../runtime/errno.js";
 import { displayable, jsonText } from "./text.js";
 import type { ItemView } from "./views.js";
 import { t } from "./messages.js";
@@ -93,7 +94,7 @@ export class Hooks {
     });
     if (error !== undefined && "code" in error && error.code === "ETIMEDOUT")
       throw strange(script, t`it had not ended after ${PATIENCE_MS / 1_000} seconds`);
-    if (error !== undefined && !("code" in error && error.code === "EPIPE")) throw strange(script, error.message);
+    if (error !== undefined && !("code" in error && error.code === "EPIPE")) throw strange(script, problemOf(error));
     if (signal !== null) throw strange(script, t`it was ended by ${signal}`);
     if (status === 0) return stdout;
     const [reason = ""] = [stderr, stdout]
@@ -111,6 +112,12 @@ function strange(script: string, problem: string): AisleError {
     t`the hook ${script} failed: ${displayable(problem)}`,
     t("mend it, or take it out of the hooks folder"),
   );
+}
+
+function problemOf(error: Error): string {
+  if (isErrno(error, "EACCES") || isErrno(error, "ENOENT") || isErrno(error, "ENOEXEC"))
+    return t("it cannot be run: look at its first line, and at who may execute it");
+  return isErrno(error, "ENOBUFS") ? t("it answered too much") : error.message;
 }
 
 function isExecutable(path: string): boolean {

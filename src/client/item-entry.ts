@@ -1,6 +1,6 @@
 import { usageError } from "./errors.js";
 import type { Intent } from "./intent.js";
-import { isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
+import { isAmbiguous, isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
 import { acceptText } from "./text.js";
 import { t } from "./messages.js";
 
@@ -113,11 +113,16 @@ function refuseOddAmounts(text: string): void {
   const last = words.at(-1) ?? "";
   for (const word of [words[0] ?? "", /^[x×]/u.test(last) ? last.slice(1) : ""]) {
     if (!ODD_NUMBER.test(word) || parseNumber(word) !== null) continue;
-    throw usageError(
-      t`${word.slice(0, 40)} is not an amount that can be added`,
-      t("write a number such as 2, 0.5 or 1,5"),
-    );
+    throw oddAmount(word);
   }
+}
+
+function oddAmount(word: string): Error {
+  const shown = word.slice(0, 40);
+  return usageError(
+    isAmbiguous(word) ? t`${shown} may be thousands, or a fraction` : t`${shown} is not an amount that can be added`,
+    t("write a number such as 2, 0.5 or 1,5"),
+  );
 }
 
 function parseAmount(text: string): { readonly name: string; readonly quantity: Quantity } {
@@ -139,7 +144,9 @@ function parseAmount(text: string): { readonly name: string; readonly quantity: 
 }
 
 function toAmount(text: string): number {
-  return parseNumber(text) ?? 0;
+  const number = parseNumber(text);
+  if (number === null) throw oddAmount(text);
+  return number;
 }
 
 /** Takes the first match out of the text; answers what is left and what the match captured. */

@@ -29,7 +29,7 @@ export async function clientProgram(surroundings: Surroundings, words: readonly 
 const invoke: Invoke = async ({ name, handler, words, flags }) => {
   const context = await Context.open(flags, process.env, name === "doctor");
   try {
-    context.checkFlags();
+    if (name !== "doctor") context.checkFlags();
     const result = await handler(context, words, flags);
     const changed = context.workspace.commit();
     tell(context, result);

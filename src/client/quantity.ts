@@ -38,8 +38,14 @@ export function isKnownUnit(word: string): boolean {
   return SCALES.has(folded) || WORDS.has(folded);
 }
 
+/** A thousand to some and one to others: nobody should have to find out by buying. */
+export function isAmbiguous(text: string): boolean {
+  return /^[1-9][0-9]{0,2}(,[0-9]{3})+$/.test(text);
+}
+
 /** A number as people write it, `1.5` or `1,5`, or null. */
 export function parseNumber(text: string): number | null {
+  if (isAmbiguous(text)) return null;
   return /^[0-9]{1,15}([.,][0-9]{1,9})?$/.test(text) ? Number(text.replace(",", ".")) : null;
 }
 
@@ -51,7 +57,12 @@ export function parseNumber(text: string): number | null {
 export function parseQuantity(amount: string, unit: string | null): Quantity {
   const number = parseNumber(amount.trim());
   if (number === null)
-    throw usageError(t`${quoted(amount)} is not an amount`, t("write a number such as 2, 0.5 or 1,5"));
+    throw usageError(
+      isAmbiguous(amount.trim())
+        ? t`${quoted(amount)} may be thousands, or a fraction`
+        : t`${quoted(amount)} is not an amount`,
+      t("write a number such as 2, 0.5 or 1,5"),
+    );
   return quantityOf(number, unit);
 }
 
@@ -92,7 +103,7 @@ export function normaliseUnit(unit: string | null): { readonly unit: string | nu
   if (folded === "" || PIECES.has(folded)) return { unit: null, scale: 1 };
   const scaled = SCALES.get(folded);
   if (scaled !== undefined) return scaled;
-  if (!/^\p{L}[\p{L}\p{M}\p{N} ._-]{0,29}$/u.test(folded)) {
+  if (!/^\p{L}[\p{L}\p{M}._-]{0,29}$/u.test(folded)) {
     throw usageError(
       t`${quoted(unit ?? "")} is not a unit`,
       t("a unit is a word of up to 30 letters, such as g, l or bottle"),

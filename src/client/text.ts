@@ -81,7 +81,7 @@ function escapeOf(unit: number): string {
 }
 
 function called(kind: TextKind): string {
-  return { name: t("name"), note: t("note"), aisle: t("aisle"), list: t("list") }[kind];
+  return { name: t("name"), note: t("note"), aisle: t("aisle"), list: t("list's name") }[kind];
 }
 
 function tooLong(kind: TextKind): Error {

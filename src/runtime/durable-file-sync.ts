@@ -73,10 +73,18 @@ export function makeFolderSync(path: string): void {
     if (isErrno(error, "EEXIST")) return;
     if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
     makeFolderSync(dirname(path));
-    makeFolderSync(path);
-    return;
+    makeBeside(path);
   }
   syncFolderSync(dirname(path));
+}
+
+/** Its parent is there; another process may have been quicker. */
+function makeBeside(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+  }
 }
 
 /** Makes renames and unlinks in the folder durable. */

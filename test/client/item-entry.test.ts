@@ -142,3 +142,14 @@ describe("text", () => {
     expect(acceptText("name", " oat\u00ad \n milk ")).toBe("oat milk");
   });
 });
+
+describe("an amount that some read as thousands", () => {
+  it.each(["1,000 g salt", "salt x1,000", "12,000 rice"])("is refused in %s", (text) => {
+    expect(() => parseEntry(text)).toThrow(/may be thousands, or a fraction/);
+  });
+
+  it("is none where a fraction is meant beyond doubt", () => {
+    expect(parseEntry("1,5 kg salt").quantity.thousandths).toBe(1_500_000);
+    expect(parseEntry("1.250 kg flour").quantity.thousandths).toBe(1_250_000);
+  });
+});

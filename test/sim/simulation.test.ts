@@ -24,16 +24,18 @@ describe("a simulated cluster", () => {
     expect(simulate(7).traceHash).not.toBe(simulate(8).traceHash);
   });
 
-  it.each<[string, Variant, RegExp]>([
+  // One that goes wrong once in a few hundred runs begins near such a run.
+  it.each<[string, Variant, RegExp, number?]>([
     ["acknowledges before it persists", { acknowledgesEarly: true }, /for stored|not one/],
     ["keeps hints in memory", { keepsHintsInMemory: true }, /for stored|not one/],
     ["has version vectors without a cloud", { ignoresGaps: true }, /for stored|not one/],
     ["has no anti-entropy", { hasNoAntiEntropy: true }, /not one/],
-    ["judges rights by one copy", { trustsOneCopy: true }, /private|let into|not one/],
+    ["judges rights by one copy", { trustsOneCopy: true }, /private|let into|not one/, 601],
     ["computes the ring from who is up", { placesByWhoIsUp: true }, /for stored|not one/],
-  ])("is found out when it %s", (_what, variant, expected) => {
+  ])("is found out when it %s", (_what, variant, expected, first = 1) => {
     let problem: string | null = null;
-    for (let seed = 1; problem === null && seed <= VARIANT_SEEDS; seed++) ({ problem } = simulate(seed, { variant }));
+    for (let seed = first; problem === null && seed < first + VARIANT_SEEDS; seed++)
+      ({ problem } = simulate(seed, { variant }));
     expect(problem).toMatch(expected);
   });
 });

@@ -135,17 +135,19 @@ class Batch {
 /** Lines as they arrive: each group is what came in one piece, cut to size. A file is read to its end in few pieces. */
 async function* lineGroups(file: string): AsyncIterable<readonly string[]> {
   const stream = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 1024 * 1024 });
-  stream.setEncoding("utf8");
+  const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   try {
-    for await (const chunk of stream as AsyncIterable<string>) {
-      const lines = (rest + chunk).split(/\r?\n/);
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
       rest = lines.pop() ?? "";
       if (rest.length > LONGEST_LINE) throw usageError(t`a line is longer than ${LONGEST_LINE} characters`);
       for (let from = 0; from < lines.length; from += GROUP_LINES) yield lines.slice(from, from + GROUP_LINES);
     }
   } catch (error) {
     if (error instanceof AisleError) throw error;
+    if (error instanceof TypeError)
+      throw new AisleError(EXIT.failed, "unreadable", t`${file} is not text in UTF-8`, t("convert it to UTF-8 first"));
     throw new AisleError(EXIT.failed, "unreadable", t`${file} cannot be read`, t("check the path"));
   }
   if (rest !== "") yield [rest];

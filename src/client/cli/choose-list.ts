@@ -13,10 +13,10 @@ export async function chooseList(context: Context, another: boolean): Promise<Lo
   const at = another
     ? undefined
     : (lists.find(({ id }) => id === current) ?? (lists.length === 1 ? lists[0] : undefined));
-  return at === undefined ? await pickList(context, lists) : context.theList(at.id);
+  return at === undefined ? await pickList(context, lists, current) : context.theList(at.id);
 }
 
-async function pickList(context: Context, lists: readonly Glance[]): Promise<LocalList> {
+async function pickList(context: Context, lists: readonly Glance[], current: string | null): Promise<LocalList> {
   const choices = [
     ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),
     { name: t("make a new list"), value: "" },
@@ -24,7 +24,11 @@ async function pickList(context: Context, lists: readonly Glance[]): Promise<Loc
   const { id } =
     lists.length === 0
       ? { id: "" }
-      : await inquirer.prompt<{ id: string }>([{ type: "select", name: "id", message: t("Which list?"), choices }]);
+      : context.options.accessible === true
+        ? await inquirer.prompt<{ id: string }>([{ type: "rawlist", name: "id", message: t("Which list?"), choices }])
+        : await inquirer.prompt<{ id: string }>([
+            { type: "select", name: "id", message: t("Which list?"), choices, default: current },
+          ]);
   const chosen = id === "" ? await makeList(context) : id;
   await context.workspace.changeSettings({ current: chosen });
   context.workspace.commit();

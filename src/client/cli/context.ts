@@ -82,6 +82,7 @@ export class Context {
     });
     const { dataDir = defaultDataFolder(environment), ...defaults } = configuration;
     const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? dataDir;
+    if (path === "") throw usageError(t("the data folder has no name"), t("say which one with --data-dir FOLDER"));
     const workspace = new Workspace(DataFolder.open(path), options.dryRun === true, Hooks.in(folder));
     const { offline, plain, accessible, syncBudget } = defaults;
     const settled = Object.fromEntries(
@@ -171,9 +172,16 @@ export class Context {
     const [only, ...others] = named.filter((item) => wanted === undefined || unitOf(item.key) === wanted);
     if (only !== undefined && others.length === 0) return only;
     const quoted = `"${displayable(name.slice(0, 80))}"`;
-    if (named.length > 1) {
+    if (named.length > 1 && (unit === undefined || only !== undefined)) {
       const units = named.map((item) => item.unit ?? t("piece")).join(", ");
       throw notFound(t`${quoted} is on the list in several units: ${units}`, t("say which with --unit"));
+    }
+    if (named.length > 0) {
+      const units = named.map((item) => item.unit ?? t("piece")).join(", ");
+      throw notFound(
+        t`${quoted} is on ${displayable(nameOf(list))} in another unit: ${units}`,
+        t("say which with --unit"),
+      );
     }
     const near = nearest(
       name,

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import type { ItemKey } from "../../crdt/item-key.js";
 import { print } from "../../runtime/output.js";
 import { AisleError, EXIT } from "../errors.js";
 import type { LocalList } from "../local-list.js";
@@ -12,8 +13,8 @@ import { LiveList, type Outcome } from "./live-list.js";
 /** What is about one item is followed by its number, and some of it by a text. */
 const ABOUT_ITEM = /^([=bnd+-]?)\s*([1-9][0-9]{0,3})(?:\s+(.*))?$/;
 
-/** Letters that stand for themselves, as on the screen. */
-const ALONE = new Set(["c", "u", "s", "l", "q"]);
+/** What stands for itself, with the key that it is on the screen. */
+const ALONE: Readonly<Record<string, string>> = { c: "c", u: "u", s: "s", l: "l", q: "q", quit: "q", exit: "q" };
 
 /**
  * A list as a conversation, for who has it read out: what was said stands, and nothing changes but by an answer. The keys are
@@ -22,6 +23,8 @@ const ALONE = new Set(["c", "u", "s", "l", "q"]);
 export class Dialogue {
   readonly #live: LiveList;
   #outcome: Outcome | AisleError | null = null;
+  /** By which number each item is known: as it was told, whatever has come since. */
+  #numbers: ItemKey[] = [];
 
   constructor(
     context: Context,
@@ -44,6 +47,13 @@ export class Dialogue {
     lines.on("SIGINT", () => {
       this.#outcome = new AisleError(EXIT.interrupted, "interrupted", t("interrupted"));
       lines.close();
+    });
+    lines.on("SIGTSTP", () => {
+      process.once("SIGCONT", () => {
+        lines.prompt(true);
+      });
+      // With all that started this program, such as npx: the shell waits for all of them.
+      process.kill(0, "SIGTSTP");
     });
     await this.#live.start();
     try {
@@ -69,7 +79,7 @@ export class Dialogue {
   }
 
   async #answer(line: string): Promise<void> {
-    if (line === "?") {
+    if (line === "?" || line === "help") {
       print(`${help()}\n`);
       return;
     }
@@ -83,20 +93,23 @@ export class Dialogue {
     await this.#live.idle();
     const { message } = this.#live.state;
     if (this.#outcome === null && message !== "") print(`${displayable(message)}\n`);
-    for (const [index, item] of this.#live.facts().items.entries()) {
+    for (const item of this.#live.facts().items) {
       const told = renderPlacedItem(item, this.style);
-      if (before.get(item.key) !== told) print(`${index + 1}. ${told}\n`);
+      if (before.get(item.key) !== told) print(`${this.#numberOf(item.key)}. ${told}\n`);
     }
   }
 
   #carryOut(line: string): void {
     const [, key = "", number = "", text] = ABOUT_ITEM.exec(line) ?? [];
-    const item = this.#live.facts().items[Number(number) - 1];
+    const meant = this.#numbers[Number(number) - 1];
+    const item = this.#live.facts().items.find((one) => one.key === meant);
     const takesText = ["=", "b", "n"].includes(key);
-    if (ALONE.has(line)) this.#press(line);
+    const alone = ALONE[line];
+    if (alone !== undefined) this.#press(alone);
     else if (number !== "" && (text === undefined || takesText)) {
       if (item === undefined) {
-        print(`${t`there is no number ${number}`}\n`);
+        const gone = meant === undefined ? t`there is no number ${number}` : t`number ${number} is off the list`;
+        print(`${gone}\n`);
         return;
       }
       this.#live.select(item.key);
@@ -106,6 +119,12 @@ export class Dialogue {
       this.#press("a");
       this.#enter(line);
     }
+  }
+
+  /** What is new gets the next number. */
+  #numberOf(key: ItemKey): number {
+    if (!this.#numbers.includes(key)) this.#numbers.push(key);
+    return this.#numbers.indexOf(key) + 1;
   }
 
   #press(text: string): void {
@@ -122,6 +141,7 @@ export class Dialogue {
 
   #tellList(): void {
     const { name, items, waiting, isOnline, marks } = this.#live.facts();
+    this.#numbers = items.map(({ key }) => key);
     const left = items.filter((item) => !isDone(item)).length;
     const lines = items.map((item, index) => {
       const by = marks.get(item.key);

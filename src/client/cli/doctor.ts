@@ -9,7 +9,7 @@ import { nameOf } from "../views.js";
 import type { Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 import { errorLine } from "./failures.js";
-import { t } from "../messages.js";
+import { counted, t } from "../messages.js";
 
 const LOCK_PATIENCE_MS = 1_000;
 const BROKER_PATIENCE_MS = 1_000;
@@ -123,7 +123,7 @@ function* listFindings(context: Context): Iterable<Finding> {
     try {
       const list = context.workspace.list(id);
       if (list === null) continue;
-      lists++;
+      if (!list.isDeleted) lists++;
       waiting += list.outbox.length;
       rejected += list.rejected.length;
     } catch (error) {
@@ -142,10 +142,14 @@ function* listFindings(context: Context): Iterable<Finding> {
   if (rejected > 0)
     yield warning(
       "lists",
-      t`${rejected} changes were refused by the cluster and are kept aside`,
+      counted(
+        rejected,
+        "{{count}} change was refused by the cluster and is kept aside",
+        "{{count}} changes were refused by the cluster and are kept aside",
+      ),
       t("see `aisle status`, and make them again where you want them"),
     );
-  yield ok("lists", t`${lists}, ${waiting} changes to send`);
+  yield ok("lists", `${lists}${counted(waiting, ", {{count}} change to send", ", {{count}} changes to send")}`);
 }
 
 /** There is no clock to compare with but those of the people that one shares lists with. */

@@ -5,6 +5,8 @@ import type { LocalList } from "../local-list.js";
 import type { Stored } from "../local-list-file.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
+import { foldedNameOf } from "../../crdt/item-key.js";
+import type { Intent } from "../intent.js";
 import { nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
 import { renewLogin } from "./accounts.js";
@@ -167,10 +169,13 @@ async function status(context: Context): Promise<CommandResult> {
     })),
   );
   const pending = lists.reduce((total, list) => total + list.outbox.length, 0);
-  const rejected = lists.flatMap((list) => list.rejected.map((entry) => ({ list: list.id, ...entry })));
-  const below = lists.flatMap(({ id, stored }) =>
-    stored === null || stored.servers >= stored.wanted ? [] : [{ id, ...stored }],
+  const rejected = lists.flatMap((list) =>
+    list.rejected.map((entry) => ({ list: list.id, name: displayable(nameOf(list)), ...entry })),
   );
+  const below = lists.flatMap((list) => {
+    const { stored, isDeleted } = list;
+    return isDeleted || stored === null || stored.servers >= stored.wanted ? [] : [{ name: nameOf(list), ...stored }];
+  });
   const login = context.workspace.folder.login();
   const lastSync = times.lastSync === null ? null : new Date(times.lastSync).toISOString();
   const { path: dataDir } = context.workspace.folder;
@@ -184,9 +189,10 @@ async function status(context: Context): Promise<CommandResult> {
     counted(pending, "waiting   {{count}} change to send", "waiting   {{count}} changes to send"),
     t`stored    ${leastStored(lists) ?? t("nowhere but here")}${pending > 0 && leastStored(lists) !== null ? t(", without what waits") : ""}${below.length > 0 ? t(", too few for:") : ""}`,
     ...below.map(
-      ({ id, servers, wanted }) => t`          ${id} (${servers} of the ${wanted} that make a change acknowledged)`,
+      ({ name, servers, wanted }) =>
+        t`          ${displayable(name)} (${servers} of the ${wanted} that make a change acknowledged)`,
     ),
-    ...rejected.map((entry) => t`refused   ${entry.intent.type}: ${displayable(t(entry.message))}`),
+    ...rejected.map(({ name, intent, message }) => t`refused   ${what(intent)}, ${name}: ${displayable(t(message))}`),
     t`last sync ${lastSync ?? t("never")}`,
   ].join("\n");
   return {
@@ -198,4 +204,10 @@ async function status(context: Context): Promise<CommandResult> {
 /** On how many servers each list was when the cluster last answered. */
 function storedOf(lists: readonly LocalList[]): readonly unknown[] {
   return lists.flatMap(({ id, stored }) => (stored === null ? [] : [{ list: id, ...stored }]));
+}
+
+/** A change as its author knows it: what was done, and to which item. */
+function what(intent: Intent): string {
+  const item = "key" in intent ? foldedNameOf(intent.key) : "name" in intent ? intent.name : "";
+  return displayable(`${intent.type} ${item}`.trim());
 }

@@ -6,7 +6,7 @@ import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
 import { optionalWord, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
-import { t } from "../messages.js";
+import { counted, t } from "../messages.js";
 
 const SYNC_BUDGET_MS = 5_000;
 
@@ -39,7 +39,7 @@ async function verify(context: Context, reference: string | undefined): Promise<
   for (const { id } of lists) value.push(await verifyOne(context, operator, id));
   const lines = value.map(({ name, pending, servers, wanted, verified }) => {
     const waiting = pending === 0 ? "" : t`, ${pending} still to send`;
-    return t`${verified ? t("ok").padEnd(7) : t("not yet").padEnd(7)}  ${displayable(name)}: the same on ${servers.length} servers, ${wanted} wanted${waiting}`;
+    return t`${verified ? t("ok").padEnd(7) : t("not yet").padEnd(7)}  ${displayable(name)}: ${counted(servers.length, "the same on {{count}} server", "the same on {{count}} servers")}, ${wanted} wanted${waiting}`;
   });
   const text = lines.length === 0 ? t("there is no list to verify") : lines.join("\n");
   const isAll = value.every(({ verified }) => verified);
