@@ -14,7 +14,20 @@ export interface HouseholdList {
 const MEAN_ITEMS = 20;
 const LONGEST = 1_000;
 
-const NAMES = ["milk", "bread", "eggs", "flour", "apples", "coffee", "rice", "tomatoes", "cheese", "soap", "beans", "tea"];
+const NAMES = [
+  "milk",
+  "bread",
+  "eggs",
+  "flour",
+  "apples",
+  "coffee",
+  "rice",
+  "tomatoes",
+  "cheese",
+  "soap",
+  "beans",
+  "tea",
+];
 const AISLES = [null, "dairy", "baking", "vegetables", "household"];
 const UNITS = [null, null, null, "g", "ml", "bottle"];
 const START = Date.UTC(2026, 0, 1);
@@ -71,7 +84,7 @@ export function household(seed: number, index: number): HouseholdList {
 
 /** Zipf with an exponent of about two, by the inverse of its distribution. */
 function lengthOf(uniform: number): number {
-  return Math.min(LONGEST, Math.ceil((MEAN_ITEMS / 4) / (1 - uniform * (1 - MEAN_ITEMS / 4 / LONGEST))));
+  return Math.min(LONGEST, Math.ceil(MEAN_ITEMS / 4 / (1 - uniform * (1 - MEAN_ITEMS / 4 / LONGEST))));
 }
 
 function idOf(random: () => number): ListId {

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open, readFile, type FileHandle } from "node:fs/promises";
 import { decodeDocument, encodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
@@ -62,6 +63,9 @@ export async function readSegment(path: string): Promise<SegmentContent> {
  */
 const ROOM_BYTES = 256 * 1024;
 
+/** A write returns when the disk has it: one way to the disk and back instead of two. */
+const ON_DISK = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC;
+
 /** The segment that is being appended to. */
 export class SegmentWriter {
   #bytes = 0;
@@ -75,7 +79,7 @@ export class SegmentWriter {
 
   /** Creates the file; it must not be there yet. */
   static async create(path: string): Promise<SegmentWriter> {
-    return new SegmentWriter(path, await open(path, "wx", 0o600));
+    return new SegmentWriter(path, await open(path, ON_DISK, 0o600));
   }
 
   /** What was appended so far. */
@@ -91,7 +95,6 @@ export class SegmentWriter {
     this.#bytes += data.byteLength;
     await this.#makeRoom(this.#bytes);
     await this.#write(data, at);
-    await this.file.datasync();
     this.#endIsUnknown = false;
   }
 

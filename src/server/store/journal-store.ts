@@ -149,7 +149,11 @@ export class JournalStore implements Store {
 
   /** One group after the other, and between two of them, when the segment is full, the step to the next. */
   async #flushAll(): Promise<void> {
-    for (let group = this.#groups.take(); group !== null; group = this.#groups.take()) {
+    for (;;) {
+      // Whoever was just answered writes again at once: a group that waits for them is the whole circle, and not one of them.
+      await new Promise((resolve) => setImmediate(resolve));
+      const group = this.#groups.take();
+      if (group === null) break;
       try {
         await this.segment.append(group.map(({ line }) => line).join(""));
         for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
@@ -217,6 +221,8 @@ export class JournalStore implements Store {
   /** The delta stays as it is: who appended it is done with it. */
   #remember(tail: Tail, { listId, delta }: ListDelta): void {
     this.#lists.add(listId);
+    // It has been written, and is as large again.
+    delta.remember(null);
     const parts = tail.get(listId);
     if (parts === undefined) tail.set(listId, [delta]);
     else if (parts.length < MOST_PARTS) parts.push(delta);
