@@ -66,6 +66,6 @@ function brokerCounters(): readonly string[] {
 
 function serverCounters(): readonly string[] {
   const given = { id: "server-1", brokers: ["tcp://127.0.0.1:1"], publish: "tcp://127.0.0.1:2", dataDir: "" };
-  const node = new ServerNode(serverConfig(given), { firstTag: 1, members: [], lists: [] });
+  const node = new ServerNode(serverConfig(given), { firstTag: 1, members: [], lists: new Map() });
   return Object.keys(node.counters);
 }

@@ -15,6 +15,7 @@ import { Driver } from "../runtime/driver.js";
 import { asBack, asFront } from "../runtime/curve.js";
 import type { CurveKeys } from "../runtime/key-files.js";
 import { MemoryGuard, type MemoryLimits } from "../runtime/memory-guard.js";
+import type { Vitals } from "../runtime/metrics.js";
 import type { Logger } from "../runtime/logger.js";
 import { randomId, randomTag } from "../runtime/rng.js";
 import { bindPublisher, bindRouter, type PublisherSocket, type RouterSocket } from "../runtime/zeromq.js";
@@ -37,6 +38,9 @@ export class HopelessError extends Error {
 
 export interface RunningBroker {
   stop(): Promise<void>;
+  /** How it is, and how long its answers take: told to `onAnswered`, in seconds. */
+  vitals(): Vitals;
+  onAnswered: (afterSeconds: number) => void;
   /** Rejects when the broker cannot go on. */
   readonly failed: Promise<never>;
 }
@@ -60,6 +64,8 @@ interface Sockets {
 
 class Broker implements RunningBroker {
   readonly #driver: Driver<BrokerEvent, BrokerEffect>;
+  readonly #router: Router;
+  onAnswered: (afterSeconds: number) => void = () => undefined;
   #sockets: Sockets | null = null;
   #guard: MemoryGuard | null = null;
   readonly failed: Promise<never>;
@@ -70,6 +76,10 @@ class Broker implements RunningBroker {
     readonly logger: Logger,
   ) {
     const router = new Router(config, randomId(), randomTag());
+    router.onAnswered = (afterMs) => {
+      this.onAnswered(afterMs / 1_000);
+    };
+    this.#router = router;
     const onError = (error: unknown): void => this.#refused(error);
     this.#driver = new Driver(router, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.failed = new Promise((_resolve, reject) => (this.#fail = reject));
@@ -94,6 +104,11 @@ class Broker implements RunningBroker {
     this.#guard = new MemoryGuard(guarded, MEMORY, logger, () => this.#fail(new HopelessError(hopeless)));
     this.#driver.post({ type: "tick" });
     logger.info({ event: "broker-started", ...config });
+  }
+
+  vitals(): Vitals {
+    const { counters, servers } = this.#router;
+    return { counters, gauges: { servers }, isReady: servers > 0 };
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@ interface Flags {
   readonly curve?: boolean;
   readonly insecure?: boolean;
   readonly pidFile?: string;
+  readonly metrics?: string;
 }
 
 /** `aisle broker`: runs until SIGTERM or SIGINT. */
@@ -23,7 +24,8 @@ export function brokerCommand(
     .option("--keys <folder>", "the cluster's keys (default: aisle/keys in the XDG configuration folder)")
     .option("--insecure", "talk in clear text on a network all the same")
     .option("--pid-file <file>", "where the process's number is kept: with it, the broker can start itself again")
-    .action(async ({ frontend, backend, updates, keys, curve, insecure, pidFile }: Flags) => {
+    .option("--metrics <address>", "tell Prometheus how it is, over HTTP, e.g. 127.0.0.1:9464")
+    .action(async ({ frontend, backend, updates, keys, curve, insecure, pidFile, metrics }: Flags) => {
       const [{ brokerConfig }, { HopelessError, startBroker }, { openLogger }, { handOverTo }, serviceKeys] =
         await Promise.all([
           import("./config.js"),
@@ -42,11 +44,15 @@ export function brokerCommand(
         const pairs =
           folder === null ? null : { front: await folder.curveKeys("front"), back: await folder.curveKeys("back") };
         const broker = await startBroker(config, pairs, logger);
+        const { startMetrics } = await import("../runtime/metrics.js");
         const failed = broker.failed.catch(async (error: unknown) => {
           if (error instanceof HopelessError && pidFile !== undefined) await handOverTo(pidFile);
           throw error;
         });
+        const told = await startMetrics(metrics, "broker", "requestSeconds", () => broker.vitals());
+        if (told !== null) broker.onAnswered = (seconds) => told.observe(seconds);
         const stop = async (): Promise<void> => {
+          told?.close();
           await broker.stop();
           doorkeeper?.stop();
         };

@@ -54,7 +54,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #replication: Replication | null = null;
   #heartbeatSequence = 0;
   #nextFeedHeartbeatAt: Millis | null = null;
-  readonly #counters = {
+  readonly counters = {
     requests: 0,
     replies: 0,
     retries: 0,
@@ -65,6 +65,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     late: 0,
   };
   #effects: BrokerEffect[] = [];
+  /** Told of every answer how long after its question it came. */
+  onAnswered: (afterMs: Millis) => void = () => undefined;
 
   /**
    * @param epoch random, new for each run, so that watchers notice a restart
@@ -103,6 +105,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     return this.#effects;
   }
 
+  /** How many servers are there to ask. */
+  get servers(): number {
+    return this.#queue.size;
+  }
+
   nextDeadline(): Millis | null {
     const deadlines = [this.#queue.nextDeadline(), this.#pending.nextDeadline(), this.#nextFeedHeartbeatAt];
     const set = deadlines.filter((deadline) => deadline !== null);
@@ -110,7 +117,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   #onRequest(now: Millis, client: string, request: Request): void {
-    this.#counters.requests++;
+    this.counters.requests++;
     if (request.kind === "status") {
       this.#reply(client, request, { kind: "reply", body: bodyFrame(this.#status()) });
       return;
@@ -172,7 +179,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       else this.#refuse(pending.client, pending.request, "unavailable", this.#absence(pending.request));
       return;
     }
-    this.#counters.retries++;
+    this.counters.retries++;
     this.#assign(now, pending, server);
   }
 
@@ -195,7 +202,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
         this.#lose(now, server, "server-left");
         break;
       case "notice":
-        this.#counters.notices += message.topics.length;
+        this.counters.notices += message.topics.length;
         for (const topic of message.topics) this.#publish(topic, "moved");
         break;
       case "replies":
@@ -230,23 +237,24 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #onReply(now: Millis, tag: number, server: LiveServer, { kind, body }: ServerReply): void {
     const pending = this.#pending.at(tag, server.id);
     if (pending === null) {
-      this.#counters.late++;
+      this.counters.late++;
       return;
     }
     if (kind === "declined") {
-      this.#counters.declined++;
+      this.counters.declined++;
       pending.declined = { kind: "error", body };
       this.#retry(now, pending);
       return;
     }
     this.#pending.drop(pending);
-    this.#counters.replies++;
+    this.counters.replies++;
+    this.onAnswered(now - (pending.clientGoneAt - pending.request.timeoutMs));
     this.#reply(pending.client, pending.request, { kind, body });
   }
 
   #passTime(now: Millis): void {
     for (const server of this.#queue.purge(now)) {
-      this.#counters.expiries++;
+      this.counters.expiries++;
       this.#lose(now, server, "server-expired");
     }
     for (const pending of this.#pending.overdue(now)) this.#retry(now, pending);
@@ -287,13 +295,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       epoch: this.epoch,
       updates: this.config.updates,
       replication: this.#replication,
-      counters: { ...this.#counters, pending: this.#pending.size },
+      counters: { ...this.counters, pending: this.#pending.size },
       servers,
     };
   }
 
   #refuse(client: string, request: Request, code: ErrorCode, message: string): void {
-    this.#counters.refusals++;
+    this.counters.refusals++;
     this.#reply(client, request, errorReply({ code, message }));
   }
 

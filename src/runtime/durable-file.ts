@@ -87,10 +87,15 @@ export async function makeFolder(path: string): Promise<void> {
 
 /** Makes renames and unlinks in the folder durable. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY);
+  await syncFile(path);
+}
+
+/** Makes what was written to the file durable, by whomever. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY);
   try {
-    await folder.sync();
+    await file.sync();
   } finally {
-    await folder.close();
+    await file.close();
   }
 }

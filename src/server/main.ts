@@ -14,6 +14,7 @@ interface Flags {
   readonly keys?: string;
   readonly curve?: boolean;
   readonly insecure?: boolean;
+  readonly metrics?: string;
 }
 
 /** The endpoint as others should know it. */
@@ -48,40 +49,47 @@ export function serverCommand(
     .option("--curve", "encrypt everything, and let only the cluster's own processes in")
     .option("--keys <folder>", "the cluster's keys (default: aisle/keys in the XDG configuration folder)")
     .option("--insecure", "talk in clear text on a network all the same")
-    .action(async ({ id, broker, publish, data, advertise, peer, keys, curve, insecure, ...replication }: Flags) => {
-      const [{ serverConfig }, { startServer }, { openLogger }, { openKeys, requirePrivacy, startDoorkeeper }] =
-        await Promise.all([
-          import("./config.js"),
-          import("./server.js"),
-          import("../runtime/logger.js"),
-          import("../runtime/service-keys.js"),
-        ]);
-      await untilStopped(async () => {
-        requirePrivacy([publish, ...broker, ...(peer ?? [])], curve === true, insecure === true);
-        const folder = await openKeys(keys, process.env, data);
-        const operator = await folder.operatorPublicKey();
-        const config = serverConfig({
-          id,
-          brokers: broker,
-          publish,
-          advertised: advertised(publish, advertise),
-          peers: peer ?? [],
-          dataDir: data,
-          hasOperator: operator !== null,
-          ...pick(replication),
+    .option("--metrics <address>", "tell Prometheus how it is, over HTTP, e.g. 127.0.0.1:9464")
+    .action(
+      async ({ id, broker, publish, data, advertise, peer, keys, curve, insecure, metrics, ...replication }: Flags) => {
+        const [{ serverConfig }, { startServer }, { openLogger }, { openKeys, requirePrivacy, startDoorkeeper }] =
+          await Promise.all([
+            import("./config.js"),
+            import("./server.js"),
+            import("../runtime/logger.js"),
+            import("../runtime/service-keys.js"),
+          ]);
+        await untilStopped(async () => {
+          requirePrivacy([publish, ...broker, ...(peer ?? [])], curve === true, insecure === true);
+          const folder = await openKeys(keys, process.env, data);
+          const operator = await folder.operatorPublicKey();
+          const config = serverConfig({
+            id,
+            brokers: broker,
+            publish,
+            advertised: advertised(publish, advertise),
+            peers: peer ?? [],
+            dataDir: data,
+            hasOperator: operator !== null,
+            ...pick(replication),
+          });
+          const doorkeeper = curve === true ? await startDoorkeeper(folder) : null;
+          const back = curve === true ? await folder.curveKeys("back") : null;
+          const logger = openLogger({ role: "server", id });
+          // What is wrong with the keys shows now, and not at the first request.
+          await folder.tokenKeys();
+          const serverKeys = { readToken: () => folder.tokenKeys(), operator, curve: back };
+          const server = await startServer(config, serverKeys, logger);
+          const { startMetrics } = await import("../runtime/metrics.js");
+          const told = await startMetrics(metrics, "server", "appendSeconds", () => server.vitals());
+          if (told !== null) server.onAppended = (seconds) => told.observe(seconds);
+          const stop = async (): Promise<void> => {
+            told?.close();
+            await server.stop();
+            doorkeeper?.stop();
+          };
+          return { stop, failed: server.failed, left: server.left };
         });
-        const doorkeeper = curve === true ? await startDoorkeeper(folder) : null;
-        const back = curve === true ? await folder.curveKeys("back") : null;
-        const logger = openLogger({ role: "server", id });
-        // What is wrong with the keys shows now, and not at the first request.
-        await folder.tokenKeys();
-        const serverKeys = { readToken: () => folder.tokenKeys(), operator, curve: back };
-        const server = await startServer(config, serverKeys, logger);
-        const stop = async (): Promise<void> => {
-          await server.stop();
-          doorkeeper?.stop();
-        };
-        return { stop, failed: server.failed, left: server.left };
-      });
-    });
+      },
+    );
 }

@@ -346,6 +346,13 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     return !this.#isBack || isLevel || this.#now - this.#startedAt >= this.config.compareFirstMs;
   }
 
+  /** For who supervises it. */
+  vitals(): { readonly gauges: Readonly<Record<string, number>>; readonly isReady: boolean } {
+    const { lists, hints } = this.#health();
+    const gauges = { lists, hints, peers: this.#peers.alive().length, residentLists: this.#replica.residents };
+    return { gauges, isReady: this.#isReady() && this.#roster.status === "member" };
+  }
+
   #health(): ServerHealth {
     return { lists: this.#replica.listCount, hints: this.#handOver.hintCount, requests: this.counters.requests };
   }

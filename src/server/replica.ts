@@ -58,6 +58,11 @@ export class Replica {
     return this.#listCount;
   }
 
+  /** How many of them are in memory. */
+  get residents(): number {
+    return this.#residents.size;
+  }
+
   /** What is here: lists, and the accounts of names. */
   lists(): ReadonlySet<ListId> {
     return this.#lists;

@@ -9,6 +9,8 @@ import { Driver } from "../runtime/driver.js";
 import { DurableJsonFile } from "../runtime/durable-file.js";
 import { DamagedFileError } from "../runtime/sealed-json.js";
 import type { CurveKeys, TokenKeys } from "../runtime/key-files.js";
+import type { Vitals } from "../runtime/metrics.js";
+import { monotonicMs } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import { randomTag } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
@@ -35,6 +37,9 @@ export interface ServerKeys {
 export interface RunningServer {
   /** Finishes what is being written, says goodbye, and lets go of the folder. */
   stop(): Promise<void>;
+  /** How it is, and how long its appends take: told to `onAppended`, in seconds. */
+  vitals(): Vitals;
+  onAppended: (seconds: number) => void;
   /** Rejects when the server cannot go on. */
   readonly failed: Promise<never>;
   /** Resolves when it has left the cluster as it was asked to, and has nothing more to do. */
@@ -100,6 +105,8 @@ class MembersFile {
 
 class Server implements RunningServer {
   readonly #driver: Driver<ServerEvent, ServerEffect>;
+  readonly #node: ServerNode;
+  onAppended: (seconds: number) => void = () => undefined;
   readonly #connections: readonly BrokerConnection[];
   #isStopping = false;
   #saved: Promise<void> = Promise.resolve();
@@ -125,6 +132,7 @@ class Server implements RunningServer {
     this.#credentials = new CredentialChecker(keys.readToken, keys.operator);
     const lists = new Map([...store.lists()].map((listId) => [listId, store.digest(listId)]));
     const node = new ServerNode(config, { firstTag: randomTag(), members: remembered, lists });
+    this.#node = node;
     const onError = (error: unknown): void => logger.error({ event: "step-failed", problem: String(error) });
     this.#driver = new Driver(node, (effect) => this.#perform(effect), { type: "tick" }, onError);
     this.#connections = config.brokers.map((endpoint, broker) => {
@@ -168,6 +176,11 @@ class Server implements RunningServer {
 
   onDamaged(listId: ListId): void {
     this.#driver.post({ type: "damaged", listId });
+  }
+
+  vitals(): Vitals {
+    const { gauges, isReady } = this.#node.vitals();
+    return { counters: this.#node.counters, gauges: { ...gauges, journalBytes: this.store.journalBytes }, isReady };
   }
 
   async stop(): Promise<void> {
@@ -245,8 +258,12 @@ class Server implements RunningServer {
 
   #persist({ number, listId, delta }: Extract<ServerEffect, { type: "persist" }>): void {
     // Groups are flushed in order, so the end of one append is the end of all before it.
+    const began = monotonicMs();
     this.store.append([{ listId, delta }]).then(
-      () => this.#driver.post({ type: "persisted", through: number }),
+      () => {
+        this.onAppended((monotonicMs() - began) / 1_000);
+        this.#driver.post({ type: "persisted", through: number });
+      },
       (error: unknown) => {
         this.logger.error({ event: "storage-failed", problem: String(error) });
         this.#driver.post({ type: "persist-failed", problem: String(error) });

@@ -29,6 +29,7 @@ export interface SegmentContent {
   /** Lines that are not what was written. A crash leaves at most one group of them, at the end, that was never acknowledged. */
   readonly damaged: readonly string[];
   readonly endsTorn: boolean;
+  readonly bytes: number;
 }
 
 /** The text of a file without the room at its end that was never written to. */
@@ -42,7 +43,8 @@ function written(data: Buffer): string {
 const ROOM = /^\0*$/;
 
 export async function readSegment(path: string): Promise<SegmentContent> {
-  const lines = written(await readFile(path)).split("\n");
+  const text = written(await readFile(path));
+  const lines = text.split("\n");
   const unfinished = lines.pop() ?? "";
   const batches: (readonly ListDelta[])[] = [];
   const damaged: string[] = [];
@@ -54,7 +56,7 @@ export async function readSegment(path: string): Promise<SegmentContent> {
     else batches.push(batch);
   }
   if (unfinished !== "") damaged.push(unfinished);
-  return { batches, damaged, endsTorn: unfinished !== "" };
+  return { batches, damaged, endsTorn: unfinished !== "", bytes: text.length };
 }
 
 /**

@@ -32,6 +32,7 @@ type Tail = Map<ListId, Document[]>;
 interface Closed {
   readonly segments: readonly string[];
   readonly tail: Tail;
+  readonly bytes: number;
 }
 
 const LOCK_TIMEOUT_MS = 2_000;
@@ -138,6 +139,10 @@ export class JournalStore implements Store {
     return this.#lists.size;
   }
 
+  get journalBytes(): number {
+    return this.#closed.reduce((sum, { bytes }) => sum + bytes, this.segment.bytes);
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#verifying;
@@ -177,7 +182,7 @@ export class JournalStore implements Store {
     await syncFolder(this.folder);
     const full = this.segment;
     this.segment = next;
-    this.#closed = [...this.#closed, { segments: [full.path], tail: this.#tail }];
+    this.#closed = [...this.#closed, { segments: [full.path], tail: this.#tail, bytes: full.bytes }];
     this.#tail = new Map();
     await full.close();
     this.#startCompaction();
@@ -206,10 +211,10 @@ export class JournalStore implements Store {
   }
 
   async #recover(path: string, damagedFolder: string): Promise<void> {
-    const { batches, damaged, endsTorn } = await readSegment(path);
+    const { batches, damaged, endsTorn, bytes } = await readSegment(path);
     const tail: Tail = new Map();
     for (const batch of batches) for (const change of batch) this.#remember(tail, change);
-    this.#closed = [...this.#closed, { segments: [path], tail }];
+    this.#closed = [...this.#closed, { segments: [path], tail, bytes }];
     if (damaged.length === 0) return;
     await makeFolder(damagedFolder);
     const aside = join(damagedFolder, "journal-lines.txt");

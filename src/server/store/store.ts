@@ -42,6 +42,9 @@ export interface Store {
   /** How many lists there are. */
   count(): number;
 
+  /** How much was appended that no snapshot says yet, in bytes. */
+  readonly journalBytes: number;
+
   /** Finishes what was begun. The store is not used afterwards. */
   close(): Promise<void>;
 }
