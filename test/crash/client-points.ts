@@ -87,7 +87,7 @@ export class ClientPoints {
     // Every command before this one exited 0.
     const acknowledged = setting.number + (run.code === 0 ? 1 : 0);
     const lost = problems.some((problem) => problem.startsWith("lost")) ? 1 : 0;
-    return run.isHit ? { acknowledged, lost, problems } : null;
+    return run.isHit ? { acknowledged, lost, problems, damage: [] } : null;
   }
 
   /** Each file is what it was before the command or after it, after it where it exited 0, and the next command works. */

@@ -9,6 +9,8 @@ export interface Verdict {
   readonly acknowledged: number;
   readonly lost: number;
   readonly problems: readonly string[];
+  /** What was set aside when the folder was opened again. */
+  readonly damage: readonly string[];
 }
 
 const textOf = (document: Document): string => JSON.stringify(encodeDocument(document));
@@ -65,7 +67,7 @@ export class Ledger {
   }
 
   /** Compares with a store that is opened again, and with what the driver was served before it ended. */
-  async check(store: Pick<JournalStore, "read" | "lists">): Promise<Verdict> {
+  async check(store: Pick<JournalStore, "read" | "lists">): Promise<Omit<Verdict, "damage">> {
     const lists = new Map<ListId, Document>();
     for (const listId of new Set([...store.lists(), ...this.#given.keys()])) {
       const list = await store.read(listId);
@@ -106,12 +108,13 @@ export class Ledger {
   }
 }
 
-/** Opens the folder as a server would, checks it, and writes to it. No fault that was injected damages anything. */
+/** Opens the folder as a server would, checks it, and writes to it. */
 export async function checkFolder(folder: string, ledger: Ledger, segmentBytes: number): Promise<Verdict> {
   const problems: string[] = [];
+  const damage: string[] = [];
   const options = {
     segmentBytes,
-    onDamage: ({ problem }: Damage) => problems.push(`damage: ${problem}`),
+    onDamage: ({ problem }: Damage) => damage.push(problem),
     onCompactionFailed: (error: unknown) => problems.push(`compaction failed: ${String(error)}`),
   };
   try {
@@ -120,8 +123,13 @@ export async function checkFolder(folder: string, ledger: Ledger, segmentBytes: 
     const step = new Writer(ledger.seed, 0xeeee).next();
     if (step.type === "append") await store.append(step.batch);
     await store.close();
-    return { ...verdict, problems: [...problems, ...verdict.problems] };
+    return { ...verdict, problems: [...problems, ...verdict.problems], damage };
   } catch (error) {
-    return { acknowledged: 0, lost: 0, problems: [...problems, `it could not be opened again: ${String(error)}`] };
+    return {
+      acknowledged: 0,
+      lost: 0,
+      problems: [...problems, `it could not be opened again: ${String(error)}`],
+      damage,
+    };
   }
 }

@@ -83,7 +83,9 @@ function note(row: Row, { nth }: Point, verdict: Verdict | null): void {
   row.runs++;
   row.acknowledged += verdict.acknowledged;
   row.lost += verdict.lost;
-  for (const problem of verdict.problems) row.problems.push(`at number ${nth}: ${problem}`);
+  // No fault that was injected damages anything.
+  const damage = verdict.damage.map((problem) => `damage: ${problem}`);
+  for (const problem of [...verdict.problems, ...damage]) row.problems.push(`at number ${nth}: ${problem}`);
 }
 
 const HEADINGS = ["workload", "call", "fault", "runs", "acknowledged", "lost", "result"] as const;

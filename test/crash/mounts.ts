@@ -1,0 +1,92 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const IMAGE_BYTES = { ext4: 64 * 1024 * 1024, xfs: 320 * 1024 * 1024 } as const;
+export type FileSystem = keyof typeof IMAGE_BYTES;
+export const FILE_SYSTEMS = Object.keys(IMAGE_BYTES) as readonly FileSystem[];
+
+const tool = (command: string, ...words: string[]): void =>
+  void execFileSync(command, words, { stdio: ["ignore", "ignore", "pipe"], timeout: 60_000 });
+
+/** What is mounted at the moment; it goes when the process ends, however it ends. */
+const mounted = new Set<Mount>();
+process.once("exit", () => mounted.forEach((one) => one.remove()));
+
+/** A file system of our own in a temporary folder. */
+export class Mount {
+  readonly #scratch = mkdtempSync(join(tmpdir(), "aisle-mount-"));
+  readonly path = join(this.#scratch, "mnt");
+  #isMounted = false;
+
+  private constructor(readonly words: (scratch: string) => readonly string[]) {
+    mkdirSync(this.path);
+    mounted.add(this);
+  }
+
+  /** In memory, with so much room. */
+  static memory(bytes: number): Mount {
+    const made = new Mount(() => ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs"]);
+    return made.#mountedFirst(() => undefined);
+  }
+
+  /** In a file, through a loop device. */
+  static image(kind: FileSystem): Mount {
+    const made = new Mount((scratch) => ["-t", kind, "-o", "loop", join(scratch, "image")]);
+    return made.#mountedFirst((scratch) => {
+      const image = join(scratch, "image");
+      writeFileSync(image, "");
+      truncateSync(image, IMAGE_BYTES[kind]);
+      tool(`mkfs.${kind}`, "-q", image);
+    });
+  }
+
+  /** Why there can be none, or null where there can. */
+  static problem(make: () => Mount): string | null {
+    try {
+      make().remove();
+      return null;
+    } catch (error) {
+      return String(error).split("\n")[0] ?? "";
+    }
+  }
+
+  #mountedFirst(prepare: (scratch: string) => void): this {
+    try {
+      prepare(this.#scratch);
+      this.mount();
+      return this;
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  mount(): void {
+    tool("mount", ...this.words(this.#scratch), this.path);
+    this.#isMounted = true;
+  }
+
+  unmount(): void {
+    tool("umount", this.path);
+    this.#isMounted = false;
+  }
+
+  readOnly(isReadOnly: boolean): void {
+    tool("mount", "-o", isReadOnly ? "remount,ro" : "remount,rw", this.path);
+  }
+
+  /** From here on nothing reaches the disk any more, not even what waits in the file system's own journal. */
+  losePower(): void {
+    tool("xfs_io", "-x", "-c", "shutdown", this.path);
+  }
+
+  remove(): void {
+    mounted.delete(this);
+    // A process that was killed a moment ago may still hold it.
+    if (this.#isMounted) tool("umount", "--lazy", this.path);
+    this.#isMounted = false;
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+}
