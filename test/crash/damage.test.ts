@@ -4,13 +4,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { Document, encodeDocument } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
@@ -18,8 +18,8 @@ import type { ListId } from "../../src/protocol/ids.js";
 import { JournalStore } from "../../src/server/store/journal-store.js";
 import type { Damage } from "../../src/server/store/store.js";
 import { author } from "../crdt/scripts.js";
-import { Cluster, offlineDevices, temporaryFolder, type Device, type Outcome } from "../e2e/harness.js";
-import { filesIn, flip } from "./files.js";
+import { Cluster, run, temporaryFolder, type Outcome } from "../e2e/harness.js";
+import { filesIn, flip, GARBAGE } from "./files.js";
 import { Mount } from "./mounts.js";
 
 const LISTS = [1, 2, 3].map((digit): ListId => `${digit}1111111-1111-4111-8111-111111111111`);
@@ -64,6 +64,7 @@ const snapshots = (folder: string): readonly string[] => filesIn(join(folder, "l
 const segment = (folder: string): string =>
   filesIn(join(folder, "journal")).find((path) => statSync(path).size > 0) ?? "";
 const snapshotOf = (folder: string, id: ListId): string => snapshots(folder).find((path) => path.includes(id)) ?? "";
+const aisle = (...words: readonly string[]): Promise<Outcome> => run(words, { AISLE_DATA_DIR: newFolder() });
 const textOf = (document: Document | null): string => JSON.stringify(encodeDocument(document ?? new Document()));
 
 /** Nothing is shown that was never written; answers the lists that are whole. */
@@ -96,18 +97,16 @@ async function goesOn(folder: string): Promise<void> {
   expect(damages).toEqual([]);
 }
 
-const garbage = Buffer.from(Array.from({ length: 5_000 }, (_, index) => (index * 7_919) % 256));
-
 describe("a store's folder", () => {
   it.each<readonly [string, (folder: string) => void, number]>([
     ["a torn tail", (folder) => truncateSync(segment(folder), statSync(segment(folder)).size - 10), 2],
     ["a flipped byte in the journal", (folder) => flip(segment(folder), 0.5), 2],
-    ["garbage for a journal", (folder) => writeFileSync(segment(folder), garbage), 0],
-    ["garbage at the journal's end", (folder) => appendFileSync(segment(folder), garbage), 3],
+    ["garbage for a journal", (folder) => writeFileSync(segment(folder), GARBAGE), 0],
+    ["garbage at the journal's end", (folder) => appendFileSync(segment(folder), GARBAGE), 3],
     ["a truncated snapshot", (folder) => truncateSync(snapshotOf(folder, FIRST), 40), 2],
     ["a flipped byte in a snapshot", (folder) => flip(snapshotOf(folder, FIRST), 0.5), 2],
     ["an empty snapshot", (folder) => truncateSync(snapshotOf(folder, FIRST), 0), 2],
-    ["garbage for a snapshot", (folder) => writeFileSync(snapshotOf(folder, FIRST), garbage), 2],
+    ["garbage for a snapshot", (folder) => writeFileSync(snapshotOf(folder, FIRST), GARBAGE), 2],
     ["another list's snapshot", (folder) => cpSync(snapshotOf(folder, SECOND), snapshotOf(folder, FIRST)), 2],
   ])("with %s opens, tells of it, sets it aside and shows none of it", async (_name, harm, whole) => {
     const folder = await filled();
@@ -126,7 +125,7 @@ describe("a store's folder", () => {
     ["an emptied journal", (folder) => truncateSync(segment(folder), 0), 0],
     ["a missing snapshot", (folder) => rmSync(snapshotOf(folder, FIRST)), 2],
     ["no snapshots", (folder) => rmSync(join(folder, "lists"), { recursive: true }), 0],
-    ["nothing in its lock", (folder) => writeFileSync(join(folder, "lock"), garbage), 3],
+    ["nothing in its lock", (folder) => writeFileSync(join(folder, "lock"), GARBAGE), 3],
   ])("with %s, of which nobody can know, opens and shows what is left", async (_name, harm, whole) => {
     const folder = await filled();
     harm(folder);
@@ -144,7 +143,7 @@ describe("a store's folder", () => {
         const folders = new Set(["lock", ...snapshots(folder), segment(folder)].map((path) => dirname(path)));
         for (const path of [folder, join(folder, "lists"), join(folder, "damaged"), ...folders])
           for (const name of ["notes.txt", ".hidden", "x.json", "1.jsonl", "ä", `.${FIRST}.json.1.tmp`])
-            if (path !== ".") writeFileSync(join(path, name), garbage);
+            if (path !== ".") writeFileSync(join(path, name), GARBAGE);
       },
     ],
     [
@@ -156,14 +155,37 @@ describe("a store's folder", () => {
     ],
     ["the last name that a journal can have", (folder) => writeFileSync(join(folder, "journal/99999999.jsonl"), "")],
     ["a folder in a journal's place", (folder) => mkdirSync(join(folder, "journal/00000077.jsonl"))],
-    ["a file in the place of a folder of snapshots", (folder) => writeFileSync(unusedPartition(folder), garbage)],
+    ["a file in the place of a folder of snapshots", (folder) => writeFileSync(unusedPartition(folder), GARBAGE)],
   ])("with %s loses nothing", async (_name, add) => {
     const folder = await filled();
     add(folder);
-    const store = await open(folder);
-    expect(await wholeIn(store)).toEqual(LISTS);
-    await store.close();
+    for (let start = 0; start < 3; start++) {
+      const store = await open(folder);
+      expect(await wholeIn(store)).toEqual(LISTS);
+      await store.append([{ listId: FIRST, delta: addTo(FIRST, `item ${start}`) }]);
+      await store.close();
+    }
     await goesOn(folder);
+  });
+
+  it("with a damaged snapshot that is read while a new one is made of the journal keeps the new one", async () => {
+    const folder = await filled();
+    // So big that whoever reads it is still at it when the new one is there.
+    writeFileSync(snapshotOf(folder, FIRST), Buffer.alloc(16 * 1024 * 1024, "x"));
+    const acknowledged = ["bread", "tea"];
+    const store = await open(folder);
+    const reads: Promise<unknown>[] = [];
+    for (let read = 0; read < 40; read++) {
+      reads.push(store.read(FIRST));
+      await pause(2);
+    }
+    const outcomes = await Promise.allSettled(reads);
+    await store.close();
+    const again = await open(folder);
+    const items = [...((await again.read(FIRST))?.list.visibleItems() ?? [])].map(({ name }) => name);
+    await again.close();
+    expect(items.sort()).toEqual(acknowledged);
+    expect(outcomes.filter(({ status }) => status === "rejected")).toEqual([]);
   });
 
   it.each<readonly [string, (folder: string) => void]>([
@@ -208,25 +230,12 @@ function smallDisk(): Mount {
   return mount;
 }
 
-/** Takes all the room there is; answers what gives it back. */
-function fill(mount: Mount): () => void {
-  const path = join(mount.path, "filler");
-  for (const bytes of [64 * 1024, 4_096, 1]) {
-    try {
-      for (;;) appendFileSync(path, Buffer.alloc(bytes));
-    } catch {
-      // Full, but for less than that.
-    }
-  }
-  return () => rmSync(path);
-}
-
 describe("a store's disk", () => {
   onMount(`that is full refuses, loses nothing, and takes writes again once there is room${why}`, async () => {
     const mount = smallDisk();
     const folder = await filled(join(mount.path, "store"));
     const store = await open(folder);
-    const makeRoom = fill(mount);
+    const makeRoom = mount.fill();
     const refused: Document[] = [];
     for (let index = 0; index < 200; index++) {
       const delta = addTo(FIRST, `item ${index}`);
@@ -248,7 +257,7 @@ describe("a store's disk", () => {
       const mount = smallDisk();
       const folder = await filled(join(mount.path, "store"));
       harm(folder);
-      const makeRoom = fill(mount);
+      const makeRoom = mount.fill();
       const store = await open(folder);
       await wholeIn(store);
       makeRoom();
@@ -263,7 +272,7 @@ describe("a store's disk", () => {
     const folder = await filled(join(mount.path, "store"));
     mount.readOnly(true);
     await expect(open(folder)).rejects.toThrow("EROFS");
-    const { code, stderr } = await newDevice().run(
+    const { code, stderr } = await aisle(
       ...["server", "--id", "server-1", "--data", folder, "--keys", newFolder()],
       ...["--broker", "tcp://127.0.0.1:9", "--publish", "tcp://127.0.0.1:45999"],
     );
@@ -285,7 +294,7 @@ describe("the table of servers that a server remembers", () => {
       (at) => flip(at, 0.5),
       (at) => truncateSync(at, 20),
       (at) => truncateSync(at, 0),
-      (at) => writeFileSync(at, garbage),
+      (at) => writeFileSync(at, GARBAGE),
       (at) => writeFileSync(at, "[]\n"),
     ];
     for (const [index, harm] of harms.entries()) {
@@ -296,118 +305,5 @@ describe("the table of servers that a server remembers", () => {
       const told = cluster.log("server-1").match(/damage-(replaced|set-aside)/g) ?? [];
       expect(told).toHaveLength(index + 1);
     }
-  });
-});
-
-const newDevice = offlineDevices();
-
-/** One line, and a code that is documented. */
-function expectRefusal({ code, stderr }: Outcome, says: RegExp): void {
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/^aisle: [^\n]+\n$/)]);
-  expect(stderr).toMatch(says);
-}
-
-describe("a device's folder", () => {
-  async function used(extra: NodeJS.ProcessEnv = {}): Promise<{ device: Device; list: string; other: string }> {
-    const device = newDevice(extra);
-    const other = await device.newList("Other");
-    await device.ok("add", "tea");
-    const list = await device.newList("Groceries");
-    await device.ok("add", "milk", "eggs");
-    return { device, list, other };
-  }
-
-  const harms: readonly (readonly [string, (path: string) => void])[] = [
-    ["torn", (path) => truncateSync(path, statSync(path).size - 7)],
-    ["flipped", (path) => flip(path, 0.5)],
-    ["empty", (path) => truncateSync(path, 0)],
-    ["garbage", (path) => writeFileSync(path, garbage)],
-  ];
-
-  it.each(harms)(
-    "tells of a list's file that is %s, leaves it alone, and goes on with the other lists",
-    async (_, harm) => {
-      const { device, list } = await used();
-      const path = join(device.folder, "lists", `${list}.json`);
-      const [before, backup] = [await device.ok("show", "--json"), readFileSync(path)];
-      harm(path);
-      const harmed = readFileSync(path);
-      for (const words of [["show"], ["add", "bread"], ["undo"]]) expectRefusal(await device.run(...words), /damaged/);
-      const { code, stderr } = await device.run("lists");
-      expect([code, stderr]).toEqual([0, expect.stringContaining(path)]);
-      await device.ok("add", "rice", "--list", "Other");
-      expect(readFileSync(path)).toEqual(harmed);
-      writeFileSync(path, backup);
-      expect(await device.ok("show", "--json")).toBe(before);
-    },
-  );
-
-  it.each(harms)("sets aside every other file that is %s, says so, and loses no list", async (_, harm) => {
-    const { device } = await used();
-    const before = await device.ok("show", "--list", "Groceries", "--digest");
-    const names = readdirSync(device.folder).filter((name) => name.endsWith(".json"));
-    expect(names).toEqual(expect.arrayContaining(["device.json", "identity.json", "settings.json"]));
-    for (const name of names) {
-      harm(join(device.folder, name));
-      const { code, stderr } = await device.run("batch", "--offline", "--list", "Groceries");
-      expect([name, code]).toEqual([name, 0]);
-      const second = await device.pipe(`new "After ${name}"\nadd --list Groceries bread\n`, "batch");
-      expect([name, second.code]).toEqual([name, 0]);
-      expect(`${stderr}${second.stderr}${(await device.run("status")).stderr}`).toContain(name);
-      expect(existsSync(join(device.folder, `${name}.damaged`))).toBe(true);
-    }
-    const after = await device.json<{ items: { name: string }[] }>("show", "--list", "Groceries");
-    expect(after.items.map(({ name }) => name)).toEqual(expect.arrayContaining(["milk", "eggs", "bread"]));
-    expect(before).not.toBe("");
-  });
-
-  it("does not mind files and folders of foreign names", async () => {
-    const { device } = await used();
-    const before = await device.ok("lists", "--json");
-    for (const folder of [device.folder, join(device.folder, "lists")]) {
-      for (const name of ["notes.txt", ".hidden", "x.json", `.${"x".repeat(36)}.json.1.tmp`])
-        writeFileSync(join(folder, name), garbage);
-      mkdirSync(join(folder, "lost+found"));
-    }
-    expect(await device.ok("lists", "--json")).toBe(before);
-    await device.ok("add", "bread");
-    expect(Object.keys(await device.amounts()).sort()).toEqual(["bread", "eggs", "milk"]);
-  });
-
-  onMount(
-    `on a full disk refuses changes in one line, shows what it has, and goes on once there is room${why}`,
-    async () => {
-      const mount = smallDisk();
-      const { device } = await used({ AISLE_DATA_DIR: join(mount.path, "device") });
-      const before = await device.ok("show", "--json");
-      const makeRoom = fill(mount);
-      for (const words of [
-        ["add", "bread"],
-        ["new", "More"],
-        ["remove", "milk"],
-      ])
-        expectRefusal(await device.run(...words), /full/);
-      expect(await device.ok("show", "--json")).toBe(before);
-      makeRoom();
-      await device.ok("add", "bread");
-      expect(Object.keys(await device.amounts()).sort()).toEqual(["bread", "eggs", "milk"]);
-    },
-  );
-
-  onMount(`on a disk that may only be read refuses changes in one line, and shows what it has${why}`, async () => {
-    const mount = smallDisk();
-    const { device } = await used({ AISLE_DATA_DIR: join(mount.path, "device") });
-    const before = await device.ok("show", "--json");
-    mount.readOnly(true);
-    for (const words of [
-      ["add", "bread"],
-      ["new", "More"],
-      ["use", "Other"],
-    ])
-      expectRefusal(await device.run(...words), /read-only/);
-    expect(await device.ok("show", "--json")).toBe(before);
-    mount.readOnly(false);
-    await device.ok("add", "bread");
-    expect(Object.keys(await device.amounts()).sort()).toEqual(["bread", "eggs", "milk"]);
   });
 });

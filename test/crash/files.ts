@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What nobody would take for a file of ours. */
+export const GARBAGE = Buffer.from(Array.from({ length: 5_000 }, (_, index) => (index * 7_919) % 256));
+
 /** All files in the folder and those below it, in order of their paths. */
 export function filesIn(folder: string): readonly string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -75,6 +75,19 @@ export class Mount {
 
   readOnly(isReadOnly: boolean): void {
     tool("mount", "-o", isReadOnly ? "remount,ro" : "remount,rw", this.path);
+  }
+
+  /** Takes all the room there is; answers what gives it back. */
+  fill(): () => void {
+    const path = join(this.path, "filler");
+    for (const bytes of [64 * 1024, 4_096, 1]) {
+      try {
+        for (;;) appendFileSync(path, Buffer.alloc(bytes));
+      } catch {
+        // Full, but for less than that.
+      }
+    }
+    return () => rmSync(path);
   }
 
   /** From here on nothing reaches the disk any more, not even what waits in the file system's own journal. */

@@ -95,14 +95,14 @@ export async function storeLosses(fileSystem: FileSystem, count: number, driver:
 /** All that the process says until it is gone; `then` is called once it has said so many lines. */
 async function saidUntil(child: ChildProcess, lines: number, then: () => Promise<void>): Promise<string> {
   let [said, seen] = ["", 0];
-  let ending: Promise<void> | null = null;
+  const ending: Promise<void>[] = [];
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     said += text;
     seen += text.split("\n").length - 1;
-    if (seen > lines) ending ??= then();
+    if (seen > lines && ending.length === 0) ending.push(then());
   });
   await new Promise((resolve) => child.once("close", resolve));
-  await ending;
+  await Promise.all(ending);
   // What was cut off in the middle says nothing.
   return said.slice(0, said.lastIndexOf("\n") + 1);
 }

@@ -94,7 +94,8 @@ const HEADINGS = ["workload", "call", "fault", "runs", "acknowledged", "lost", "
 export function tableOf(rows: readonly Row[]): string {
   const sum = (count: (row: Row) => number): number => rows.reduce((total, row) => total + count(row), 0);
   const cells = rows.map(({ workload, call, fault, runs, acknowledged, lost, problems }) => {
-    const result = problems.length > 0 ? `WRONG: ${problems[0]}` : runs === 0 ? "not reached" : "whole";
+    const result =
+      problems.length > 0 ? `WRONG: ${problems[0]?.split("\n")[0] ?? ""}` : runs === 0 ? "not reached" : "whole";
     return [workload, call, fault, runs, acknowledged, lost, result].map(String);
   });
   const wrong = rows.filter(({ problems }) => problems.length > 0).length;
