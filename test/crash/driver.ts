@@ -1,9 +1,9 @@
 /**
  * Writes to a store until it has done its steps or is killed, and says on standard output, a line each, what it is about
- * to do and what the store acknowledged. A store that refuses is told of, and gone on with.
+ * to do and what the store acknowledged and when. A store that refuses is told of, and gone on with.
  */
 import { encodeDocument } from "../../src/crdt/document.js";
-import { print } from "../../src/runtime/output.js";
+import { print, readerGone } from "../../src/runtime/output.js";
 import { JournalStore } from "../../src/server/store/journal-store.js";
 import { FIXED_PID } from "./fixed.js";
 import { Writer } from "./workload.js";
@@ -30,7 +30,7 @@ async function write(store: JournalStore, writer: Writer, steps: number): Promis
     try {
       if (step.type === "append") {
         await store.append(step.batch);
-        say("acknowledged", name);
+        say("acknowledged", name, process.hrtime.bigint());
       } else {
         say("dropping", name);
         await store.drop(step.listId);
@@ -62,6 +62,8 @@ async function main({ folder, seed, writers: [from, to], steps, segmentBytes, di
 const realPid = process.pid;
 // A part of the names of temporary files, which have to be known before they are made.
 Object.defineProperty(process, "pid", { value: FIXED_PID });
+// Whoever listened may have been killed.
+void readerGone().then(() => process.exit(1));
 const options = JSON.parse(process.argv[2] ?? "") as DriverOptions;
 main(options).catch((error: unknown) => {
   say("failed", error);

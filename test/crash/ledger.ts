@@ -30,6 +30,8 @@ export class Ledger {
   constructor(
     readonly seed: number,
     lines: readonly string[],
+    /** What was acknowledged later than that need not be there, in nanoseconds of the monotonic clock. */
+    until: bigint | null = null,
   ) {
     this.#hasShown = lines.includes("end");
     const said = new Map<string, Map<number, string>>();
@@ -39,8 +41,10 @@ export class Ledger {
       if (what === "shows") this.#shown.set(first, decodeDocument(JSON.parse(second)));
       else if (what === "writers")
         for (let writer = Number(first); writer < Number(second); writer++) said.set(`${writer}`, new Map());
-      else if (/^(acknowledged|dropping|refused)$/.test(what))
-        said.set(first, (said.get(first) ?? new Map<number, string>()).set(Number.parseInt(second), what));
+      else if (/^(acknowledged|dropping|refused)$/.test(what)) {
+        const isLate = what === "acknowledged" && until !== null && BigInt(rest[1] ?? 0) > until;
+        said.set(first, (said.get(first) ?? new Map<number, string>()).set(Number(rest[0]), isLate ? "late" : what));
+      }
     }
     for (const [writer, steps] of said) this.#replay(Number(writer), steps);
   }

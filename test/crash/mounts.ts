@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -90,9 +90,18 @@ export class Mount {
     return () => rmSync(path);
   }
 
-  /** From here on nothing reaches the disk any more, not even what waits in the file system's own journal. */
-  losePower(): void {
-    tool("xfs_io", "-x", "-c", "shutdown", this.path);
+  /**
+   * Gets ready to lose the power; answers what does it. From then on nothing reaches the disk any more, not even what waits in
+   * the file system's own journal.
+   */
+  powerSwitch(): () => Promise<void> {
+    const child = spawn("xfs_io", ["-x", this.path], { stdio: ["pipe", "ignore", "ignore"] });
+    // It waits for what to do, so that doing it takes no time.
+    return async () => {
+      const gone = new Promise<number | null>((resolve) => child.once("close", resolve));
+      child.stdin.end("shutdown\n");
+      if ((await gone) !== 0) throw new Error("the power could not be lost");
+    };
   }
 
   remove(): void {

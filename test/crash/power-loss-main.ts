@@ -13,10 +13,11 @@ const tell = (losses: Losses): void => {
   for (const problem of losses.problems) console.log(`  ${problem}`);
   if (losses.problems.length > 0) process.exitCode = 1;
 };
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   const driver = bundledDriver(scratch);
   for (const fileSystem of FILE_SYSTEMS) {
-    const problem = powerProblem(fileSystem);
+    const problem = await powerProblem(fileSystem);
     if (problem !== null) {
       console.log(`nothing was tried on ${fileSystem}: ${problem}`);
       continue;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { bundledDriver } from "./bundled-driver.js";
-import { FILE_SYSTEMS } from "./mounts.js";
+import { FILE_SYSTEMS, type FileSystem } from "./mounts.js";
 import { clientLosses, lineOf, powerProblem, storeLosses } from "./power-loss.js";
 
 const ROUNDS = process.env.AISLE_LONG === undefined ? 3 : 100;
@@ -11,8 +11,11 @@ const ROUNDS = process.env.AISLE_LONG === undefined ? 3 : 100;
 const scratch = mkdtempSync(join(tmpdir(), "aisle-power-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
+const problems = new Map<FileSystem, string | null>();
+for (const fileSystem of FILE_SYSTEMS) problems.set(fileSystem, await powerProblem(fileSystem));
+
 describe.each(FILE_SYSTEMS)("the loss of power on %s", (fileSystem) => {
-  const problem = powerProblem(fileSystem);
+  const problem = problems.get(fileSystem) ?? null;
   if (problem !== null) {
     it.skip(`cannot be had here: ${problem}`, () => undefined);
     return;
