@@ -19,8 +19,6 @@ interface Setting {
 
 /** Faults in a store's folder: at the first start and at a start on what a killed process left. */
 export class StorePoints {
-  #runs = 0;
-
   constructor(
     readonly scratch: string,
     readonly driver: string,
@@ -71,7 +69,6 @@ export class StorePoints {
       new Ledger(SEED, [...setting.said, ...lines]),
       SEGMENT_BYTES,
     );
-    this.#runs++;
     rmSync(join(folder, ".."), { recursive: true });
     if (!run.isHit) return null;
     const ownEnd = fault === "kill" ? [] : endOf(lines, run.code, run.stderr);
