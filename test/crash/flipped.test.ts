@@ -58,8 +58,9 @@ describe("a server with a flipped byte in every file of its folder, one after th
   it("tells of it, sets it aside, and is whole again by itself", async () => {
     let harmed = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      // Something new in the journal each time, beside what is in snapshots.
-      await device.pipe(lists.map((id) => `add "more ${round}" --list ${id}\n`).join(""), "batch");
+      // Something new in the journal each time, beside what is in snapshots, and snapshots of several times.
+      const some = lists.filter((_, index) => index % 3 === round % 3);
+      await device.pipe(some.map((id) => `add "more ${round}" --list ${id}\n`).join(""), "batch");
       await device.ok("sync");
       await cluster.killed(VICTIM);
       const before = tellings();
@@ -69,14 +70,16 @@ describe("a server with a flipped byte in every file of its folder, one after th
       harmed += chosen.length;
       await cluster.up();
       await isWhole();
-      // What is wrong with where snapshots are is told beside what is wrong with them, and until they are written anew.
-      expect({ chosen, isTold: tellings() - before >= chosen.length }).toMatchObject({ isTold: true });
+      // What stands among the snapshots may be out of date: then nobody misses it.
+      const certain = chosen.filter((path) => !path.includes("/snapshots/")).length;
+      expect({ chosen, isTold: tellings() - before >= certain }).toMatchObject({ isTold: true });
       expect(await cluster.command("status")).toBe(0);
       expect(await cluster.command("repair")).toBe(0);
       await device.ok("verify");
     }
     const aside = filesIn(join(folder, "damaged"));
     expect(aside.length).toBeGreaterThan(0);
+    expect(cluster.log(VICTIM)).toMatch(/"damage-set-aside".*snapshot/);
     console.log(`${harmed} files harmed, ${tellings()} times told of, ${aside.length} files of what was set aside`);
   });
 });

@@ -17,7 +17,7 @@ if (problem !== null) {
     });
     console.log(tableOf(rows));
     for (const { workload, call, fault, problems } of rows)
-      for (const one of problems) console.log(`${workload}, ${call}, ${fault}: ${one}`);
+      for (const one of problems) console.log(`${workload}, ${call}, ${fault}, ${one.split("\n")[0] ?? ""}`);
     process.exitCode = rows.some(({ problems }) => problems.length > 0) ? 1 : 0;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
