@@ -286,6 +286,7 @@ function unusable(path: string, error: unknown): unknown {
     EPERM: t("permission is denied"),
     EROFS: t("the file system is read-only"),
     ENOSPC: t("the disk is full"),
+    EIO: t("the disk fails"),
     ENOENT: t("the folder cannot be made"),
     EEXIST: t("part of the path is a file"),
     EISDIR: t("a folder stands where a file should"),

@@ -47,7 +47,7 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
   }
 
   write(value: T): void {
-    const temporary = join(dirname(this.path), `.${basename(this.path)}.${process.pid}.tmp`);
+    const temporary = join(dirname(this.path), `.${basename(this.path)}.tmp`);
     try {
       const file = openSync(temporary, "w", 0o600);
       try {

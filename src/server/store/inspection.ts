@@ -6,6 +6,7 @@ import type { ListId } from "../../protocol/ids.js";
 import { isErrno } from "../../runtime/errno.js";
 import { DamagedFileError, unsealed } from "../../runtime/sealed-json.js";
 import { readSegment } from "./journal-segment.js";
+import { numberedFiles } from "./numbered-files.js";
 import { indexOf, parsePackLine, readIndex } from "./pack-file.js";
 
 /** What a server's folder holds, and what of it is not as it was written. */
@@ -25,8 +26,6 @@ export interface Problem {
   readonly path: string;
   readonly problem: string;
 }
-
-const NUMBERED = /^[0-9]{8}\.jsonl$/;
 
 /** Reads all of a server's folder, and changes none of it: everything is decoded, and every digest computed anew. */
 export async function inspectStore(dataDir: string): Promise<Inspection> {
@@ -54,12 +53,9 @@ async function inspectJournal(
   notes: string[],
 ): Promise<{ readonly segments: number; readonly batches: number }> {
   let [segments, batches] = [0, 0];
-  for (const name of await namesIn(folder)) {
-    const path = join(folder, name);
-    if (!NUMBERED.test(name)) {
-      notes.push(`${path} is none of a server's files`);
-      continue;
-    }
+  const { files, strange } = await filesIn(folder);
+  for (const path of strange) problems.push({ path, problem: "it is no file" });
+  for (const { path } of files) {
     const content = await readSegment(path);
     segments++;
     batches += content.batches.length;
@@ -77,14 +73,15 @@ async function inspectPacks(
   problems: Problem[],
 ): Promise<{ readonly packs: number; readonly snapshots: number }> {
   let [packs, snapshots] = [0, 0];
-  for (const name of (await namesIn(folder)).filter((one) => NUMBERED.test(one))) {
-    const path = join(folder, name);
-    const { index, problem } = await readIndex(path);
+  const { files, strange } = await filesIn(folder);
+  for (const path of strange) problems.push({ path, problem: "it is no file" });
+  for (const { path } of files) {
+    const { index, isFound } = await readIndex(path);
     const data = await readFile(path);
-    const { damaged } = indexOf(data);
+    const damaged = indexOf(data).damaged.length;
     packs++;
-    if (problem !== null) problems.push({ path, problem });
-    else if (damaged > 0) problems.push({ path, problem: `${damaged} of its lines are damaged` });
+    if (!isFound) problems.push({ path, problem: "its index is damaged" });
+    if (damaged > 0) problems.push({ path, problem: `${damaged} of its lines are damaged` });
     for (const [listId, at, bytes, digest] of index.lists) {
       const line = parsePackLine(data.toString("utf8", at, at + bytes));
       // A line that is not there was counted above.
@@ -109,6 +106,10 @@ function snapshotProblem(text: string, digest: string): string | null {
   } catch (error) {
     return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+async function filesIn(folder: string): ReturnType<typeof numberedFiles> {
+  return (await namesIn(folder)).length === 0 ? { files: [], strange: [], next: 1 } : await numberedFiles(folder);
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import { appendFile, readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document } from "../../crdt/document.js";
 import { partitionOf } from "../../protocol/hash-ring.js";
@@ -6,7 +6,9 @@ import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { takeLock, type Lock } from "../../runtime/lock.js";
 import { GroupCommit } from "./group-commit.js";
-import { encodeLine, readSegment, SegmentWriter } from "./journal-segment.js";
+import { Infirmary } from "./infirmary.js";
+import { numberedFiles, numberedPath } from "./numbered-files.js";
+import { encodeLine, readSegment, SegmentWriter, type SegmentContent } from "./journal-segment.js";
 import { Packs } from "./packs.js";
 import { StoreError, type Damage, type ListDelta, type Store } from "./store.js";
 
@@ -70,22 +72,30 @@ export class JournalStore implements Store {
   /** @throws LockedError where another process has the folder */
   static async open(dataDir: string, options: JournalOptions): Promise<JournalStore> {
     const folder = join(dataDir, "journal");
-    const damagedFolder = join(dataDir, "damaged");
     await makeFolder(folder);
     const lock = await takeLock(join(dataDir, "lock"), LOCK_TIMEOUT_MS);
-    const packs = await Packs.open(
-      join(dataDir, "snapshots"),
-      damagedFolder,
-      options.segmentBytes / 4,
-      options.onDamage,
-    );
-    const names = (await readdir(folder)).filter((name) => /^[0-9]{8}\.jsonl$/.test(name)).sort();
-    const first = Number(names.at(-1)?.slice(0, 8) ?? 0) + 1;
-    const segment = await SegmentWriter.create(segmentPath(folder, first));
-    await syncFolder(folder);
-    const store = new JournalStore(folder, options, packs, lock, segment, first + 1);
+    try {
+      return await JournalStore.#openLocked(dataDir, folder, options, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  static async #openLocked(
+    dataDir: string,
+    folder: string,
+    options: JournalOptions,
+    lock: Lock,
+  ): Promise<JournalStore> {
+    const infirmary = new Infirmary(join(dataDir, "damaged"), options.onDamage);
+    const packs = await Packs.open(join(dataDir, "snapshots"), infirmary, options.segmentBytes / 4);
+    const { files, strange, next } = await numberedFiles(folder);
+    for (const path of strange) await infirmary.keepFile(path, `${path} is no file`);
+    const segment = await createSegment(folder, next);
+    const store = new JournalStore(folder, options, packs, lock, segment, next + 1);
     for (const listId of packs.lists()) store.#lists.add(listId);
-    for (const name of names) await store.#recover(join(folder, name), damagedFolder);
+    for (const { path } of files) await store.#recover(path, infirmary);
     store.#startCompaction();
     store.#verifying = packs.verify(() => store.#isClosing).catch(options.onCompactionFailed);
     return store;
@@ -178,8 +188,7 @@ export class JournalStore implements Store {
       this.#startCompaction();
       await this.#compacting;
     }
-    const next = await SegmentWriter.create(segmentPath(this.folder, this.nextSegment++));
-    await syncFolder(this.folder);
+    const next = await createSegment(this.folder, this.nextSegment++);
     const full = this.segment;
     this.segment = next;
     this.#closed = [...this.#closed, { segments: [full.path], tail: this.#tail, bytes: full.bytes }];
@@ -210,17 +219,22 @@ export class JournalStore implements Store {
     this.#closed = this.#closed.filter((one) => !closed.includes(one));
   }
 
-  async #recover(path: string, damagedFolder: string): Promise<void> {
-    const { batches, damaged, endsTorn, bytes } = await readSegment(path);
+  async #recover(path: string, infirmary: Infirmary): Promise<void> {
+    let content: SegmentContent;
+    try {
+      content = await readSegment(path);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      await infirmary.keepFile(path, `${path} cannot be read: ${reason}`);
+      return;
+    }
+    const { batches, damaged, endsTorn, bytes } = content;
     const tail: Tail = new Map();
     for (const batch of batches) for (const change of batch) this.#remember(tail, change);
     this.#closed = [...this.#closed, { segments: [path], tail, bytes }];
     if (damaged.length === 0) return;
-    await makeFolder(damagedFolder);
-    const aside = join(damagedFolder, "journal-lines.txt");
-    await appendFile(aside, damaged.map((line) => `${line}\n`).join(""), { mode: 0o600 });
     const problem = `${damaged.length} damaged line(s) of ${path}${endsTorn ? ", the last one unfinished" : ""}`;
-    this.options.onDamage({ path: aside, listId: null, problem });
+    await infirmary.keepLines("journal-lines.txt", damaged, null, problem);
   }
 
   /** The delta stays as it is: who appended it is done with it. */
@@ -240,6 +254,15 @@ export class JournalStore implements Store {
   }
 }
 
-function segmentPath(folder: string, number: number): string {
-  return join(folder, `${String(number).padStart(8, "0")}.jsonl`);
+/** A new segment whose name survives a crash. */
+async function createSegment(folder: string, number: number): Promise<SegmentWriter> {
+  const segment = await SegmentWriter.create(numberedPath(folder, number));
+  try {
+    await syncFolder(folder);
+    return segment;
+  } catch (error) {
+    await segment.close();
+    await rm(segment.path, { force: true });
+    throw error;
+  }
 }

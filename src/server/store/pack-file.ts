@@ -1,8 +1,8 @@
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
 import { isListId, type ListId } from "../../protocol/ids.js";
 import { syncFolder } from "../../runtime/durable-file.js";
 import { isErrno } from "../../runtime/errno.js";
+import { numberedPath } from "./numbered-files.js";
 import { checkedLine, contentOf } from "./checked-line.js";
 
 /** A snapshot as its line tells it: the document still as JSON. */
@@ -41,12 +41,12 @@ export class PackWriter {
   ) {}
 
   static async create(folder: string, number: number): Promise<PackWriter> {
-    const temporary = `${packPath(folder, number)}.tmp`;
+    const temporary = `${numberedPath(folder, number)}.tmp`;
     return new PackWriter(folder, number, await open(temporary, "w", 0o600), temporary);
   }
 
   get path(): string {
-    return packPath(this.folder, this.number);
+    return numberedPath(this.folder, this.number);
   }
 
   get bytes(): number {
@@ -93,14 +93,13 @@ export class PackWriter {
   }
 }
 
-export function packPath(folder: string, number: number): string {
-  return join(folder, `${String(number).padStart(8, "0")}.jsonl`);
-}
-
-/** What is in a pack. Where its index is damaged, all lines are read instead, and `problem` says so. */
-export async function readIndex(
-  path: string,
-): Promise<{ readonly index: PackIndex; readonly bytes: number; readonly problem: string | null }> {
+/** What is in a pack. Where its index cannot be found, all lines are read instead, and `damaged` has those that say nothing. */
+export async function readIndex(path: string): Promise<{
+  readonly index: PackIndex;
+  readonly isFound: boolean;
+  readonly bytes: number;
+  readonly damaged: readonly string[];
+}> {
   const file = await open(path, "r");
   try {
     const { size: bytes } = await file.stat();
@@ -108,26 +107,24 @@ export async function readIndex(
     const indexAt = /^[0-9a-f]{16}\n$/.test(trailer) ? Number.parseInt(trailer, 16) : bytes;
     const line = await textAt(file, indexAt, bytes - TRAILER_BYTES - 1 - indexAt);
     const json = contentOf(line);
-    if (json !== null) return { index: JSON.parse(json) as PackIndex, bytes, problem: null };
-    const { index, damaged } = indexOf(await file.readFile());
-    const lost = damaged > 1 ? `, and ${damaged - 1} more of its lines` : "";
-    return { index, bytes, problem: `the index of ${path} is damaged${lost}` };
+    if (json !== null) return { index: JSON.parse(json) as PackIndex, isFound: true, bytes, damaged: [] };
+    return { ...indexOf(await file.readFile()), isFound: false, bytes };
   } finally {
     await file.close();
   }
 }
 
-/** The index that the lines of a pack make, and how many of them are damaged. */
-export function indexOf(data: Buffer): { readonly index: PackIndex; readonly damaged: number } {
+/** The index that the lines of a pack make, and those of them that are damaged. */
+export function indexOf(data: Buffer): { readonly index: PackIndex; readonly damaged: readonly string[] } {
   const lists: [ListId, number, number, string][] = [];
-  let damaged = 0;
+  const damaged: string[] = [];
   for (let at = 0; at < data.byteLength;) {
     const feed = data.indexOf(10, at);
     const end = feed < 0 ? data.byteLength : feed;
     const text = data.toString("utf8", at, end);
     const line = parsePackLine(text);
     if (line !== null) lists.push([line.listId, at, end - at, line.digest]);
-    else if (!isIndex(text)) damaged++;
+    else if (!isIndex(text)) damaged.push(text);
     at = end + 1;
   }
   return { index: { lists, gone: [] }, damaged };

@@ -1,12 +1,10 @@
-import { appendFile, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { decodeDocument, encodeDocument, type Document } from "../../crdt/document.js";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
-import { isErrno } from "../../runtime/errno.js";
 import {
-  packPath,
   PackWriter,
   parsePackLine,
   rawText,
@@ -15,7 +13,8 @@ import {
   type PackIndex,
   type PackLine,
 } from "./pack-file.js";
-import type { Damage } from "./store.js";
+import type { Infirmary } from "./infirmary.js";
+import { numberedFiles } from "./numbered-files.js";
 
 /** A file of snapshots. It never changes: what is written later stands in a later one. */
 interface Pack {
@@ -25,6 +24,8 @@ interface Pack {
   /** The lists whose newest snapshot it has, and how long those are. */
   readonly lists: Set<ListId>;
   live: number;
+  /** Whether anything in it was not as it was written: then it is not thrown away. */
+  isDamaged: boolean;
 }
 
 /** Where a list's newest snapshot lies. */
@@ -37,6 +38,9 @@ interface Place {
 
 /** How many packs of less than `smallBytes` there may be before they become one. */
 const MOST_SMALL = 8;
+
+/** Where lines of packs are kept that are not as they were written. */
+const DAMAGED_LINES = "snapshots.txt";
 
 /** Snapshots looked at between two turns of everything else. */
 const LOOKED_AT_A_TIME = 64;
@@ -58,24 +62,20 @@ export class Packs {
 
   private constructor(
     readonly folder: string,
-    readonly damagedFolder: string,
+    readonly infirmary: Infirmary,
     readonly smallBytes: number,
-    readonly onDamage: (damage: Damage) => void,
   ) {}
 
-  static async open(
-    folder: string,
-    damagedFolder: string,
-    smallBytes: number,
-    onDamage: (damage: Damage) => void,
-  ): Promise<Packs> {
-    const packs = new Packs(folder, damagedFolder, smallBytes, onDamage);
+  static async open(folder: string, infirmary: Infirmary, smallBytes: number): Promise<Packs> {
+    const packs = new Packs(folder, infirmary, smallBytes);
     await makeFolder(folder);
-    for (const name of (await readdir(folder)).sort()) {
-      if (/^[0-9]{8}\.jsonl$/.test(name)) await packs.#learn(Number(name.slice(0, 8)));
-      // What a crash left of a pack that was being written: it says nothing that the journal does not say.
-      else if (name.endsWith(".tmp")) await rm(join(folder, name));
-    }
+    const { files, strange, next } = await numberedFiles(folder);
+    packs.#next = next;
+    for (const path of strange) await infirmary.keepFile(path, `${path} is no file`);
+    for (const { number, path } of files) await packs.#learn(number, path);
+    // What a crash left of a pack that was being written says nothing that the journal does not say.
+    for (const { name } of await readdir(folder, { withFileTypes: true }))
+      if (/^[0-9]{8,15}\.jsonl\.tmp$/.test(name)) await rm(join(folder, name), { recursive: true });
     return packs;
   }
 
@@ -143,9 +143,11 @@ export class Packs {
    */
   async verify(isOver: () => boolean): Promise<void> {
     for (const pack of [...this.#packs.values()]) {
+      // What cannot be read whole is read line by line.
       const data = await readFile(pack.path).catch((error: unknown) => {
-        if (isErrno(error, "ENOENT")) return Buffer.alloc(0);
-        throw error;
+        const problem = `${pack.path} cannot be read whole: ${reasonOf(error)}`;
+        this.infirmary.onDamage({ path: pack.path, listId: null, problem });
+        return null;
       });
       let looked = 0;
       for (const listId of [...pack.lists]) {
@@ -153,8 +155,9 @@ export class Packs {
         if (isOver()) return;
         const place = this.#places.get(listId);
         if (place?.pack !== pack) continue;
-        const line = parsePackLine(data.toString("utf8", place.at, place.at + place.bytes));
-        if (!isIt(line, listId, place)) await this.#lose(place, listId);
+        if (data === null) await this.#line(listId);
+        else if (!isIt(parsePackLine(data.toString("utf8", place.at, place.at + place.bytes)), listId, place))
+          await this.#lose(place, listId);
       }
     }
   }
@@ -163,26 +166,32 @@ export class Packs {
     for (;;) {
       const place = this.#places.get(listId);
       if (place === undefined) return null;
-      const line = await readPackLine(place.pack.path, place.at, place.bytes);
+      const line = await readPackLine(place.pack.path, place.at, place.bytes).catch(reasonOf);
       // While it was being looked for it may have moved.
       if (this.#places.get(listId) !== place) continue;
-      if (isIt(line, listId, place)) return line;
-      await this.#lose(place, listId);
+      if (typeof line !== "string" && isIt(line, listId, place)) return line;
+      await this.#lose(place, listId, typeof line === "string" ? `cannot be read: ${line}` : undefined);
       return null;
     }
   }
 
-  async #learn(number: number): Promise<void> {
-    this.#next = Math.max(this.#next, number + 1);
-    const path = packPath(this.folder, number);
-    const { index, bytes, problem } = await readIndex(path);
-    if (problem !== null) this.onDamage({ path, listId: null, problem });
-    this.#install(number, path, bytes, index, new Set());
+  async #learn(number: number, path: string): Promise<void> {
+    try {
+      const { index, isFound, bytes, damaged } = await readIndex(path);
+      const pack = this.#install(number, path, bytes, index, new Set());
+      if (isFound) return;
+      pack.isDamaged = true;
+      const problem = `the index of ${path} is damaged, with ${damaged.length} of its lines`;
+      await this.infirmary.keepLines(DAMAGED_LINES, damaged, null, problem);
+    } catch (error) {
+      // The disk gives none of it.
+      await this.infirmary.keepFile(path, `${path} cannot be read: ${reasonOf(error)}`);
+    }
   }
 
-  #install(number: number, path: string, bytes: number, { lists, gone }: PackIndex, not: ReadonlySet<ListId>): void {
+  #install(number: number, path: string, bytes: number, { lists, gone }: PackIndex, not: ReadonlySet<ListId>): Pack {
     for (const listId of gone) this.#displace(listId);
-    const pack: Pack = { number, path, bytes, lists: new Set(), live: 0 };
+    const pack: Pack = { number, path, bytes, lists: new Set(), live: 0, isDamaged: false };
     this.#packs.set(number, pack);
     for (const [listId, at, length, digest] of lists) {
       if (not.has(listId)) continue;
@@ -191,6 +200,7 @@ export class Packs {
       pack.lists.add(listId);
       pack.live += length;
     }
+    return pack;
   }
 
   #displace(listId: ListId): void {
@@ -213,23 +223,32 @@ export class Packs {
 
   async #removeEmpty(): Promise<void> {
     const empty = [...this.#packs.values()].filter(({ lists }) => lists.size === 0);
-    for (const { number, path } of empty) {
+    for (const { number, path, isDamaged } of empty) {
       this.#packs.delete(number);
-      await rm(path, { force: true });
+      if (isDamaged) await this.infirmary.keepFile(path, `${path} was damaged, and nothing in it is needed any more`);
+      else await rm(path, { force: true });
     }
     if (empty.length > 0) await syncFolder(this.folder);
   }
 
   /** Sets a damaged snapshot aside. */
-  async #lose({ pack, at, bytes }: Place, listId: ListId): Promise<void> {
+  async #lose({ pack, at, bytes }: Place, listId: ListId, reason = "is damaged"): Promise<void> {
     this.#displace(listId);
-    await makeFolder(this.damagedFolder);
-    const path = join(this.damagedFolder, "snapshots.txt");
-    await appendFile(path, `${await rawText(pack.path, at, bytes)}\n`, { mode: 0o600 });
-    this.onDamage({ path, listId, problem: `the snapshot of ${listId} in ${pack.path} is damaged` });
+    pack.isDamaged = true;
+    const text = await rawText(pack.path, at, bytes).catch(() => "");
+    await this.infirmary.keepLines(
+      DAMAGED_LINES,
+      [text],
+      listId,
+      `the snapshot of ${listId} in ${pack.path} ${reason}`,
+    );
   }
 }
 
 function isIt(line: PackLine | null, listId: ListId, { digest }: Place): line is PackLine {
   return line?.listId === listId && line.digest === digest;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
