@@ -3,7 +3,7 @@
  * Every file of a role is a core unless it is named here as a main or a shell.
  */
 const ROLES = ["broker", "server", "client"];
-const MAIN = "^src/(main|service|families|(broker|server|client)/main)\\.ts$";
+const MAIN = "^src/(main|service|families|storage|(broker|server|client)/main)\\.ts$";
 const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
@@ -51,7 +51,7 @@ module.exports = {
     {
       name: "nobody-imports-main",
       severity: "error",
-      from: { pathNot: "^src/(main|families)\\.ts$" },
+      from: { pathNot: "^src/(main|families|storage)\\.ts$" },
       to: { path: MAIN },
     },
     ...ROLES.map((role) => ({

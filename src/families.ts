@@ -9,6 +9,11 @@ export function serviceFamilies(untilStopped: UntilStopped): readonly Family[] {
   return [
     {
       heading: "Services:",
+      commands: ["cluster"],
+      load: async () => (await import("./storage.js")).registerStorage,
+    },
+    {
+      heading: "Services:",
       commands: ["broker"],
       load: async () => {
         const { brokerCommand } = await import("./broker/main.js");

@@ -81,7 +81,8 @@ const HIDDEN = ["complete", "manual"];
 
 /** The name of every command. */
 export function commandNames({ services }: Surroundings): readonly string[] {
-  return [...FAMILIES, ...services].flatMap(({ commands }) => commands).filter((name) => !HIDDEN.includes(name));
+  const names = [...FAMILIES, ...services].flatMap(({ commands }) => commands);
+  return [...new Set(names)].filter((name) => !HIDDEN.includes(name));
 }
 
 /**
