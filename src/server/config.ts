@@ -19,6 +19,8 @@ export interface ServerConfig extends HeartbeatTimes, LinkTimes, Replication, Qu
   readonly hasOperator: boolean;
   /** How long a server that comes back with lists may look for others to compare them with before it serves. */
   readonly compareFirstMs: number;
+  /** Whether the store is one that all servers share. */
+  readonly isShared: boolean;
   /** How many lists stay in memory while nobody uses them. */
   readonly residentLists: number;
 }
@@ -41,13 +43,16 @@ const DEFAULTS = {
   residentLists: 1_000,
   peers: [],
   hasOperator: false,
+  isShared: false,
 } as const;
 
 type Given = Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir"> & Partial<ServerConfig>;
 
 /** @throws RangeError naming what does not hold */
 export function serverConfig(given: Given): ServerConfig {
-  const config: ServerConfig = { ...DEFAULTS, advertised: given.publish, ...given };
+  // What others have written meanwhile is not in this server's memory.
+  const residentLists = given.isShared === true ? 0 : DEFAULTS.residentLists;
+  const config: ServerConfig = { ...DEFAULTS, residentLists, advertised: given.publish, ...given };
   const requirements: readonly (readonly [boolean, string])[] = [
     [
       isServerId(config.id),
@@ -68,6 +73,10 @@ export function serverConfig(given: Given): ServerConfig {
     [
       config.readQuorum + config.writeQuorum > config.replicas,
       "read and write quorum have to overlap: R + W has to be more than N",
+    ],
+    [
+      !config.isShared || (config.replicas === 1 && config.writeQuorum === 1 && config.readQuorum === 1),
+      "a shared store keeps the copies itself: start every server with --replicas 1 --write-quorum 1 --read-quorum 1",
     ],
     [
       config.resendAfterMs < config.standInAfterMs &&

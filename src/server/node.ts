@@ -87,8 +87,12 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.id = config.id;
     this.#nextTag = beginnings.firstTag;
     const isAlive = (server: ServerId): boolean => this.#peers.isAlive(server);
-    this.#replica = new Replica(this, config.residentLists, beginnings.lists.keys(), (listId) =>
-      this.#onChange(listId),
+    this.#replica = new Replica(
+      this,
+      config.residentLists,
+      beginnings.lists.keys(),
+      (listId) => this.#onChange(listId),
+      config.isShared,
     );
     const others = beginnings.members.filter(({ id, status }) => id !== config.id && status !== "removed");
     this.#isBack = this.#replica.lists().size > 0 && others.length > 0;
@@ -96,8 +100,13 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       this.#tree.invalidate(listId);
       if (digest !== null) this.#tree.set(listId, digest);
     }
-    this.#roster = new Roster(this, config.advertised, config, config.peers.length, beginnings.members, (moved) =>
-      this.#onTable(moved),
+    this.#roster = new Roster(
+      this,
+      config.advertised,
+      config,
+      config.isShared ? 0 : config.peers.length,
+      beginnings.members,
+      (moved) => this.#onTable(moved),
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);

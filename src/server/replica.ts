@@ -48,6 +48,8 @@ export class Replica {
     readonly residentLists: number,
     lists: Iterable<ListId>,
     readonly onChange: (listId: ListId) => void,
+    /** Whether any list may be on disk, as other servers write there, too. */
+    readonly isShared = false,
   ) {
     this.#lists = new Set(lists);
     for (const id of this.#lists) if (!isAccountDocument(id)) this.#listCount++;
@@ -80,7 +82,7 @@ export class Replica {
       this.#residents.delete(listId);
       this.#residents.set(listId, resident);
       then(resident.list);
-    } else if (this.#lists.has(listId)) {
+    } else if (this.isShared || this.#lists.has(listId)) {
       this.#residents.set(listId, { list: null, waiting: [{ then, failed }], persisting: 0 });
       this.turn.emit({ type: "load", listId });
     } else then(new Document());

@@ -28,7 +28,7 @@ export class Roster {
   constructor(
     readonly turn: Turn,
     readonly publish: string,
-    readonly replication: Replication,
+    readonly replication: Replication & { readonly isShared: boolean },
     readonly seeds: number,
     remembered: readonly Member[],
     readonly onChange: (moved: boolean) => void,
@@ -38,7 +38,7 @@ export class Roster {
     this.#mostOutdated = remembered.length > 0 ? 2 * MOST_OUTDATED : MOST_OUTDATED;
     this.#isNew = this.get(turn.id) === null;
     this.#start();
-    this.#placement = Placement.of(this.#membership, replication.replicas);
+    this.#placement = this.#place();
     this.#fingerprint = this.#membership.fingerprint();
   }
 
@@ -53,6 +53,7 @@ export class Roster {
 
   /** Equal for servers that agree on who holds what, and on how many copies count. */
   get agreement(): string {
+    if (this.replication.isShared) return "shared";
     return `${this.#placement.fingerprint}/${this.#copies}`;
   }
 
@@ -154,12 +155,18 @@ export class Roster {
   }
 
   #changed(): void {
-    const placement = Placement.of(this.#membership, this.replication.replicas);
+    const placement = this.#place();
     const moved = placement !== this.#placement;
     this.#placement = placement;
     this.#fingerprint = this.#membership.fingerprint();
     this.save();
     this.onChange(moved);
+  }
+
+  /** Over a store that all share, every list is this server's to serve, and the ring only spreads the load. */
+  #place(): Placement {
+    if (!this.replication.isShared) return Placement.of(this.#membership, this.replication.replicas);
+    return Placement.of(Membership.of([{ ...this.#own(), status: "member" }]), 1);
   }
 
   #own(): Member {

@@ -30,6 +30,10 @@ export interface ServerKeys {
   readonly readToken: () => Promise<TokenKeys>;
   /** The operator's public key, where there is an operator. */
   readonly operator: JWK | null;
+  /** The URL of the database that all servers share, or null where each has a journal of its own. */
+  readonly database: string | null;
+  /** The folder of what makes its tables. */
+  readonly migrations: string;
   /** The cluster's own key, or null where its processes talk in clear text. */
   readonly curve: CurveKeys | null;
 }
@@ -52,14 +56,26 @@ export interface RunningServer {
  */
 export async function startServer(config: ServerConfig, keys: ServerKeys, logger: Logger): Promise<RunningServer> {
   let server: Server | null = null;
-  const store = await JournalStore.open(config.dataDir, {
-    segmentBytes: SEGMENT_BYTES,
-    onDamage: ({ path, listId, problem }) => {
-      logger.error({ event: "damage-set-aside", path, problem });
-      if (listId !== null) server?.onDamaged(listId);
-    },
-    onCompactionFailed: (error) => logger.error({ event: "compaction-failed", problem: String(error) }),
-  });
+  const onCompactionFailed = (error: unknown): void =>
+    logger.error({ event: "compaction-failed", problem: String(error) });
+  const openJournal = async (): Promise<Store> =>
+    await JournalStore.open(config.dataDir, {
+      segmentBytes: SEGMENT_BYTES,
+      onDamage: ({ path, listId, problem }) => {
+        logger.error({ event: "damage-set-aside", path, problem });
+        if (listId !== null) server?.onDamaged(listId);
+      },
+      onCompactionFailed,
+    });
+  const openDatabase = async (url: string): Promise<Store> => {
+    const { PostgresStore } = await import("./store/postgres-store.js");
+    const onTrouble = (problem: string | null): void =>
+      problem === null
+        ? logger.info({ event: "database-is-back" })
+        : logger.error({ event: "database-is-away", problem });
+    return await PostgresStore.open(url, { migrations: keys.migrations, onTrouble, onCompactionFailed });
+  };
+  const store = keys.database === null ? await openJournal() : await openDatabase(keys.database);
   const members = new MembersFile(config.dataDir, logger);
   const remembered = await members.read();
   const sockets = await PeerSockets.bind(config.id, config.publish, keys.curve, logger);

@@ -50,6 +50,7 @@ const MOST_PARTS = 32;
  * delta of it still in the journal: an overlap or a repeat after a crash is harmless and no checkpoint has to be recorded.
  */
 export class JournalStore implements Store {
+  readonly isShared = false;
   readonly #groups = new GroupCommit<Append>();
   readonly #lists = new Set<ListId>();
   /** What the open segment holds. */
