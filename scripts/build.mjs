@@ -63,7 +63,7 @@ const onDemand = {
 const options = {
   platform: "node",
   // They have binaries of their own, or start threads from their own files.
-  external: ["pg", "pino", "postgrator", "prom-client", "require-addon", "cmake-ts/build/loader"],
+  external: ["pg", "pino", "prom-client", "require-addon", "cmake-ts/build/loader"],
   resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
   transform: { target: "node20" },
   plugins: [onDemand],

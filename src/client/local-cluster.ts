@@ -19,6 +19,8 @@ export interface ClusterShape {
   readonly portBase: number;
   /** Whether its processes encrypt what they tell each other and their clients. */
   readonly curve: boolean;
+  /** The file with the URL of the database that its servers share, or null where each keeps its lists itself. */
+  readonly storeUrlFile: string | null;
 }
 
 type Role = "broker" | "server";
@@ -78,6 +80,11 @@ export class LocalCluster {
   /** Whether it was started with encryption last: nobody gives that up by leaving out a flag. */
   async hasCurve(): Promise<boolean> {
     return (await this.#knownShape())?.curve ?? false;
+  }
+
+  /** Where its servers kept their lists last: they do not move by leaving out a flag. */
+  async storeUrlFile(): Promise<string | null> {
+    return (await this.#knownShape())?.storeUrlFile ?? null;
   }
 
   /** Makes what keys are missing before any process needs them. */
@@ -185,7 +192,7 @@ export class LocalCluster {
     return join(this.folder, "run", `${nameOf(part)}.pid`);
   }
 
-  async #knownShape(): Promise<(Omit<ClusterShape, "curve"> & Partial<ClusterShape>) | null> {
+  async #knownShape(): Promise<(Omit<ClusterShape, "curve" | "storeUrlFile"> & Partial<ClusterShape>) | null> {
     try {
       return JSON.parse(await readFile(this.#shapePath, "utf8")) as ClusterShape;
     } catch {
@@ -223,7 +230,7 @@ export class LocalCluster {
     return words === null || isOurs(words.split("\0")) ? pid : null;
   }
 
-  async #spawn(part: Part, { portBase, brokers, servers, curve }: ClusterShape): Promise<void> {
+  async #spawn(part: Part, { portBase, brokers, servers, curve, storeUrlFile }: ClusterShape): Promise<void> {
     const { frontend, backend, updates } = endpointsOf(portBase, part.number);
     const backends = Array.from({ length: brokers }, (_, index) => endpointsOf(portBase, index + 1).backend);
     const publish = publishOf(portBase, part.number);
@@ -231,6 +238,7 @@ export class LocalCluster {
     const peers = others.filter((other) => other !== publish).flatMap((peer) => ["--peer", peer]);
     const data = join(this.folder, nameOf(part));
     const keys = ["--keys", this.keysFolder, ...(curve ? ["--curve"] : [])];
+    const store = storeUrlFile === null ? [] : ["--store", "postgres", "--store-url-file", storeUrlFile];
     const words =
       part.role === "broker"
         ? [
@@ -257,6 +265,7 @@ export class LocalCluster {
             data,
             ...peers,
             ...keys,
+            ...store,
           ];
     const log = await open(this.#logPath(nameOf(part)), "a", 0o600);
     const child = spawn(process.execPath, [this.program, ...words], {

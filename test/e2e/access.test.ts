@@ -5,7 +5,7 @@ import { SignJWT } from "jose";
 import type { LoginFile } from "../../src/client/data-folder.js";
 import { DurableJsonFile } from "../../src/runtime/durable-file.js";
 import { KeyFolder, type TokenKeys } from "../../src/runtime/key-files.js";
-import { Cluster, Device, temporaryFolder } from "./harness.js";
+import { Cluster, Device, temporaryFolder, itWithCopies } from "./harness.js";
 
 const PEOPLE = ["stranger", "viewer", "editor", "owner", "revoked", "expired", "forged", "foreign"] as const;
 
@@ -269,7 +269,7 @@ describe("a person who is not let in", () => {
     device.remove();
   });
 
-  it("finds no password, token or secret in what the cluster keeps on its disks and in its logs", () => {
+  itWithCopies("finds no password, token or secret in what the cluster keeps on its disks and in its logs", () => {
     const logs = ["broker-1", "server-1", "server-2", "server-3"].map((name) => cluster.log(name)).join("");
     const folder = join(cluster.folder, "server-1", "journal");
     const journal = readFileSync(join(folder, "00000001.jsonl"), "utf8");

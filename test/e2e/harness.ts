@@ -1,10 +1,17 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFile, execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterEach } from "@jest/globals";
+import { afterEach, it } from "@jest/globals";
 import type { ItemView } from "../../src/client/views.js";
 import { freePortBase } from "../../scripts/free-ports.js";
+
+/** The database server that clusters under test share, where they are to be tried on one: see postgres.test.ts. */
+const SHARED = process.env.AISLE_TEST_DATABASE;
+
+/** For tests of what several copies are for, and of the files that they are kept in: a database that all share has none. */
+export const itWithCopies = SHARED === undefined ? it : it.skip;
 
 export const program = resolve("dist/main.js");
 
@@ -210,9 +217,20 @@ export class Cluster {
       `${this.#portBase}`,
     ];
     if (this.curve) shape.push("--curve");
+    if (SHARED !== undefined) shape.push("--store", "postgres", "--store-url-file", this.#database(SHARED));
     const { code, stdout, stderr } = await run(["cluster", "up", ...shape, "--data", this.folder, "--json"], {});
     if (code !== 0) throw new Error(`cluster up exited ${code}: ${stderr}`);
     this.#brokers = (JSON.parse(stdout) as { brokers: string[] }).brokers;
+  }
+
+  /** A database of its own. @param url that of the server's first one */
+  #database(url: string): string {
+    const file = join(this.folder, "database-url");
+    if (existsSync(file)) return file;
+    const name = `cluster_${randomUUID().replaceAll("-", "")}`;
+    execFileSync("psql", [url, "-qc", `CREATE DATABASE ${name}`]);
+    writeFileSync(file, url.replace(/[^/]*$/, name), { mode: 0o600 });
+    return file;
   }
 
   /** Runs `aisle cluster …` on it; answers the exit code. */

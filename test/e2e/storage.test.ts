@@ -29,12 +29,12 @@ describe("the folders of servers", () => {
     const id = await ann.newOpenList("Groceries");
     await ann.ok("add", ...Array.from({ length: 50 }, (_, index) => `item ${index}`));
     await ann.ok("sync");
-    let isOver = false;
+    const load = { isOver: false };
     const writing = (async () => {
-      for (let at = 0; !isOver; at++) await ann.ok("add", `later ${at}`);
+      for (let at = 0; !load.isOver; at++) await ann.ok("add", `later ${at}`);
     })();
     const told = await device.ok("cluster", "backup", backup, "--data", cluster.folder);
-    isOver = true;
+    load.isOver = true;
     await writing;
     expect(told.match(/copied .*: 1 lists in \d+ files/g)).toHaveLength(3);
 

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { existsSync } from "node:fs";
 import { Argument, Option } from "commander";
 import { monotonicMs } from "../../runtime/clock.js";
@@ -35,6 +35,8 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
     .option("--port-base <port>", "the first broker's port; all others are within 99 of it", "5555")
     .addOption(dataOption())
     .option("--curve", "encrypt everything between its processes and to its clients, and have an operator's key")
+    .addOption(new Option("--store <kind>", "how servers keep lists").choices(["json", "postgres"]).default("json"))
+    .option("--store-url-file <file>", "postgres: a file with the database's URL, which only its owner can read")
     .option("--foreground", "stay, and stop everything on Ctrl-C")
     .description("start what of the cluster is dead or new; returns when all answer")
     .action(
@@ -119,6 +121,14 @@ function requireEarnest({ options }: Context, command: string): void {
     throw usageError(t`${command} has no dry run`, t("leave out --dry-run; nothing was done"));
 }
 
+/** Its processes run elsewhere than this one may have been started. */
+function storeUrlFile(flags: Flags): string | null {
+  const file = textFlag(flags, "storeUrlFile");
+  const isShared = textFlag(flags, "store") === "postgres";
+  if (isShared && file === undefined) throw usageError(t("name the database with --store-url-file FILE"));
+  return isShared && file !== undefined ? resolve(file) : null;
+}
+
 async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
   const count = (name: string): number => Number(textFlag(flags, name));
   const shape: ClusterShape = {
@@ -126,6 +136,7 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
     servers: count("servers"),
     portBase: count("portBase"),
     curve: flags.curve === true || (await cluster.hasCurve()),
+    storeUrlFile: storeUrlFile(flags) ?? (await cluster.storeUrlFile()),
   };
   checkShape(shape);
   if (shape.curve && flags.curve !== true) say(t("aisle: this cluster has keys, and goes on with --curve"));
