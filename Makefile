@@ -18,7 +18,7 @@ BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 
-.PHONY: help install build check test test-long sim bench picture start stop demo broker server clean
+.PHONY: help install build check test test-long sim bench bench-journal bench-edits bench-lists crash-table power-loss picture start stop demo broker server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -49,6 +49,21 @@ sim: install ## play simulated clusters: SEED=7 replays one, SEEDS=10000 FROM=1 
 
 bench: build ## measure, beside what it is measured against
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/start-up.ts
+
+bench-journal: install ## durable writes beside a bare loop and SQLite
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/journal.ts
+
+bench-edits: install ## one list edited 100,000 times
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/edits.ts
+
+bench-lists: build ## a server with 100,000 lists, and getting them back
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/many-lists.ts
+
+crash-table: build ## every write, fsync, rename and unlink, killed and refused
+	@npm run --silent crash-table
+
+power-loss: build ## 100 times on ext4 and on xfs (takes root)
+	@npm run --silent power-loss
 
 picture: build ## draw docs/session.svg from a real session (takes tmux)
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs scripts/picture.ts

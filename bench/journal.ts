@@ -90,12 +90,9 @@ async function journal(): Promise<number> {
   const options = { segmentBytes: SEGMENT_BYTES, onDamage: problem, onCompactionFailed: problem };
   const store = await JournalStore.open(join(folder, `journal-${++files}`), options);
   // A server reads them from messages, which is no part of storing them.
-  const changes = Array.from({ length: WRITES + WRITERS }, (_, index) => {
-    const { listId, text } = made[index % made.length] ?? { listId: "", text: "" };
-    return { listId, delta: decodeDocument(JSON.parse(text)) };
-  });
+  const changes = made.map(({ listId, text }) => ({ listId, delta: decodeDocument(JSON.parse(text)) }));
   const result = await rate(async (index) => {
-    const change = changes[index];
+    const change = changes[index % changes.length];
     if (change !== undefined) await store.append([change]);
   });
   await store.close();

@@ -241,8 +241,6 @@ export class JournalStore implements Store {
   /** The delta stays as it is: who appended it is done with it. */
   #remember(tail: Tail, { listId, delta }: ListDelta): void {
     this.#lists.add(listId);
-    // It has been written, and is as large again.
-    delta.remember(null);
     const parts = tail.get(listId);
     if (parts === undefined) tail.set(listId, [delta]);
     else if (parts.length < MOST_PARTS) parts.push(delta);
