@@ -21,7 +21,7 @@ PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 .PHONY: help install build check test test-long sim bench bench-journal bench-edits bench-lists crash-table power-loss picture start stop demo broker server clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

@@ -4,10 +4,9 @@ import { CommanderError, type Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { actWith, quietly } from "../../src/client/cli/command.js";
 import { EXAMPLES } from "../../src/client/cli/examples.js";
-import { buildProgram, type Family } from "../../src/client/cli/program.js";
+import { buildProgram } from "../../src/client/cli/program.js";
 import { shellWords } from "../../src/client/cli/shell-words.js";
-import { brokerCommand } from "../../src/broker/main.js";
-import { serverCommand } from "../../src/server/main.js";
+import { serviceFamilies } from "../../src/families.js";
 import { Cluster, Device, temporaryFolder } from "./harness.js";
 
 const documents = ["README.md", ...["cli", "operations", "replication", "security"].map((name) => `docs/${name}.md`)];
@@ -15,13 +14,8 @@ const texts = new Map(documents.map((path) => [path, readFileSync(path, "utf8")]
 const cliText = texts.get("docs/cli.md") ?? "";
 const everything = [...texts.values()].join("\n");
 
-const service = (name: string, command: () => Command): Family => ({
-  heading: "Services:",
-  commands: [name],
-  load: () => Promise.resolve(({ program }) => program.addCommand(command())),
-});
 const never = (): Promise<void> => Promise.resolve();
-const services = [service("broker", () => brokerCommand(never)), service("server", () => serverCommand(never))];
+const services = serviceFamilies(never);
 
 /** The whole command line; what it is given is parsed, and nothing is carried out. */
 async function parser(): Promise<Command> {
