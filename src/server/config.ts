@@ -50,9 +50,7 @@ type Given = Pick<ServerConfig, "id" | "brokers" | "publish" | "dataDir"> & Part
 
 /** @throws RangeError naming what does not hold */
 export function serverConfig(given: Given): ServerConfig {
-  // What others have written meanwhile is not in this server's memory.
-  const residentLists = given.isShared === true ? 0 : DEFAULTS.residentLists;
-  const config: ServerConfig = { ...DEFAULTS, residentLists, advertised: given.publish, ...given };
+  const config: ServerConfig = { ...DEFAULTS, advertised: given.publish, ...given };
   const requirements: readonly (readonly [boolean, string])[] = [
     [
       isServerId(config.id),
@@ -66,6 +64,10 @@ export function serverConfig(given: Given): ServerConfig {
     [
       config.heartbeatExpiryMs > 2 * config.heartbeatIntervalMs,
       "the heartbeat expiry has to be longer than two intervals",
+    ],
+    [
+      Number.isInteger(config.residentLists) && config.residentLists >= 0,
+      "how many lists stay in memory is a number from 0 on",
     ],
     [isCount(config.replicas) && config.replicas <= 16, "a list is kept on 1 to 16 servers (N)"],
     [isCount(config.writeQuorum) && config.writeQuorum <= config.replicas, "the write quorum has to be from 1 to N"],

@@ -13,6 +13,7 @@ interface Flags {
   readonly replicas: number;
   readonly writeQuorum: number;
   readonly readQuorum: number;
+  readonly residentLists: number;
   readonly keys?: string;
   readonly curve?: boolean;
   readonly insecure?: boolean;
@@ -59,6 +60,11 @@ export function serverCommand(
     .addOption(new Option("--replicas <n>", "on how many servers each list is kept").default(3).argParser(Number))
     .addOption(new Option("--write-quorum <w>", "how many make a change acknowledged").default(2).argParser(Number))
     .addOption(new Option("--read-quorum <r>", "how many a read compares").default(2).argParser(Number))
+    .addOption(
+      new Option("--resident-lists <n>", "how many lists stay in memory while nobody uses them")
+        .default(1_000)
+        .argParser(Number),
+    )
     .option("--curve", "encrypt everything, and let only the cluster's own processes in")
     .option("--keys <folder>", "the cluster's keys (default: aisle/keys in the XDG configuration folder)")
     .option("--insecure", "talk in clear text on a network all the same")
@@ -80,6 +86,7 @@ async function runServer(
     metrics,
     store,
     storeUrlFile,
+    residentLists,
     ...replication
   }: Flags,
   untilStopped: Parameters<typeof serverCommand>[0],
@@ -105,6 +112,8 @@ async function runServer(
       dataDir: data,
       hasOperator: operator !== null,
       isShared: database !== null,
+      // What others have written to a database meanwhile is not in this server's memory.
+      residentLists: database === null ? residentLists : 0,
       // A database that all share keeps the copies itself.
       ...(database === null ? pick(replication) : { replicas: 1, writeQuorum: 1, readQuorum: 1 }),
     });
