@@ -134,7 +134,7 @@ const OTHERS: readonly Mistake[] = [
   [
     "a part that is not in the image",
     CONTAINERFILE,
-    /COPY.*messages.*messages\n(?=COPY.*dist)/,
+    /COPY --from.*messages.*messages\n/,
     "",
     /messages is missing/,
   ],

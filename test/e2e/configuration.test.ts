@@ -92,7 +92,7 @@ describe("completion", () => {
     expect(await at("restore", "")).toEqual(["mint"]);
     expect(await at("add", "mi")).toEqual(["milk", "mint"]);
     expect(await at("export", "--format", "")).toEqual(["md", "txt", "todo", "csv", "json"]);
-    expect(await at("cluster", "re")).toEqual(["repair", "remove"]);
+    expect(await at("cluster", "re")).toEqual(["repair", "remove", "restore"]);
     expect(await at("--list", "My")).toEqual(["My list"]);
   });
 
