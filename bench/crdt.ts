@@ -1,0 +1,328 @@
+/**
+ * The lattice beside Yjs, Loro and Automerge: three replicas, 10,000 operations on a list of 1,000 items (60 % a quantity, 25 % an
+ * addition, 15 % a removal), merged every 500; then what is saved, how long it takes to load, and to merge two replicas that
+ * have diverged by 1,000 operations each. Each library counts in the way that loses no concurrent increment.
+ */
+import * as Automerge from "@automerge/automerge";
+import { LoroDoc, LoroMap, LoroCounter } from "loro-crdt";
+import * as Y from "yjs";
+import { decodeList, encodeListText } from "../src/crdt/codec.js";
+import { itemKey } from "../src/crdt/item-key.js";
+import { ShoppingList } from "../src/crdt/shopping-list.js";
+import { generator } from "../test/households.js";
+import { median, report } from "./table.js";
+
+const REPLICAS = 3;
+const ITEMS = 1_000;
+const OPERATIONS = 10_000;
+const MERGE_EVERY = 500;
+const DIVERGED = 1_000;
+const ROUNDS = 5;
+
+/** One replica of a list, as the benchmark needs it. */
+interface Copy {
+  add(name: string): void;
+  change(name: string, by: number): void;
+  remove(name: string): void;
+  names(): readonly string[];
+  amountOf(name: string): number;
+  pull(other: this): void;
+  save(): Uint8Array;
+}
+
+interface Library {
+  readonly name: string;
+  make(replica: number): Copy;
+  load(saved: Uint8Array, replica: number): Copy;
+}
+
+class Ours implements Copy {
+  #operations = 0;
+
+  constructor(
+    readonly replica: number,
+    readonly list = new ShoppingList(),
+  ) {}
+
+  #author() {
+    return { replica: `replica-${this.replica}`, id: `${this.replica}-${++this.#operations}`, at: this.#operations };
+  }
+
+  add(name: string): void {
+    this.list.add(this.#author(), name, null, 1_000);
+  }
+
+  change(name: string, by: number): void {
+    this.list.acquire(this.#author(), itemKey(name, null), by);
+  }
+
+  remove(name: string): void {
+    this.list.remove(this.#author(), itemKey(name, null));
+  }
+
+  names(): readonly string[] {
+    return [...this.list.visibleItems()].map((item) => item.name);
+  }
+
+  amountOf(name: string): number {
+    return this.list.item(itemKey(name, null))?.acquired ?? 0;
+  }
+
+  pull(other: Ours): void {
+    this.list.join(other.list.lacking(this.list.seen));
+  }
+
+  save(): Uint8Array {
+    return new TextEncoder().encode(encodeListText(this.list));
+  }
+}
+
+class WithYjs implements Copy {
+  readonly #items: Y.Map<Y.Map<number>>;
+
+  constructor(
+    readonly replica: number,
+    readonly doc = new Y.Doc(),
+  ) {
+    this.#items = doc.getMap("items");
+  }
+
+  add(name: string): void {
+    if (!this.#items.has(name)) this.#items.set(name, new Y.Map<number>());
+    this.#count(name, "needed", 1_000);
+  }
+
+  change(name: string, by: number): void {
+    this.#count(name, "acquired", by);
+  }
+
+  /** Yjs has no counter: a register for each replica, and their sum. */
+  #count(name: string, what: string, by: number): void {
+    const item = this.#items.get(name);
+    const key = `${what}-${this.replica}`;
+    item?.set(key, (item.get(key) ?? 0) + by);
+  }
+
+  remove(name: string): void {
+    this.#items.delete(name);
+  }
+
+  names(): readonly string[] {
+    return [...this.#items.keys()];
+  }
+
+  amountOf(name: string): number {
+    const entries = [...(this.#items.get(name)?.entries() ?? [])];
+    return entries.filter(([key]) => key.startsWith("acquired")).reduce((sum, [, value]) => sum + value, 0);
+  }
+
+  pull(other: WithYjs): void {
+    Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(other.doc, Y.encodeStateVector(this.doc)));
+  }
+
+  save(): Uint8Array {
+    return Y.encodeStateAsUpdate(this.doc);
+  }
+}
+
+class WithLoro implements Copy {
+  constructor(
+    replica: number,
+    readonly doc = new LoroDoc(),
+  ) {
+    doc.setPeerId(`${replica + 1}`);
+  }
+
+  #item(name: string): LoroMap | undefined {
+    const item = this.doc.getMap("items").get(name);
+    return item instanceof LoroMap ? item : undefined;
+  }
+
+  add(name: string): void {
+    const item = this.doc.getMap("items").ensureMergeableMap(name);
+    item.ensureMergeableCounter("needed").increment(1_000);
+    this.doc.commit();
+  }
+
+  change(name: string, by: number): void {
+    this.#item(name)?.ensureMergeableCounter("acquired").increment(by);
+    this.doc.commit();
+  }
+
+  remove(name: string): void {
+    this.doc.getMap("items").delete(name);
+    this.doc.commit();
+  }
+
+  names(): readonly string[] {
+    return this.doc.getMap("items").keys() as string[];
+  }
+
+  amountOf(name: string): number {
+    const counter = this.#item(name)?.get("acquired");
+    return counter instanceof LoroCounter ? counter.value : 0;
+  }
+
+  pull(other: WithLoro): void {
+    this.doc.import(other.doc.export({ mode: "update", from: this.doc.version() }));
+  }
+
+  save(): Uint8Array {
+    return this.doc.export({ mode: "snapshot" });
+  }
+}
+
+interface Shared {
+  items: Record<string, { needed: Automerge.Counter; acquired: Automerge.Counter }>;
+}
+
+/** One beginning for all, or each would have made an `items` of its own. */
+const BEGINNING = Automerge.save(Automerge.from({ items: {} }, { actor: "00" }));
+
+class WithAutomerge implements Copy {
+  #doc: Automerge.Doc<Shared>;
+
+  constructor(replica: number, saved: Uint8Array = BEGINNING) {
+    this.#doc = Automerge.load<Shared>(saved, { actor: `0${replica + 1}` });
+  }
+
+  add(name: string): void {
+    this.#doc = Automerge.change(this.#doc, ({ items }) => {
+      items[name] ??= { needed: new Automerge.Counter(0), acquired: new Automerge.Counter(0) };
+      items[name].needed.increment(1_000);
+    });
+  }
+
+  change(name: string, by: number): void {
+    this.#doc = Automerge.change(this.#doc, ({ items }) => {
+      items[name]?.acquired.increment(by);
+    });
+  }
+
+  remove(name: string): void {
+    this.#doc = Automerge.change(this.#doc, ({ items }) => {
+      Reflect.deleteProperty(items, name);
+    });
+  }
+
+  names(): readonly string[] {
+    return Object.keys(this.#doc.items);
+  }
+
+  amountOf(name: string): number {
+    return this.#doc.items[name]?.acquired.value ?? 0;
+  }
+
+  pull(other: WithAutomerge): void {
+    this.#doc = Automerge.merge(this.#doc, other.#doc);
+  }
+
+  save(): Uint8Array {
+    return Automerge.save(this.#doc);
+  }
+}
+
+const LIBRARIES: readonly Library[] = [
+  {
+    name: "Aisle",
+    make: (replica) => new Ours(replica),
+    load: (saved, replica) => new Ours(replica, decodeList(JSON.parse(new TextDecoder().decode(saved)))),
+  },
+  {
+    name: "Yjs",
+    make: (replica) => new WithYjs(replica),
+    load: (saved, replica) => {
+      const doc = new Y.Doc();
+      Y.applyUpdate(doc, saved);
+      return new WithYjs(replica, doc);
+    },
+  },
+  {
+    name: "Loro",
+    make: (replica) => new WithLoro(replica),
+    load: (saved, replica) => new WithLoro(replica, LoroDoc.fromSnapshot(saved)),
+  },
+  {
+    name: "Automerge",
+    make: (replica) => new WithAutomerge(replica),
+    load: (saved, replica) => new WithAutomerge(replica, saved),
+  },
+];
+
+interface Outcome {
+  readonly operations: number;
+  readonly bytes: number;
+  readonly loadMs: number;
+  readonly mergeMs: number;
+}
+
+/** The same steps for every library; all replicas have to end equal. */
+function run(library: Library): Outcome {
+  const random = generator(11);
+  const below = (bound: number): number => Math.floor(random() * bound);
+  const copies = Array.from({ length: REPLICAS }, (_, replica) => library.make(replica));
+  for (let item = 0; item < ITEMS; item++) copies[0]?.add(`item ${item}`);
+  mergeAll(copies);
+  const operate = (copy: Copy): void => {
+    const name = `item ${below(ITEMS)}`;
+    const kind = random();
+    if (kind < 0.6) copy.change(name, 1);
+    else if (kind < 0.85) copy.add(name);
+    else copy.remove(name);
+  };
+  const began = performance.now();
+  for (let at = 1; at <= OPERATIONS; at++) {
+    operate(copies[below(REPLICAS)] ?? library.make(9));
+    if (at % MERGE_EVERY === 0) mergeAll(copies);
+  }
+  const operations = OPERATIONS / ((performance.now() - began) / 1_000);
+  requireEqual(library, copies);
+  const [first, second] = copies;
+  if (first === undefined || second === undefined) throw new Error("there should be three");
+  const saved = first.save();
+  const loadMs = timed(() => library.load(saved, 7).names());
+  for (let at = 0; at < DIVERGED; at++) for (const copy of [first, second]) operate(copy);
+  const mergeMs = timed(() => {
+    first.pull(second);
+  });
+  return { operations, bytes: saved.byteLength, loadMs, mergeMs };
+}
+
+function mergeAll(copies: readonly Copy[]): void {
+  for (const to of copies) for (const from of copies) if (to !== from) to.pull(from);
+}
+
+function requireEqual({ name }: Library, copies: readonly Copy[]): void {
+  const told = copies.map((copy) => JSON.stringify([...copy.names()].sort().map((one) => [one, copy.amountOf(one)])));
+  if (new Set(told).size !== 1) throw new Error(`the replicas of ${name} differ`);
+}
+
+function timed(work: () => unknown): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+const outcomes = new Map(LIBRARIES.map((library) => [library, [] as Outcome[]]));
+for (let round = 0; round < ROUNDS; round++) for (const library of LIBRARIES) outcomes.get(library)?.push(run(library));
+
+function compare(title: string, unit: string, pick: (outcome: Outcome) => number, digits: number): void {
+  const figures = LIBRARIES.map((library) => ({
+    name: library.name,
+    value: median((outcomes.get(library) ?? []).map(pick)),
+  }));
+  const [ours = 1] = figures.map(({ value }) => value);
+  report(
+    `${title} (ratios to Aisle)`,
+    figures.map(({ name, value }) => ({
+      name,
+      figure: `${value.toLocaleString("en", { maximumFractionDigits: digits })} ${unit}`,
+      ratio: value / ours,
+    })),
+  );
+}
+
+compare("operations a second, merges included", "/s", ({ operations }) => operations, 0);
+compare("saved state", "bytes", ({ bytes }) => bytes, 0);
+compare("loading it", "ms", ({ loadMs }) => loadMs, 2);
+compare("merging two replicas that have diverged by 1,000 operations each", "ms", ({ mergeMs }) => mergeMs, 2);
