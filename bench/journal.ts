@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeDocument, Document, encodeDocument } from "../src/crdt/document.js";
+import { Document, encodeDocument } from "../src/crdt/document.js";
 import { ShoppingList } from "../src/crdt/shopping-list.js";
 import { JournalStore } from "../src/server/store/journal-store.js";
 import { generator } from "../test/households.js";
@@ -90,7 +90,7 @@ async function journal(): Promise<number> {
   const options = { segmentBytes: SEGMENT_BYTES, onDamage: problem, onCompactionFailed: problem };
   const store = await JournalStore.open(join(folder, `journal-${++files}`), options);
   // A server reads them from messages, which is no part of storing them.
-  const changes = made.map(({ listId, text }) => ({ listId, delta: decodeDocument(JSON.parse(text)) }));
+  const changes = made.map(({ listId, text }) => ({ listId, delta: Document.read(text) }));
   const result = await rate(async (index) => {
     const change = changes[index % changes.length];
     if (change !== undefined) await store.append([change]);

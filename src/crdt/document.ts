@@ -26,8 +26,8 @@ export const NOWHERE: Position = { seen: new DotContext(), records: "" };
  */
 export class Document implements Lattice<Document> {
   #records: string | null = null;
-  /** As it was read or written last, until it changes: what moves on as it came need not be encoded again. */
-  #form: readonly unknown[] | null = null;
+  /** As it was read or written last, until it changes: what moves on as it came is not encoded again. */
+  #text: string | null = null;
 
   constructor(
     readonly list = new ShoppingList(),
@@ -45,22 +45,25 @@ export class Document implements Lattice<Document> {
     return { seen: this.list.seen, records: this.#records };
   }
 
-  /** The canonical form, in which each part that is empty is a 0. Not to be changed by the caller. */
-  get form(): readonly unknown[] {
-    return (this.#form ??= [
-      this.list.seen.isEmpty() ? 0 : encodeList(this.list),
-      this.access.isEmpty ? 0 : encodeAccess(this.access),
-      this.accounts.isEmpty ? 0 : encodeAccounts(this.accounts),
-    ]);
+  /** The canonical form as JSON. */
+  get text(): string {
+    return (this.#text ??= JSON.stringify(encodeDocument(this)));
   }
 
-  /** @param form the document's own, where somebody knows it */
-  remember(form: readonly unknown[] | null): void {
-    this.#form = form;
+  /**
+   * @param value the text as JSON, where somebody has parsed it already
+   * @throws MalformedStateError, SyntaxError
+   */
+  static read(text: string, value: unknown = JSON.parse(text)): Document {
+    const document = decodeDocument(value);
+    // It is to stand on a line among others.
+    require(!text.includes("\n"), "a document is one line");
+    document.#text = text;
+    return document;
   }
 
   join(other: Document): void {
-    this.#form = null;
+    this.#text = null;
     this.list.join(other.list);
     if (other.access.isEmpty && other.accounts.isEmpty) return;
     this.access.join(other.access);
@@ -132,22 +135,24 @@ export function decodePosition(encoded: unknown): Position {
   return { seen: decodeContext(seen), records: records === "" ? "" : identifier(records, 16) };
 }
 
-export function encodeDocument(document: Document): readonly unknown[] {
-  return document.form;
+/** The canonical form, in which each part that is empty is a 0. */
+export function encodeDocument({ list, access, accounts }: Document): unknown[] {
+  return [
+    list.seen.isEmpty() ? 0 : encodeList(list),
+    access.isEmpty ? 0 : encodeAccess(access),
+    accounts.isEmpty ? 0 : encodeAccounts(accounts),
+  ];
 }
 
 /** @throws MalformedStateError for what is no canonical form */
 export function decodeDocument(encoded: unknown): Document {
-  const form = array(encoded, 3);
-  const [list, access, accounts, ...rest] = form;
+  const [list, access, accounts, ...rest] = array(encoded, 3);
   require(rest.length === 0, "unknown part after the accounts");
-  const document = new Document(
+  return new Document(
     list === 0 ? new ShoppingList() : decodeList(list),
     access === 0 ? new AccessRecord() : decodeAccess(access),
     accounts === 0 ? new AccountRecord() : decodeAccounts(accounts),
   );
-  document.remember(form);
-  return document;
 }
 
 /** SHA-256 of the canonical form. */

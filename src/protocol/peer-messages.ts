@@ -1,12 +1,5 @@
 import * as v from "valibot";
-import {
-  decodeDocument,
-  decodePosition,
-  encodeDocument,
-  encodePosition,
-  type Document,
-  type Position,
-} from "../crdt/document.js";
+import { decodePosition, encodePosition, Document, type Position } from "../crdt/document.js";
 import { ProtocolError } from "./errors.js";
 import { bodyFrame, headerText, textFrame, wordFrame, type Frame } from "./frames.js";
 import { PARTITIONS } from "./hash-ring.js";
@@ -14,6 +7,7 @@ import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { MembersSchema, type Member } from "./membership.js";
 import { ReplicationSchema, type Replication } from "./cluster-messages.js";
 import { count, encodedState, orMalformed, parse } from "./messages.js";
+import { parseBody } from "./bounds.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
 /**
@@ -151,12 +145,10 @@ const SCHEMAS = {
     listId,
     purpose: v.picklist(PURPOSES),
     position: encodedState,
-    delta: v.nullable(encodedState),
     digest: v.nullable(digest),
   }),
   synced: v.strictObject({
     tag,
-    delta: v.nullable(encodedState),
     position: v.nullable(encodedState),
     whole: v.boolean(),
   }),
@@ -164,7 +156,7 @@ const SCHEMAS = {
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
   fetch: v.strictObject({ tag, listId }),
-  fetched: v.strictObject({ tag, document: encodedState, whole: v.boolean() }),
+  fetched: v.strictObject({ tag, whole: v.boolean() }),
   compare: v.strictObject({
     tag,
     agreement: v.pipe(v.string(), v.maxLength(64)),
@@ -183,7 +175,8 @@ const SCHEMAS = {
 export function encodePeerMessage(topic: string, from: ServerId, message: PeerMessage): Frame[] {
   const head = [topic, VERSION_FRAME, from, message.type].map(wordFrame);
   if (message.type === "beat") return [...head, wordFrame(message.table)];
-  return [...head, bodyFrame(bodyOf(message))];
+  const document = "delta" in message ? message.delta : "document" in message ? message.document : null;
+  return [...head, bodyFrame(bodyOf(message)), ...(document === null ? [] : [textFrame(document.text)])];
 }
 
 function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unknown {
@@ -192,8 +185,9 @@ function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unkno
     // Its frame says so already.
     type: undefined,
     ...("position" in message && message.position !== null ? { position: encodePosition(message.position) } : {}),
-    ...("delta" in message && message.delta !== null ? { delta: encodeDocument(message.delta) } : {}),
-    ...("document" in message ? { document: encodeDocument(message.document) } : {}),
+    // It is a frame of its own, which goes to the disk as it came.
+    delta: undefined,
+    document: undefined,
   };
 }
 
@@ -202,35 +196,36 @@ export function decodePeerMessage(frames: readonly Frame[]): {
   readonly from: ServerId;
   readonly message: PeerMessage;
 } {
-  const [version, from, type, body] = [headerText(frames[1]), headerText(frames[2]), headerText(frames[3]), frames[4]];
+  const [version, from, type] = [headerText(frames[1]), headerText(frames[2]), headerText(frames[3])];
+  const [body, document] = [frames[4], frames[5]];
   checkVersion(version);
-  if (!isServerId(from) || body === undefined || frames.length !== 5) {
+  if (!isServerId(from) || body === undefined || frames.length > (WITH_DOCUMENT.has(type) ? 6 : 5)) {
     throw new ProtocolError("malformed", "this is no message between servers");
   }
-  return { from, message: decodeTyped(type, body) };
+  return { from, message: decodeTyped(type, body, document) };
 }
 
-function decodeTyped(type: string, body: Frame): PeerMessage {
+/** Kinds of messages that may bring a document along. */
+const WITH_DOCUMENT: ReadonlySet<string> = new Set(["sync", "synced", "fetched"]);
+
+function readDocument(frame: Frame | undefined): Document | null {
+  if (frame === undefined) return null;
+  const value = parseBody(frame);
+  return orMalformed(() => Document.read(Buffer.from(frame).toString("utf8"), value));
+}
+
+function decodeTyped(type: string, body: Frame, document: Frame | undefined): PeerMessage {
   switch (type) {
     case "beat":
       return { type, table: headerText(body) };
     case "sync": {
-      const { position, delta, ...rest } = parse(SCHEMAS.sync, body);
-      const states = orMalformed(() => ({
-        position: decodePosition(position),
-        delta: delta === null ? null : decodeDocument(delta),
-      }));
-      return { type, ...rest, ...states };
+      const { position, ...rest } = parse(SCHEMAS.sync, body);
+      return { type, ...rest, position: orMalformed(() => decodePosition(position)), delta: readDocument(document) };
     }
     case "synced": {
-      const { tag, position, delta, whole } = parse(SCHEMAS.synced, body);
-      return orMalformed(() => ({
-        type,
-        tag,
-        delta: delta === null ? null : decodeDocument(delta),
-        position: position === null ? null : decodePosition(position),
-        whole,
-      }));
+      const { tag, position, whole } = parse(SCHEMAS.synced, body);
+      const decoded = position === null ? null : orMalformed(() => decodePosition(position));
+      return { type, tag, delta: readDocument(document), position: decoded, whole };
     }
     case "members":
       return { type, ...parse(SCHEMAS.members, body) };
@@ -243,8 +238,9 @@ function decodeTyped(type: string, body: Frame): PeerMessage {
     case "fetch":
       return { type, ...parse(SCHEMAS.fetch, body) };
     case "fetched": {
-      const { tag, document, whole } = parse(SCHEMAS.fetched, body);
-      return orMalformed(() => ({ type, tag, document: decodeDocument(document), whole }));
+      const fetched = readDocument(document);
+      if (fetched === null) throw new ProtocolError("malformed", "the document is missing");
+      return { type, ...parse(SCHEMAS.fetched, body), document: fetched };
     }
     case "compare":
       return { type, ...parse(SCHEMAS.compare, body) };

@@ -1,13 +1,13 @@
 import { constants } from "node:fs";
 import { open, readFile, type FileHandle } from "node:fs/promises";
-import { decodeDocument, encodeDocument } from "../../crdt/document.js";
+import { decodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
 import { checkedLine, contentOf } from "./checked-line.js";
 import type { ListDelta } from "./store.js";
 
 /** One line of a journal: the batch as JSON. */
 export function encodeLine(batch: readonly ListDelta[]): string {
-  return checkedLine(JSON.stringify(batch.map(({ listId, delta }) => [listId, encodeDocument(delta)])));
+  return checkedLine(`[${batch.map(({ listId, delta }) => `["${listId}",${delta.text}]`).join(",")}]`);
 }
 
 /** The batch on a line without its line feed, or null where the line is not what was written. */

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { decodeDocument, encodeDocument, type Document } from "../../crdt/document.js";
+import { Document } from "../../crdt/document.js";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import {
@@ -95,7 +95,7 @@ export class Packs {
   /** Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
   async read(listId: ListId): Promise<Document | null> {
     const line = await this.#line(listId);
-    return line === null ? null : decodeDocument(JSON.parse(line.document));
+    return line === null ? null : Document.read(line.document);
   }
 
   /** Lets go of the list's snapshot. */
@@ -119,7 +119,7 @@ export class Packs {
         moved.delete(listId);
         const document = await read(listId);
         if (document === null || document.isEmpty) continue;
-        const text = JSON.stringify(encodeDocument(document));
+        const { text } = document;
         await writer.add({ listId, digest: createHash("sha256").update(text).digest("hex"), document: text });
       }
       for (const listId of moved) {

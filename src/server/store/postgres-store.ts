@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import Postgrator from "postgrator";
-import { decodeDocument, Document, encodeDocument } from "../../crdt/document.js";
+import { Document } from "../../crdt/document.js";
 import { partitionOf } from "../../protocol/hash-ring.js";
 import type { ListId } from "../../protocol/ids.js";
 import { GroupCommit } from "./group-commit.js";
@@ -88,7 +88,7 @@ export class PostgresStore implements Store {
     if (rows.length === 0) return null;
     this.#known.add(listId);
     const document = new Document();
-    for (const { body } of rows) document.join(decodeDocument(JSON.parse(body)));
+    for (const { body } of rows) document.join(Document.read(body));
     if (rows.length > MOST_ROWS && !this.#compacting.has(listId)) this.#compact(rowOf(listId, document), rows);
     return document;
   }
@@ -193,6 +193,6 @@ export class PostgresStore implements Store {
 }
 
 function rowOf(list: ListId, document: Document): Row {
-  const body = JSON.stringify(encodeDocument(document));
+  const body = document.text;
   return { list, digest: createHash("sha256").update(body).digest("hex"), body };
 }
