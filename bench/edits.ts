@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Document } from "../src/crdt/document.js";
 import { itemKey } from "../src/crdt/item-key.js";
 import { ShoppingList } from "../src/crdt/shopping-list.js";
-import { JournalStore } from "../src/server/store/journal-store.js";
+import { JournalStore, SEGMENT_BYTES } from "../src/server/store/journal-store.js";
 import { median, report, type Row } from "./table.js";
 
 const LIST = "11111111-1111-4111-8111-111111111111";
@@ -23,7 +23,7 @@ function open(path: string): Promise<JournalStore> {
   const problem = (what: unknown): never => {
     throw new Error(JSON.stringify(what));
   };
-  return JournalStore.open(path, { segmentBytes: 8 * 1024 * 1024, onDamage: problem, onCompactionFailed: problem });
+  return JournalStore.open(path, { segmentBytes: SEGMENT_BYTES, onDamage: problem, onCompactionFailed: problem });
 }
 
 async function edit(path: string, edits: number): Promise<void> {

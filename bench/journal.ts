@@ -9,15 +9,15 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, encodeDocument } from "../src/crdt/document.js";
 import { ShoppingList } from "../src/crdt/shopping-list.js";
-import { JournalStore } from "../src/server/store/journal-store.js";
+import { JournalStore, SEGMENT_BYTES } from "../src/server/store/journal-store.js";
 import { generator } from "../test/households.js";
 import { median, report, type Row } from "./table.js";
 
 const WRITERS = 32;
 const WRITE_BYTES = 2_000;
-const WRITES = 20_000;
-const ROUNDS = 5;
-const SEGMENT_BYTES = 8 * 1024 * 1024;
+/** Enough for several segments, and so for what making snapshots of them takes. */
+const WRITES = 100_000;
+const ROUNDS = 3;
 const LISTS = 1_000;
 
 const folder = mkdtempSync(join(process.env.BENCH_FOLDER ?? process.cwd(), ".bench-"));

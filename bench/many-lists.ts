@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, rea
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
-import { JournalStore } from "../src/server/store/journal-store.js";
+import { JournalStore, SEGMENT_BYTES } from "../src/server/store/journal-store.js";
 import type { ListDelta } from "../src/server/store/store.js";
 import { households } from "../test/households.js";
 
@@ -27,7 +27,7 @@ function problem(what: unknown): never {
 /** Writes the lists as a server would have kept them. @returns the number of items */
 async function fill(dataDir: string): Promise<number> {
   mkdirSync(dataDir, { recursive: true });
-  const options = { segmentBytes: 8 * 1024 * 1024, onDamage: problem, onCompactionFailed: problem };
+  const options = { segmentBytes: SEGMENT_BYTES, onDamage: problem, onCompactionFailed: problem };
   const store = await JournalStore.open(dataDir, options);
   let items = 0;
   let batch: ListDelta[] = [];

@@ -18,12 +18,10 @@ import { CredentialChecker } from "./credential-checker.js";
 import type { ServerConfig } from "./config.js";
 import { ServerNode } from "./node.js";
 import { PeerSockets } from "./peer-sockets.js";
-import { JournalStore } from "./store/journal-store.js";
+import { JournalStore, SEGMENT_BYTES } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
 import { Passwords } from "./passwords.js";
 import type { ServerEffect, ServerEvent, Work, WorkResult } from "./turn.js";
-
-const SEGMENT_BYTES = 8 * 1024 * 1024;
 
 export interface ServerKeys {
   /** Reads what tokens are signed with, as it is now. */

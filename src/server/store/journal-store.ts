@@ -39,11 +39,17 @@ interface Closed {
 
 const LOCK_TIMEOUT_MS = 2_000;
 
+/**
+ * What a server's segments grow to. Each time one is full the disk has a handful of metadata to commit, for which appends wait, and
+ * the lists in it are read and written anew: a quarter of this costs half of the writes a second (see bench/journal.ts).
+ */
+export const SEGMENT_BYTES = 32 * 1024 * 1024;
+
 /** So many full segments wait for their snapshots, and their content in memory, before appends wait, too. */
-const MOST_CLOSED = 4;
+const MOST_CLOSED = 3;
 
 /** From here on the parts of a list become one: each of them takes more memory than what it adds. */
-const MOST_PARTS = 32;
+const MOST_PARTS = 16;
 
 /**
  * A journal of deltas, and snapshots of lists in packs. Joins are idempotent, so a list is simply its snapshot joined with every
