@@ -131,13 +131,7 @@ const OTHERS: readonly Mistake[] = [
   ["an example's port", "deploy/systemd/server-1.env", "broker-2.example:5575", "broker-2.example:5576", /BROKERS/],
   ["a source that is not there", CONTAINERFILE, "COPY src src", "COPY source src", /no source/],
   ["a source that is ignored", ".dockerignore", "!src\n", "", /exception src is missing/],
-  [
-    "a part that is not in the image",
-    CONTAINERFILE,
-    /COPY --from.*messages.*messages\n/,
-    "",
-    /messages is missing/,
-  ],
+  ["a part that is not in the image", CONTAINERFILE, /COPY --from.*messages.*messages\n/, "", /messages is missing/],
   ["an image that runs as root", CONTAINERFILE, "USER 10001:10001", "USER 0:0", /USER/],
   ["a setting of malloc", CONTAINERFILE, "MALLOC_ARENA_MAX=1", "MALLOC_ARENA_MAX=2", /MALLOC_ARENA_MAX/],
 ];
