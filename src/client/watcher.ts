@@ -132,6 +132,7 @@ export class Watcher {
       const { refusal } = await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
       if (refusal?.code === "not-allowed") throw refused(refusal);
       this.#isOnline = refusal === null;
+      await this.synchronizer.remember(true);
       this.listener.onReachable(true);
     } catch (error) {
       this.#lose(error);

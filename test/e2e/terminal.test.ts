@@ -45,6 +45,7 @@ suite("on a terminal", () => {
   describe("the list", () => {
     it("is ticked, changed and added to with single keys, and undone", async () => {
       const { ann, screen } = await opened();
+      const began = Date.now();
       screen.press("j", "Space");
       await screen.shows("> [x] eggs  6 of 6", "2 of 3 to get");
       screen.press("+", "+");
@@ -66,6 +67,9 @@ suite("on a terminal", () => {
       screen.press("q");
       await screen.shows("$", "!to get");
       expect(await ann.amounts()).toEqual({ bread: "1/0", flour: "500/0", milk: "2/0", tea: "1/0" });
+      // Looking at a list is a way to sync it.
+      const { lastSync } = await ann.json<{ lastSync: string }>("status");
+      expect(Date.parse(lastSync)).toBeGreaterThan(began);
     });
 
     it("is a conversation where nothing moves for who has it read out", async () => {
