@@ -85,6 +85,26 @@ suite(`PostgreSQL${NO_POSTGRES === null ? "" : ` (${NO_POSTGRES})`}`, () => {
     await other.close();
   });
 
+  it("acknowledges nothing that no standby has, also when it is there already", async () => {
+    const url = fresh();
+    const store = await PostgresStore.open(url, { ...options, answerMs: 1_000 });
+    const delta = new Document(new ShoppingList().add(author("a"), "milk", null, 1_000));
+    node.configure("synchronous_standby_names = 'ANY 1 (nobody)'");
+    node.reload();
+    try {
+      await expect(store.append([{ listId: LIST, delta }])).rejects.toThrow(/timeout/);
+      // Whose wait ends without an answer has committed: the row is there, and on this disk alone.
+      node.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+      await until(async () => (await store.read(LIST)) !== null);
+      await expect(store.append([{ listId: LIST, delta }])).rejects.toThrow(/timeout/);
+    } finally {
+      node.configure("synchronous_standby_names = ''");
+      node.reload();
+    }
+    await store.append([{ listId: LIST, delta }]);
+    await store.close();
+  });
+
   it("says when the database is away, and goes on when it is back", async () => {
     const url = fresh();
     const told: (string | null)[] = [];

@@ -22,6 +22,9 @@ const BIN = join(ROOT, VERSION ?? "", "bin");
 export const NO_POSTGRES: string | null =
   VERSION === undefined ? "PostgreSQL is not installed (Debian: postgresql)" : null;
 
+/** Test files run side by side: each worker looks for ports in a region of its own. */
+const FIRST_PORT = 30_000 + (Number(process.env.JEST_WORKER_ID ?? 1) % 2) * 1_000 + (process.pid % 8) * 100;
+
 const IS_ROOT = process.getuid?.() === 0;
 
 /** Fast to start and to throw away, and as careful with commits as in earnest. */
@@ -45,7 +48,7 @@ export class PostgresNode {
 
   /** A new primary, running. */
   static async primary(folder: string): Promise<PostgresNode> {
-    const node = new PostgresNode(folder, "one", (await freePortBase(30_500)) + 1);
+    const node = new PostgresNode(folder, "one", (await freePortBase(FIRST_PORT)) + 1);
     node.#run("initdb", "-D", node.#data, "-U", "aisle", "--auth=trust", "-E", "UTF8", "--no-sync");
     node.configure(...SETTINGS, `port = ${node.port}`, `unix_socket_directories = '${folder}'`);
     writeFileSync(

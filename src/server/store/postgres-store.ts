@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly onTrouble: (problem: string | null) => void;
   /** Making one row of several failed; they are all still there, and it is tried again. */
   readonly onCompactionFailed: (error: unknown) => void;
+  /** How long the database may take to answer, in milliseconds; ten seconds by default. */
+  readonly answerMs?: number;
 }
 
 interface Append {
@@ -36,7 +38,7 @@ const MIGRATION_LOCK = 4_171_955;
 
 /**
  * Lists in a PostgreSQL database that any number of servers share. A row is one delta, named by its digest, and a list is the join
- * of its rows: to append is to insert, which waits for nobody and reads nothing, and to append twice changes nothing. When a list
+ * of its rows: to append is to insert, which reads nothing, and to append twice makes no difference. When a list
  * has many rows, one that is their join takes their place, in one statement; two servers that do so at once do no harm.
  *
  * How safe a row is, the database decides: it acknowledges a commit when so many standbys have it as it was told
@@ -61,7 +63,7 @@ export class PostgresStore implements Store {
    * @throws StoreError where the database is away, RangeError where the URL is none
    */
   static async open(url: string, options: PostgresOptions): Promise<PostgresStore> {
-    const store = new PostgresStore(new Primary(url, options.onTrouble), options);
+    const store = new PostgresStore(new Primary(url, options.onTrouble, options.answerMs), options);
     try {
       await store.#migrate();
       return store;
@@ -144,11 +146,15 @@ export class PostgresStore implements Store {
   }
 
   async #insert(rows: readonly Row[]): Promise<void> {
+    const each = new Map(rows.map((row) => [row.list + row.digest, row]));
     // All servers in one order, or two of them might wait for each other.
-    const sorted = [...rows].sort((a, b) => (a.list + a.digest < b.list + b.digest ? -1 : 1));
+    const sorted = [...each].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+    // A row that is there may be on this disk alone, where the wait for a standby was cut off. To write it again, as it is, makes
+    // this commit wait for all that came before it; a statement that changes nothing would be acknowledged at once.
     await this.primary.query(
       `INSERT INTO aisle_delta (list, digest, partition, body)
-       SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[]) ON CONFLICT DO NOTHING`,
+       SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[])
+       ON CONFLICT (list, digest) DO UPDATE SET partition = excluded.partition`,
       [
         sorted.map(({ list }) => list),
         sorted.map(({ digest }) => digest),

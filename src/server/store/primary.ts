@@ -26,10 +26,12 @@ export class Primary {
   /**
    * @param url as PostgreSQL's own programs take it: `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE`
    * @param onTrouble told, in a word, when the primary is gone and when there is one again
+   * @param answerMs how long an answer may take
    */
   constructor(
     url: string,
     readonly onTrouble: (problem: string | null) => void,
+    readonly answerMs = ANSWER_MS,
   ) {
     this.#urls = urlsOf(url);
   }
@@ -83,7 +85,7 @@ export class Primary {
         connectionTimeoutMillis: CONNECT_MS,
         // On this side alone: told to give up by a timeout of its own, a primary that waits for a standby would acknowledge what
         // no standby has.
-        query_timeout: ANSWER_MS,
+        query_timeout: this.answerMs,
         application_name: "aisle",
       });
       // A connection that breaks while nobody uses it: who uses the next one finds out.
