@@ -5,7 +5,7 @@ import { partitionOf } from "../../protocol/hash-ring.js";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { takeLock, type Lock } from "../../runtime/lock.js";
-import { GroupCommit } from "./group-commit.js";
+import { Flusher, type Waiter } from "./group-commit.js";
 import { Infirmary } from "./infirmary.js";
 import { numberedFiles, numberedPath } from "./numbered-files.js";
 import { encodeLine, readSegment, SegmentWriter, type SegmentContent } from "./journal-segment.js";
@@ -20,11 +20,9 @@ export interface JournalOptions {
   readonly onCompactionFailed: (error: unknown) => void;
 }
 
-interface Append {
+interface Append extends Waiter {
   readonly line: string;
   readonly batch: readonly ListDelta[];
-  readonly resolve: () => void;
-  readonly reject: (error: StoreError) => void;
 }
 
 /** What of each list was appended, in order. */
@@ -57,12 +55,14 @@ const MOST_PARTS = 16;
  */
 export class JournalStore implements Store {
   readonly isShared = false;
-  readonly #groups = new GroupCommit<Append>();
+  readonly #appends = new Flusher<Append>(
+    async (group) => await this.#flush(group),
+    async () => await this.#step(),
+  );
   readonly #lists = new Set<ListId>();
   /** What the open segment holds. */
   #tail: Tail = new Map();
   #closed: readonly Closed[] = [];
-  #flushing: Promise<void> | null = null;
   #compacting: Promise<void> | null = null;
   #verifying: Promise<void> | null = null;
   #isClosing = false;
@@ -112,8 +112,7 @@ export class JournalStore implements Store {
     // While what came before is on its way to the disk.
     const line = encodeLine(batch);
     return new Promise((resolve, reject) => {
-      this.#groups.add({ line, batch, resolve, reject });
-      this.#flushing ??= this.#flushAll();
+      this.#appends.add({ line, batch, resolve, reject });
     });
   }
 
@@ -163,30 +162,24 @@ export class JournalStore implements Store {
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#verifying;
-    await this.#flushing;
+    await this.#appends.idle();
     await this.#compacting;
     await this.segment.close();
     this.lock.release();
   }
 
-  /** One group after the other, and between two of them, when the segment is full, the step to the next. */
-  async #flushAll(): Promise<void> {
-    for (;;) {
-      // Whoever was just answered writes again at once: a group that waits for them is the whole circle, and not one of them.
-      await new Promise((resolve) => setImmediate(resolve));
-      const group = this.#groups.take();
-      if (group === null) break;
-      try {
-        await this.segment.append(group.map(({ line }) => line).join(""));
-        for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
-        for (const { resolve } of this.#groups.flushed()) resolve();
-      } catch (error) {
-        for (const { reject } of this.#groups.failed()) reject(new StoreError(String(error)));
-      }
-      if (this.segment.bytes > this.options.segmentBytes) await this.#rotate().catch(this.options.onCompactionFailed);
+  async #flush(group: readonly Append[]): Promise<void> {
+    try {
+      await this.segment.append(group.map(({ line }) => line).join(""));
+    } catch (error) {
+      throw new StoreError(String(error));
     }
-    // At once, not in a callback: what is appended from here on needs a flush of its own.
-    this.#flushing = null;
+    for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
+  }
+
+  /** Between two groups, when the segment is full, the step to the next. */
+  async #step(): Promise<void> {
+    if (this.segment.bytes > this.options.segmentBytes) await this.#rotate().catch(this.options.onCompactionFailed);
   }
 
   /** Closes the segment, opens the next, and lets what the closed ones hold become snapshots. */

@@ -3,7 +3,7 @@ import Postgrator from "postgrator";
 import { Document } from "../../crdt/document.js";
 import { partitionOf } from "../../protocol/hash-ring.js";
 import type { ListId } from "../../protocol/ids.js";
-import { GroupCommit } from "./group-commit.js";
+import { Flusher, type Waiter } from "./group-commit.js";
 import { Primary } from "./primary.js";
 import { StoreError, type ListDelta, type Store } from "./store.js";
 
@@ -18,10 +18,8 @@ export interface PostgresOptions {
   readonly answerMs?: number;
 }
 
-interface Append {
+interface Append extends Waiter {
   readonly rows: readonly Row[];
-  readonly resolve: () => void;
-  readonly reject: (error: StoreError) => void;
 }
 
 interface Row {
@@ -47,10 +45,9 @@ const MIGRATION_LOCK = 4_171_955;
 export class PostgresStore implements Store {
   readonly isShared = true;
   readonly journalBytes = 0;
-  readonly #groups = new GroupCommit<Append>();
+  readonly #appends = new Flusher<Append>(async (group) => await this.#flush(group));
   /** Those that this server has had to do with: all the others are in the database, too. */
   readonly #known = new Set<ListId>();
-  #flushing: Promise<void> | null = null;
   readonly #compacting = new Map<ListId, Promise<void>>();
 
   private constructor(
@@ -78,8 +75,7 @@ export class PostgresStore implements Store {
   append(batch: readonly ListDelta[]): Promise<void> {
     const rows = batch.map(({ listId, delta }) => rowOf(listId, delta));
     return new Promise((resolve, reject) => {
-      this.#groups.add({ rows, resolve, reject });
-      this.#flushing ??= this.#flushAll();
+      this.#appends.add({ rows, resolve, reject });
     });
   }
 
@@ -122,27 +118,14 @@ export class PostgresStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#flushing;
+    await this.#appends.idle();
     await Promise.all(this.#compacting.values());
     await this.primary.close();
   }
 
-  /** One group after the other, each in one statement. */
-  async #flushAll(): Promise<void> {
-    for (;;) {
-      await new Promise((resolve) => setImmediate(resolve));
-      const group = this.#groups.take();
-      if (group === null) break;
-      try {
-        await this.#insert(group.flatMap(({ rows }) => rows));
-        for (const { rows } of group) for (const { list } of rows) this.#known.add(list);
-        for (const { resolve } of this.#groups.flushed()) resolve();
-      } catch (error) {
-        const problem = error instanceof StoreError ? error : new StoreError(String(error));
-        for (const { reject } of this.#groups.failed()) reject(problem);
-      }
-    }
-    this.#flushing = null;
+  async #flush(group: readonly Append[]): Promise<void> {
+    await this.#insert(group.flatMap(({ rows }) => rows));
+    for (const { rows } of group) for (const { list } of rows) this.#known.add(list);
   }
 
   async #insert(rows: readonly Row[]): Promise<void> {
