@@ -1,5 +1,4 @@
-import { foldedNameOf, foldName, unitOf, type ItemKey } from "../../crdt/item-key.js";
-import type { Item } from "../../crdt/shopping-list.js";
+import { foldName } from "../../crdt/item-key.js";
 import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
@@ -11,13 +10,11 @@ import { DataFolder, defaultDataFolder } from "../data-folder.js";
 import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
-import { nearest } from "../nearest.js";
-import { normaliseUnit } from "../quantity.js";
 import { PLAIN, type Style } from "../render.js";
 import type { Authentication, Session } from "../session.js";
 import type { Synchronizer } from "../synchronizer.js";
 import { displayable } from "../text.js";
-import { nameOf, type Glance } from "../views.js";
+import type { Glance } from "../views.js";
 import { Workspace } from "../workspace.js";
 import { t } from "../messages.js";
 
@@ -161,54 +158,6 @@ export class Context {
   /** The same for who has to know all about them. */
   lists(withDeleted = false): readonly LocalList[] {
     return this.glances(withDeleted).flatMap(({ id }) => this.workspace.list(id) ?? []);
-  }
-
-  /** The item on the list that the words name, in any case. */
-  item(list: LocalList, name: string, unit?: string): Item {
-    const folded = foldName(name);
-    const wanted = unit === undefined ? undefined : normaliseUnit(unit).unit;
-    const items = [...list.shown.visibleItems()];
-    const named = items.filter((item) => foldedNameOf(item.key) === folded);
-    const [only, ...others] = named.filter((item) => wanted === undefined || unitOf(item.key) === wanted);
-    if (only !== undefined && others.length === 0) return only;
-    const quoted = `"${displayable(name.slice(0, 80))}"`;
-    if (named.length > 1 && (unit === undefined || only !== undefined)) {
-      const units = named.map((item) => item.unit ?? t("piece")).join(", ");
-      throw notFound(t`${quoted} is on the list in several units: ${units}`, t("say which with --unit"));
-    }
-    if (named.length > 0) {
-      const units = named.map((item) => item.unit ?? t("piece")).join(", ");
-      throw notFound(
-        t`${quoted} is on ${displayable(nameOf(list))} in another unit: ${units}`,
-        t("say which with --unit"),
-      );
-    }
-    const near = nearest(
-      name,
-      items.map((item) => item.name),
-    );
-    const hint =
-      near.length === 0 ? t("see what is with `aisle show`") : t`did you mean: ${near.map(displayable).join(", ")}`;
-    throw notFound(t`${quoted} is not on ${displayable(nameOf(list))}`, hint);
-  }
-
-  /** The same for every item that ever was on the list. */
-  everyItem(list: LocalList, name: string, unit?: string): ItemKey {
-    const folded = foldName(name);
-    const wanted = unit === undefined ? undefined : normaliseUnit(unit).unit;
-    const named = [...list.shown.items.entries().keys()].filter(
-      (key) => foldedNameOf(key) === folded && (wanted === undefined || unitOf(key) === wanted),
-    );
-    const shown = named.filter((key) => list.shown.item(key) !== null);
-    const [only, ...others] = shown.length > 0 ? shown : named;
-    // Where none is there, what is said about a name that is not known is said here, too.
-    if (only === undefined) return this.item(list, name, unit).key;
-    if (others.length === 0) return only;
-    const units = [only, ...others].map((key) => unitOf(key) ?? t("piece")).join(", ");
-    throw notFound(
-      t`"${displayable(name.slice(0, 80))}" was on the list in several units: ${units}`,
-      t("say which with --unit"),
-    );
   }
 
   #resolve<T>(reference: string, look: (id: ListId) => T | null): T {

@@ -1,3 +1,4 @@
+import { findKey } from "./find-item.js";
 import type { Operation } from "../../crdt/history.js";
 import { foldedNameOf, foldName, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
@@ -106,7 +107,7 @@ function nothingToUndo({ changes }: LocalList, count: number): AisleError {
 
 async function restore(context: Context, names: readonly string[], unit: string | undefined): Promise<CommandResult> {
   const list = context.theList();
-  const keys = names.map((name) => removedKey(context, list, name, unit));
+  const keys = names.map((name) => removedKey(list, name, unit));
   const restored = await context.workspace.change(list.id, (now) =>
     keys.flatMap((key) => restoration(now.shown, asRemoved(now, key))),
   );
@@ -116,7 +117,7 @@ async function restore(context: Context, names: readonly string[], unit: string 
 }
 
 /** Of several units that an item had, the one that was taken off last. */
-function removedKey(context: Context, list: LocalList, name: string, unit: string | undefined): ItemKey {
+function removedKey(list: LocalList, name: string, unit: string | undefined): ItemKey {
   const { items, history } = list.shown;
   const removedAt = (key: ItemKey): number =>
     history.operationsOn(key).findLast(({ kind }) => kind === "remove")?.time ?? 0;
@@ -124,7 +125,7 @@ function removedKey(context: Context, list: LocalList, name: string, unit: strin
     foldedNameOf(key) === foldName(name) && !items.has(key) && removedAt(key) > 0;
   const [latest] = [...items.entries().keys()].filter(isMeant).sort((a, b) => removedAt(b) - removedAt(a));
   const isThere = [...items.values()].some((key) => foldedNameOf(key) === foldName(name));
-  const key = unit === undefined && latest !== undefined && !isThere ? latest : context.everyItem(list, name, unit);
+  const key = unit === undefined && latest !== undefined && !isThere ? latest : findKey(list, name, unit);
   if (list.shown.item(key) === null) return key;
   throw new AisleError(
     EXIT.refused,
@@ -158,9 +159,7 @@ export function labelOf(list: LocalList, key: ItemKey): string {
 function log(context: Context, name: string | undefined, unit: string | undefined): CommandResult {
   const list = context.theList();
   const operations =
-    name === undefined
-      ? list.shown.history.operations()
-      : list.shown.history.operationsOn(context.everyItem(list, name, unit));
+    name === undefined ? list.shown.history.operations() : list.shown.history.operationsOn(findKey(list, name, unit));
   return {
     value: operations.map((operation) => logView(list, operation)),
     text: operations.map((operation) => logLine(list, operation)).join("\n"),
@@ -218,7 +217,7 @@ function timeOf(at: number): string {
 
 async function explainItem(context: Context, name: string, unit: string | undefined): Promise<CommandResult> {
   const list = context.theList();
-  const key = context.everyItem(list, name, unit);
+  const key = findKey(list, name, unit);
   const item = list.shown.item(key);
   const explanation = explain(list.shown, key);
   const { events, earlier } = explanation;

@@ -1,3 +1,4 @@
+import { findItem } from "./find-item.js";
 import type { Command } from "commander";
 import { itemKey, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
@@ -29,7 +30,7 @@ export function registerItems({ program, act }: Registration): void {
     .action(
       act(async (context, words, flags) => {
         const list = context.theList();
-        const items = manyWords(words, 0).map((name) => context.item(list, name, textFlag(flags, "unit")));
+        const items = manyWords(words, 0).map((name) => findItem(list, name, textFlag(flags, "unit")));
         return await removeAll(context, list, items, t("removed"));
       }),
     );
@@ -76,7 +77,7 @@ function registerAmounts(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const list = context.theList();
-        const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
+        const { key } = findItem(list, word(words, 0), textFlag(flags, "unit"));
         const amount = word(words, 1);
         return await changeItems(context, list, (now) => {
           const { unit } = itemNow(now, key);
@@ -121,7 +122,7 @@ function registerTexts(program: Command, act: Act): void {
       .action(
         act(async (context, words, flags) => {
           const list = context.theList();
-          const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
+          const { key } = findItem(list, word(words, 0), textFlag(flags, "unit"));
           return await changeItems(context, list, [{ type, key, text: acceptText(type, word(words, 1)) }]);
         }),
       );
@@ -136,7 +137,7 @@ function registerTexts(program: Command, act: Act): void {
     .action(
       act(async (context, words, flags) => {
         const list = context.theList();
-        const { key } = context.item(list, word(words, 0), textFlag(flags, "from"));
+        const { key } = findItem(list, word(words, 0), textFlag(flags, "from"));
         const { unit, scale } = normaliseUnit(word(words, 1));
         return await changeItems(context, list, (now) => moveToUnit(itemNow(now, key), unit, scale));
       }),
@@ -178,7 +179,7 @@ async function acquire(
   sign: 1 | -1,
 ): Promise<CommandResult> {
   const list = context.theList();
-  const { key } = context.item(list, word(words, 0), textFlag(flags, "unit"));
+  const { key } = findItem(list, word(words, 0), textFlag(flags, "unit"));
   const given = optionalWord(words, 1);
   const result = await changeItems(
     context,

@@ -1,3 +1,4 @@
+import { findKey } from "./find-item.js";
 import { foldName, itemKey, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import { readStaple, stapleRule } from "../../crdt/staple.js";
 import { wallClockMs } from "../../runtime/clock.js";
@@ -62,19 +63,19 @@ async function staple(context: Context, name: string | undefined, flags: Flags):
   const every = textFlag(flags, "every");
   const isOver = flags.never === true;
   const unit = textFlag(flags, "unit");
-  if (!isOver && every === undefined) return staples(list, [context.everyItem(list, name, unit)]);
+  if (!isOver && every === undefined) return staples(list, [findKey(list, name, unit)]);
   if (isOver && every !== undefined) throw usageError(t("--every and --never contradict each other"));
   const period = every === undefined ? null : parseEvery(every);
   let key: ItemKey = "";
   const changed = await context.workspace.change(list.id, (now) => {
     if (period === null) {
-      key = context.everyItem(now, name, unit);
+      key = findKey(now, name, unit);
       return [{ type: "staple", key, rule: "" }];
     }
     const entry = addIntent(parseEntry(name));
     // What was never on the list is put there, so that it has something to come back to.
     const isNew = !allKeys(now).some((known) => foldName(known.split("\t")[0] ?? "") === foldName(entry.name));
-    key = isNew ? itemKey(entry.name, entry.unit) : context.everyItem(now, entry.name, unit ?? entry.unit ?? undefined);
+    key = isNew ? itemKey(entry.name, entry.unit) : findKey(now, entry.name, unit ?? entry.unit ?? undefined);
     const qty = textFlag(flags, "qty");
     const amount = qty === undefined ? usual(now, key, isNew ? entry.amount : 1_000) : parseAmountIn(qty, unitOf(key));
     if (amount <= 0) throw usageError(t("a staple comes back as nothing"), t("say how much with --qty"));
