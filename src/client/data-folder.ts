@@ -156,9 +156,9 @@ export class DataFolder {
     return this.#readJson<SyncTimes>("sync.json", NEVER_SYNCED);
   }
 
-  /** Under the lock. */
+  /** Under the lock. Nothing but what `status` says depends on them, so nobody waits for the disk. */
   saveSyncTimes(times: SyncTimes): void {
-    this.#writeJson("sync.json", times);
+    orUnusable(this.path, () => new DurableJsonFileSync(join(this.path, "sync.json")).writeLazily(times));
   }
 
   listIds(): readonly ListId[] {

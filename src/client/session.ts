@@ -62,7 +62,6 @@ export interface Answer<T> {
 /** Requests to the cluster through whichever broker answers. */
 export class Session {
   #preferred: number;
-  readonly #sockets = new RequestSockets();
 
   /**
    * @param brokers their addresses, with their keys where they have any
@@ -72,6 +71,7 @@ export class Session {
     readonly brokers: readonly string[],
     readonly authentication: Authentication = NOBODY,
     preferred: string | null = null,
+    readonly sockets = new RequestSockets(),
   ) {
     this.#preferred = Math.max(0, brokers.indexOf(preferred ?? ""));
   }
@@ -132,7 +132,7 @@ export class Session {
     try {
       const address = readAddress(broker);
       if (address === null) return { problem: t`${broker} is no address` };
-      const frames = await this.#sockets.ask(address, encodeClientRequest(request), request.timeoutMs);
+      const frames = await this.sockets.ask(address, encodeClientRequest(request), request.timeoutMs);
       if (frames === null) return { problem: null };
       const reply = decodeClientReply(frames);
       if (reply.kind === "reply")

@@ -47,12 +47,22 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
   }
 
   write(value: T): void {
+    this.#replace(value, true);
+    syncFolderSync(dirname(this.path));
+  }
+
+  /** Replaces the file whole, and leaves it to the system when that reaches the disk: for what a power cut may take. */
+  writeLazily(value: T): void {
+    this.#replace(value, false);
+  }
+
+  #replace(value: T, isFlushed: boolean): void {
     const temporary = join(dirname(this.path), `.${basename(this.path)}.tmp`);
     try {
       const file = openSync(temporary, "w", 0o600);
       try {
         writeFileSync(file, sealed(value, this.headOf(value)));
-        fdatasyncSync(file);
+        if (isFlushed) fdatasyncSync(file);
       } finally {
         closeSync(file);
       }
@@ -61,7 +71,6 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
       rmSync(temporary, { force: true });
       throw error;
     }
-    syncFolderSync(dirname(this.path));
   }
 }
 

@@ -270,12 +270,19 @@ const MOST_IDLE = 4;
 export class RequestSockets {
   readonly #idle = new Map<string, Request[]>();
 
+  /** Shakes hands with a broker that is going to be asked, while its caller gets ready; whoever asks hears of a problem. */
+  connect({ endpoint, key }: Address): void {
+    try {
+      this.#idleOf(endpoint, key).push(connectRequester(endpoint, key));
+    } catch {
+      // No such host, or no address of ZeroMQ's.
+    }
+  }
+
   /** Null where there is no reply within `timeoutMs`. */
   async ask({ endpoint, key }: Address, frames: readonly Frame[], timeoutMs: number): Promise<readonly Frame[] | null> {
-    const name = `${endpoint} ${key ?? ""}`;
-    const idle = this.#idle.get(name) ?? [];
+    const idle = this.#idleOf(endpoint, key);
     const socket = idle.pop() ?? connectRequester(endpoint, key);
-    this.#idle.set(name, idle);
     socket.sendTimeout = socket.receiveTimeout = Math.ceil(timeoutMs);
     try {
       await socket.send([...frames]);
@@ -288,6 +295,15 @@ export class RequestSockets {
       if (isTimeout(error)) return null;
       throw error;
     }
+  }
+
+  #idleOf(endpoint: string, key: string | null): Request[] {
+    const name = `${endpoint} ${key ?? ""}`;
+    const known = this.#idle.get(name);
+    if (known !== undefined) return known;
+    const idle: Request[] = [];
+    this.#idle.set(name, idle);
+    return idle;
   }
 }
 

@@ -221,9 +221,15 @@ export class Context {
 
   /** Loaded on demand: most commands never talk to the network. */
   async session(): Promise<Session> {
-    const { Session } = await import("../session.js");
+    const { RequestSockets } = await import("../../runtime/zeromq.js");
+    const sockets = new RequestSockets();
     const { broker } = this.workspace.folder.syncTimes();
-    return new Session(this.brokers(), await this.authentication(), broker);
+    const brokers = this.brokers();
+    const address = readAddress(brokers.includes(broker ?? "") ? (broker ?? "") : (brokers[0] ?? ""));
+    // The rest is loaded while it shakes hands.
+    if (address !== null) sockets.connect(address);
+    const { Session } = await import("../session.js");
+    return new Session(brokers, await this.authentication(), broker, sockets);
   }
 
   /** Says with each request which device asks, and who is logged in on it. */
@@ -237,8 +243,9 @@ export class Context {
   }
 
   async synchronizer(): Promise<Synchronizer> {
+    const session = await this.session();
     const { Synchronizer } = await import("../synchronizer.js");
-    return new Synchronizer(this.workspace.folder, await this.session());
+    return new Synchronizer(this.workspace.folder, session);
   }
 
   /** Tries to send what just changed, within the small budget; whatever goes wrong waits for the next time. */
