@@ -72,6 +72,7 @@ const ON_DISK = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | cons
 export class SegmentWriter {
   #bytes = 0;
   #allocated = 0;
+  #growth: Promise<void> | null = null;
   #endIsUnknown = false;
 
   private constructor(
@@ -101,19 +102,25 @@ export class SegmentWriter {
   }
 
   async close(): Promise<void> {
+    await this.#growth;
     await this.file.close();
   }
 
-  /** Where the disk has no room to spare, what is appended makes its own. */
+  /** Waits until there is room for so many bytes, and sees to more of it ahead of time. */
   async #makeRoom(wanted: number): Promise<void> {
-    if (wanted <= this.#allocated) return;
-    const allocated = Math.ceil(wanted / ROOM_BYTES) * ROOM_BYTES;
-    try {
-      await this.#write(Buffer.alloc(allocated - this.#allocated), this.#allocated);
-      this.#allocated = allocated;
-    } catch {
-      this.#allocated = wanted;
-    }
+    while (wanted > this.#allocated) await this.#growing();
+    if (wanted > this.#allocated - ROOM_BYTES / 2) void this.#growing();
+  }
+
+  /** One more piece of room. Where the disk has none to spare, what is appended makes its own. */
+  #growing(): Promise<void> {
+    this.#growth ??= this.#write(Buffer.alloc(ROOM_BYTES), this.#allocated)
+      .catch(() => undefined)
+      .then(() => {
+        this.#allocated += ROOM_BYTES;
+        this.#growth = null;
+      });
+    return this.#growth;
   }
 
   async #write(data: Buffer, position: number): Promise<void> {
