@@ -35,9 +35,9 @@ export function explain(list: ShoppingList, key: ItemKey): Explanation {
     return { operation, concurrent, cancelledBy };
   });
   const standing = events.filter(({ operation, cancelledBy }) => operation.kind !== "remove" && cancelledBy === null);
-  const amounts = list.amounts.get(key);
+  const item = list.items.get(key);
   const rest = (part: "needed" | "acquired"): number =>
-    (amounts?.[part].value() ?? 0) - standing.reduce((sum, { operation }) => sum + operation[part], 0);
+    (item?.[part].value() ?? 0) - standing.reduce((sum, { operation }) => sum + operation[part], 0);
   return { events, earlier: { needed: rest("needed"), acquired: rest("acquired") } };
 }
 

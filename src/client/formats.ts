@@ -46,9 +46,9 @@ export function exportList(list: LocalList, format: ExportFormat): string {
 
 /** What a list has beside its items: the order of its aisles, and what comes back by itself. */
 function beyondItems({ shown }: LocalList): Readonly<Record<string, unknown>> {
-  const staples = [...shown.details].flatMap(([key, details]) => {
-    const rule = details.peek("staple")?.get() ?? "";
-    return rule === "" ? [] : [{ name: details.label.get() ?? foldedNameOf(key), unit: unitOf(key), rule }];
+  const staples = [...shown.items.entries()].flatMap(([key, item]) => {
+    const rule = item.text("staple") ?? "";
+    return rule === "" ? [] : [{ name: item.text("label") ?? foldedNameOf(key), unit: unitOf(key), rule }];
   });
   return { aisles: linesOf(shown.order.get()), staples };
 }

@@ -207,7 +207,7 @@ export class LocalList {
 
   /** Whether items come back by themselves, so that it looks different as time goes by. */
   get hasStaples(): boolean {
-    return [...this.#shown.details.values()].some((details) => (details.peek("staple")?.get() ?? "") !== "");
+    return [...this.#shown.items.entries().values()].some((item) => (item.text("staple") ?? "") !== "");
   }
 
   /** Takes a new replica id where the folder is not the one that this list was last written in. */
@@ -243,7 +243,7 @@ export class LocalList {
    */
   bringBack(now: number): void {
     if (this.standing.role === "viewer" && !this.standing.open) return;
-    for (const key of this.#shown.details.keys()) {
+    for (const key of this.#shown.items.entries().keys()) {
       const due = dueReturn(this.#shown, key, now);
       if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
     }
@@ -403,6 +403,5 @@ function mayBeThere(entry: OutboxEntry, whole: ShoppingList): boolean {
   const isSameDot = ({ dot }: Operation): boolean => dot.replica === entry.replica && dot.counter === entry.counter;
   if (whole.history.operations().some(isSameDot)) return false;
   const key = keyOf(entry.intent);
-  const touched = key === null ? undefined : whole.items.entries().get(key)?.touched;
-  return key === null || (touched?.get(entry.replica) ?? 0) >= entry.counter;
+  return key === null || (whole.items.get(key)?.touchedBy(entry.replica) ?? 0) >= entry.counter;
 }

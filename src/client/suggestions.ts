@@ -16,20 +16,19 @@ export interface Suggestion {
 export function suggestions(list: ShoppingList, prefix: string): readonly Suggestion[] {
   const wanted = foldName(prefix);
   const found: (Suggestion & { readonly newest: number })[] = [];
-  for (const [key, presence] of list.items.entries()) {
+  for (const [key, item] of list.items.entries()) {
     const folded = foldedNameOf(key);
-    if (presence.isPresent() || !(folded.startsWith(wanted) || folded.includes(` ${wanted}`))) continue;
+    if (item.isPresent || !(folded.startsWith(wanted) || folded.includes(` ${wanted}`))) continue;
     const operations = list.history.operationsOn(key);
     const adds = operations.filter(({ kind, needed }) => (kind === "add" || kind === "need") && needed > 0);
-    const details = list.details.get(key);
-    const aisle = details?.peek("aisle")?.get() ?? "";
+    const aisle = item.text("aisle") ?? "";
     found.push({
-      name: details?.label.get() ?? folded,
+      name: item.text("label") ?? folded,
       unit: unitOf(key),
       aisle: aisle === "" ? null : aisle,
       times: operations.filter(({ kind }) => kind === "add" || kind === "got").length,
       amount: adds.at(-1)?.needed ?? null,
-      newest: operations.at(-1)?.time ?? details?.label.written()?.stamp.time ?? 0,
+      newest: operations.at(-1)?.time ?? item.label?.stamp.time ?? 0,
     });
   }
   return found

@@ -30,7 +30,7 @@ export function stepOf(list: ShoppingList, intent: Intent): Step {
 function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {
   if (type === "rename") return list.name.get();
   if (type === "order") return list.order.get();
-  return type === "add" && key !== null ? (list.details.get(key)?.peek("aisle")?.get() ?? null) : null;
+  return type === "add" && key !== null ? (list.items.get(key)?.text("aisle") ?? null) : null;
 }
 
 /** The changes, as JSON, with one more, and without the oldest ones where they have become too many. */
@@ -89,7 +89,7 @@ export function compensation(list: ShoppingList, { intent, item: before, text }:
 export function restoration(list: ShoppingList, { key, name, needed, acquired, note }: Item): readonly Intent[] {
   const back: Intent = { type: "compensate", key, name, needed, acquired };
   // What was written about an earlier or a later stay would come back with it.
-  const written = list.details.get(key)?.peek("note")?.get() ?? "";
+  const written = list.items.get(key)?.text("note") ?? "";
   const isWanted = list.item(key) === null ? written !== (note ?? "") : written === "" && note !== null;
   return isWanted ? [back, { type: "note", key, text: note ?? "" }] : [back];
 }

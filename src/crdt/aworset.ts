@@ -1,96 +1,47 @@
-import type { Dot } from "./dot.js";
-import { joinMaps, type Lattice } from "./lattice.js";
-import { VersionVector } from "./version-vector.js";
+import type { Lattice } from "./lattice.js";
 
-/**
- * Whether one element is in the set: each replica's last operation on it, and how much of that removes have seen. Both
- * are version vectors, so presence is a product of maxima and its join needs no causal context.
- */
-export class Presence implements Lattice<Presence> {
-  readonly touched = new VersionVector();
-  readonly removed = new VersionVector();
-
-  /** Present while some replica's last operation is one that no remove has seen: adds win over concurrent removes. */
-  isPresent(): boolean {
-    return !this.removed.dominates(this.touched);
-  }
-
-  touch(dot: Dot): void {
-    this.touched.raise(dot.replica, dot.counter);
-  }
-
-  /** Removes are operations too: the remove's own dot is touched, then all that is touched counts as removed. */
-  remove(dot: Dot): void {
-    this.touch(dot);
-    this.removed.join(this.touched);
-  }
-
-  join(other: Presence): void {
-    this.touched.join(other.touched);
-    this.removed.join(other.removed);
-  }
+/** What a set keeps of an element. It never changes, so that sets share it. */
+export interface Kept<Self> {
+  readonly isPresent: boolean;
+  /** The least upper bound of both: one of the two where the other adds nothing to it. */
+  joined(other: Self): Self;
 }
 
 /**
- * An add-wins observed-remove set. Every element ever added keeps its two small vectors; that is the price of a join
- * that is correct for any subset of elements, which a dot context shared by all elements cannot be (docs/crdt.md).
+ * An add-wins observed-remove set, of elements that carry their own state. Every element ever added keeps its own small version
+ * vectors (`ItemState`): that is the price of a join that is correct for any subset of elements, which a dot context shared by
+ * all elements cannot be (docs/crdt.md).
  */
-export class AWORSet<E> implements Lattice<AWORSet<E>> {
-  readonly #presences = new Map<E, Presence>();
+export class AWORSet<E, S extends Kept<S>> implements Lattice<AWORSet<E, S>> {
+  readonly #states = new Map<E, S>();
 
   has(element: E): boolean {
-    return this.#presences.get(element)?.isPresent() ?? false;
+    return this.#states.get(element)?.isPresent ?? false;
   }
 
-  /** Adds or touches `element`; returns the delta. */
-  add(element: E, dot: Dot): AWORSet<E> {
-    this.#at(element).touch(dot);
-    return this.slice([element]);
+  /** What is known of an element that was ever added. */
+  get(element: E): S | undefined {
+    return this.#states.get(element);
   }
 
-  /** Removes what is known of `element`; returns the delta. */
-  remove(element: E, dot: Dot): AWORSet<E> {
-    this.#at(element).remove(dot);
-    return this.slice([element]);
+  /** Joins in what is known of one element. */
+  put(element: E, state: S): void {
+    const own = this.#states.get(element);
+    const joined = own === undefined ? state : own.joined(state);
+    if (joined !== own) this.#states.set(element, joined);
   }
 
-  /** Joins in one replica's entries for `element`, as a decoder reads them. */
-  record(element: E, dot: Dot, removed: number): void {
-    const presence = this.#at(element);
-    presence.touch(dot);
-    presence.removed.raise(dot.replica, removed);
-  }
-
-  /** All that is known of these elements, as a set of its own. */
-  slice(elements: Iterable<E>): AWORSet<E> {
-    const slice = new AWORSet<E>();
-    for (const element of elements) {
-      const presence = this.#presences.get(element);
-      if (presence !== undefined) slice.#at(element).join(presence);
-    }
-    return slice;
-  }
-
-  join(other: AWORSet<E>): void {
-    joinMaps(this.#presences, other.#presences, () => new Presence());
+  join(other: AWORSet<E, S>): void {
+    for (const [element, state] of other.#states) this.put(element, state);
   }
 
   /** The elements that are present, in no particular order. */
   *values(): Iterable<E> {
-    for (const [element, presence] of this.#presences) if (presence.isPresent()) yield element;
+    for (const [element, state] of this.#states) if (state.isPresent) yield element;
   }
 
-  /** Every element ever added, with its presence. */
-  entries(): ReadonlyMap<E, Presence> {
-    return this.#presences;
-  }
-
-  #at(element: E): Presence {
-    let presence = this.#presences.get(element);
-    if (presence === undefined) {
-      presence = new Presence();
-      this.#presences.set(element, presence);
-    }
-    return presence;
+  /** Every element ever added, with what is known of it. */
+  entries(): ReadonlyMap<E, S> {
+    return this.#states;
   }
 }

@@ -1,6 +1,6 @@
 import type { ReplicaId } from "./dot.js";
 import { LIMITS } from "./limits.js";
-import type { LwwRegister } from "./lww-register.js";
+import type { LwwRegister, Stamp } from "./lww-register.js";
 import type { ShoppingList } from "./shopping-list.js";
 
 /** Every replica that the list's state names anywhere. */
@@ -8,22 +8,20 @@ export function replicasOf(list: ShoppingList): Set<ReplicaId> {
   const replicas = new Set<ReplicaId>(list.seen.vector.replicas());
   for (const { replica } of list.seen.cloud()) replicas.add(replica);
   for (const replica of list.newest.keys()) replicas.add(replica);
-  for (const register of [list.name, list.deleted, list.order]) addWriter(replicas, register);
-  for (const [key, presence] of list.items.entries()) {
-    // Whoever counts, cancels or is removed has touched the item, so `touched` names them all; texts may be older.
-    for (const replica of presence.touched.replicas()) replicas.add(replica);
-    const details = list.details.get(key);
-    if (details === undefined) continue;
-    for (const register of details.registers()) addWriter(replicas, register);
+  for (const { replica } of [list.name, list.deleted, list.order].flatMap(stampOf)) replicas.add(replica);
+  for (const item of list.items.entries().values()) {
+    // Whoever counts, cancels or is removed has touched the item, so its rows name them all; texts may be older.
+    for (const { replica } of item.rows) replicas.add(replica);
+    for (const written of item.texts) if (written !== null) replicas.add(written.stamp.replica);
   }
   for (const { dot, after } of list.history.operations())
     for (const { replica } of [dot, ...after]) replicas.add(replica);
   return replicas;
 }
 
-function addWriter(replicas: Set<ReplicaId>, register: LwwRegister<string> | LwwRegister<boolean>): void {
+function stampOf(register: LwwRegister<string> | LwwRegister<boolean>): readonly Stamp[] {
   const written = register.written();
-  if (written !== null) replicas.add(written.stamp.replica);
+  return written === null ? [] : [written.stamp];
 }
 
 /**
@@ -47,10 +45,9 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {
   for (const { replica, to } of delta.seen.ranges())
     if (to > list.seen.newest(replica) + LIMITS.counterJump) return true;
-  const registers = [...delta.details.values()].flatMap((details) => details.registers());
-  const times = [delta.name, delta.deleted, delta.order, ...registers].map(
-    (register) => register.written()?.stamp.time ?? 0,
-  );
-  const newest = times.reduce((a, b) => Math.max(a, b), delta.history.newestTime());
+  let newest = delta.history.newestTime();
+  for (const { time } of [delta.name, delta.deleted, delta.order].flatMap(stampOf)) newest = Math.max(newest, time);
+  for (const item of delta.items.entries().values())
+    for (const written of item.texts) newest = Math.max(newest, written?.stamp.time ?? 0);
   return newest > list.history.newestTime() + LIMITS.counterJump;
 }

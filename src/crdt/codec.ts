@@ -3,10 +3,10 @@ import { replicasOf } from "./capacity.js";
 import { DotContext } from "./dot-context.js";
 import type { ReplicaId } from "./dot.js";
 import { OPERATION_KINDS, type Operation } from "./history.js";
-import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { compareText } from "./lattice.js";
-import type { LwwRegister } from "./lww-register.js";
+import type { Written } from "./lww-register.js";
+import { trimmed } from "./rows.js";
 import type { ShoppingList } from "./shopping-list.js";
 
 export { decodeContext, decodeList, decodeSeen, MalformedStateError } from "./decode.js";
@@ -36,8 +36,8 @@ export function encodeList(list: ShoppingList): Encoded {
     trimmed(replicas.map((replica) => list.seen.vector.get(replica))),
     cloudRows(list.seen, at),
     newestRows(list, at),
-    encodeRegister(list.name, at),
-    encodeRegister(list.deleted, at),
+    encodeWritten(list.name.written(), at),
+    encodeWritten(list.deleted.written(), at),
     keys.map((key) => encodeItem(list, key, at)),
     list.history.operations().map((operation) => encodeOperation(operation, at)),
     ...encodeExtras(list, keys, at),
@@ -47,10 +47,10 @@ export function encodeList(list: ShoppingList): Encoded {
 /** The walking order and the staples, which most lists have none of; left out then. */
 function encodeExtras(list: ShoppingList, keys: readonly ItemKey[], at: IndexOf): readonly Encoded[] {
   const staples = keys.flatMap((key): Encoded[] => {
-    const staple = encodeRegister(list.details.get(key)?.peek("staple"), at);
+    const staple = encodeWritten(list.items.get(key)?.staple ?? null, at);
     return staple === 0 ? [] : [[key, staple]];
   });
-  const order = encodeRegister(list.order, at);
+  const order = encodeWritten(list.order.written(), at);
   return staples.length > 0 ? [order, staples] : order === 0 ? [] : [order];
 }
 
@@ -105,36 +105,16 @@ function byFirst(a: readonly [number, ...unknown[]], b: readonly [number, ...unk
   return a[0] - b[0];
 }
 
-function encodeRegister(register: LwwRegister<string> | LwwRegister<boolean> | undefined, at: IndexOf): Encoded {
-  const written = register?.written() ?? null;
+function encodeWritten(written: Written<string | boolean> | null, at: IndexOf): Encoded {
   return written === null ? 0 : [written.stamp.time, at(written.stamp.replica), written.value];
 }
 
 function encodeItem(list: ShoppingList, key: ItemKey, at: IndexOf): Encoded {
-  const presence = list.items.entries().get(key);
-  if (presence === undefined) throw new Error("invariant: an encoded item has a presence");
-  const amounts = list.amounts.get(key);
-  const details = list.details.get(key);
-  const rows = [...presence.touched.entries()]
-    .sort(([a], [b]) => at(a) - at(b))
-    .map(([replica, touched]) => {
-      const needed = counterCells(amounts?.needed, replica);
-      const acquired = counterCells(amounts?.acquired, replica);
-      return trimmed([at(replica), touched, presence.removed.get(replica), ...needed, ...acquired]);
-    });
-  return [
-    key,
-    encodeRegister(details?.label, at),
-    encodeRegister(details?.peek("note"), at),
-    encodeRegister(details?.peek("aisle"), at),
-    ...rows,
-  ];
-}
-
-function counterCells(counter: ItemCounter | undefined, replica: ReplicaId): readonly number[] {
-  if (counter === undefined) return [0, 0, 0, 0];
-  const { counted } = counter;
-  return [counted.up(replica), counted.down(replica), ...counter.cancelledOf(replica)];
+  const item = list.items.get(key);
+  if (item === undefined) throw new Error("invariant: an encoded item is known");
+  // In order of replicas, and so of their places in the table.
+  const rows = item.rows.map(({ replica, cells }) => [at(replica), ...cells]);
+  return [key, encodeWritten(item.label, at), encodeWritten(item.note, at), encodeWritten(item.aisle, at), ...rows];
 }
 
 function encodeOperation(operation: Operation, at: IndexOf): Encoded {
@@ -152,10 +132,4 @@ function encodeOperation(operation: Operation, at: IndexOf): Encoded {
     ...(operation.by === null && operation.after.length === 0 ? [] : [operation.by]),
     ...operation.after.flatMap(({ replica, counter }) => [at(replica), counter]),
   ];
-}
-
-function trimmed(row: number[]): number[] {
-  let length = row.length;
-  while (length > 0 && row[length - 1] === 0) length--;
-  return row.slice(0, length);
 }

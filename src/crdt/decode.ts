@@ -1,17 +1,15 @@
 import { compareDots, type Dot, type ReplicaId } from "./dot.js";
 import { DotContext, type DotRange } from "./dot-context.js";
 import { compareOperations, HISTORY_LENGTH, MOST_AFTER, OPERATION_KINDS, type Operation } from "./history.js";
-import type { ItemCounter } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS, READABLE } from "./limits.js";
-import { LwwRegister } from "./lww-register.js";
+import { COLUMN, COLUMNS, ItemState } from "./item-state.js";
+import { LwwRegister, type Written } from "./lww-register.js";
 import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
-import { Details } from "./details.js";
-import { Amounts, ShoppingList } from "./shopping-list.js";
+import type { Cells, Row } from "./rows.js";
+import { ShoppingList } from "./shopping-list.js";
 
 export { MalformedStateError } from "./shape.js";
-
-const AMOUNT_CELLS = 11;
 
 /**
  * The list whose canonical form `encoded` is; see `encodeList`.
@@ -32,7 +30,7 @@ export function decodeList(encoded: unknown): ShoppingList {
   decodePrefixes(list.seen, prefixes, replicas);
   decodeCloud(list.seen, cloud, replicaAt);
   decodeNewest(list, newest, replicaAt);
-  decodeRegister(list.name, name, replicaAt, text(LIMITS.textLength));
+  decodeRegister(list.name, name, replicaAt, listText);
   decodeRegister(list.deleted, deleted, replicaAt, boolean);
   decodeItems(list, items, replicaAt);
   decodeHistory(list, history, replicaAt);
@@ -139,42 +137,35 @@ function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt)
     const key = text(LIMITS.keyLength)(rawKey);
     require(previous === null || key > previous, "items out of order");
     previous = key;
-    const details = new Details();
-    decodeRegister(details.label, label, replicaAt, text(LIMITS.textLength));
-    if (note !== 0) decodeRegister(details.of("note"), note, replicaAt, text(LIMITS.textLength));
-    if (aisle !== 0) decodeRegister(details.of("aisle"), aisle, replicaAt, text(LIMITS.textLength));
-    list.details.set(key, details);
-    decodeRows(list, key, rows, replicaAt);
+    const texts = [label, note, aisle].map((text) => decodeWritten(text, replicaAt, listText));
+    const [labelled = null, noted = null, filed = null] = texts;
+    list.items.put(key, new ItemState(decodeRows(rows, replicaAt), labelled, noted, filed, null));
   }
 }
 
-function decodeRows(list: ShoppingList, key: ItemKey, rows: readonly unknown[], replicaAt: ReplicaAt): void {
-  const amounts = new Amounts();
-  list.amounts.set(key, amounts);
+function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): readonly Row[] {
   let previous = -1;
-  for (const encoded of rows) {
-    const row = array(encoded, 2);
-    require(row.length <= AMOUNT_CELLS && row.at(-1) !== 0, "row of an item is too long or padded");
-    require(natural(row[0]) > previous, "rows of an item out of order");
-    previous = natural(row[0]);
-    const replica = replicaAt(row[0]);
-    const touched = positive(row[1]);
-    const removed = natural(row[2] ?? 0);
-    require(removed <= touched, "removed beyond what was touched");
-    list.items.record(key, { replica, counter: touched }, removed);
-    decodeCounter(amounts.needed, replica, row, 3);
-    decodeCounter(amounts.acquired, replica, row, 7);
-  }
+  return encoded.map((row) => {
+    const [index, ...cells] = array(row, 2) as readonly [unknown, ...number[]];
+    require(cells.length <= COLUMNS && cells.at(-1) !== 0, "row of an item is too long or padded");
+    require(natural(index) > previous, "rows of an item out of order");
+    previous = natural(index);
+    requirePresence(cells);
+    requireCounter(cells, COLUMN.needed);
+    requireCounter(cells, COLUMN.acquired);
+    return { replica: replicaAt(index), cells };
+  });
 }
 
-function decodeCounter(counter: ItemCounter, replica: ReplicaId, row: readonly unknown[], from: number): void {
-  const cell = (index: number): number => natural(row[from + index] ?? 0, LIMITS.counterTotal);
-  const [up, down, cancelledUp, cancelledDown] = [cell(0), cell(1), cell(2), cell(3)];
-  require(cancelledUp <= up && cancelledDown <= down, "cancelled beyond what was counted");
-  counter.counted.increments.raise(replica, up);
-  if (down > 0) counter.counted.decrements.raise(replica, down);
-  if (cancelledUp > 0) counter.cancelled.increments.raise(replica, cancelledUp);
-  if (cancelledDown > 0) counter.cancelled.decrements.raise(replica, cancelledDown);
+function requirePresence(cells: Cells): void {
+  const touched = positive(cells[COLUMN.touched]);
+  require(natural(cells[COLUMN.removed] ?? 0) <= touched, "removed beyond what was touched");
+}
+
+function requireCounter(cells: Cells, column: number): void {
+  if (cells.length <= column) return;
+  const cell = (index: number): number => natural(cells[column + index] ?? 0, LIMITS.counterTotal);
+  require(cell(2) <= cell(0) && cell(3) <= cell(1), "cancelled beyond what was counted");
 }
 
 function decodeHistory(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
@@ -222,19 +213,23 @@ function decodeExtras(list: ShoppingList, extras: readonly unknown[], replicaAt:
   if (extras.length === 0) return;
   const [order, staples, ...rest] = extras;
   require(rest.length === 0 && (extras.length === 2 || order !== 0), "unknown part after the history");
-  decodeRegister(list.order, order, replicaAt, text(LIMITS.textLength));
+  decodeRegister(list.order, order, replicaAt, listText);
   if (extras.length === 1) return;
   const rows = array(staples, 1);
   let previous: ItemKey | null = null;
   for (const row of rows) {
     const [key, staple, ...more] = array(row, 2);
-    const details = typeof key === "string" ? list.details.get(key) : undefined;
-    require(details !== undefined && more.length === 0 && staple !== 0, "a staple that is no item");
+    const item = typeof key === "string" ? list.items.get(key) : undefined;
+    require(item !== undefined && more.length === 0 && staple !== 0, "a staple that is no item");
     require(previous === null || (key as ItemKey) > previous, "staples out of order");
     previous = key as ItemKey;
-    decodeRegister(details.of("staple"), staple, replicaAt, text(LIMITS.textLength));
+    const { rows, label, note, aisle } = item;
+    const written = decodeWritten(staple, replicaAt, listText);
+    list.items.put(previous, new ItemState(rows, label, note, aisle, written));
   }
 }
+
+const listText = text(LIMITS.textLength);
 
 function decodeRegister<T extends string | boolean>(
   register: LwwRegister<T>,
@@ -242,8 +237,17 @@ function decodeRegister<T extends string | boolean>(
   replicaAt: ReplicaAt,
   decodeValue: (value: unknown) => T,
 ): void {
-  if (encoded === 0) return;
+  const written = decodeWritten(encoded, replicaAt, decodeValue);
+  if (written !== null) register.write(written.value, written.stamp);
+}
+
+function decodeWritten<T extends string | boolean>(
+  encoded: unknown,
+  replicaAt: ReplicaAt,
+  decodeValue: (value: unknown) => T,
+): Written<T> | null {
+  if (encoded === 0) return null;
   const [time, index, value, ...rest] = array(encoded, 3);
   require(rest.length === 0, "register is too long");
-  register.write(decodeValue(value), { time: positive(time), replica: replicaAt(index) });
+  return { value: decodeValue(value), stamp: { time: positive(time), replica: replicaAt(index) } };
 }

@@ -16,10 +16,17 @@ export interface DotRange {
  */
 export class DotContext implements Lattice<DotContext> {
   readonly vector = new VersionVector();
-  readonly #cloud = new Map<ReplicaId, readonly DotRange[]>();
+  // Of most lists nothing is ahead.
+  #cloud: Map<ReplicaId, readonly DotRange[]> | null = null;
 
   has({ replica, counter }: Dot): boolean {
-    return this.#covers({ replica, from: counter, to: counter });
+    return this.covers(replica, counter);
+  }
+
+  /** `has`, for whoever asks of many dots and has none of them at hand. */
+  covers(replica: ReplicaId, counter: number): boolean {
+    if (counter <= this.vector.get(replica)) return true;
+    return this.#cloud !== null && this.#covers({ replica, from: counter, to: counter });
   }
 
   add({ replica, counter }: Dot): void {
@@ -27,26 +34,30 @@ export class DotContext implements Lattice<DotContext> {
   }
 
   addRange(range: DotRange): void {
-    this.addRanges(range.replica, [range]);
+    const { replica, from, to } = range;
+    // By far the most common: nothing is ahead.
+    if (this.#cloud?.has(replica) === true) this.addRanges(replica, [range]);
+    else if (from <= this.vector.get(replica) + 1) this.vector.raise(replica, to);
+    else (this.#cloud ??= new Map<ReplicaId, readonly DotRange[]>()).set(replica, [range]);
   }
 
-  /** Adds ranges of one replica, in any order; the one place that compacts. */
+  /** Adds ranges of one replica, in any order, and compacts. */
   addRanges(replica: ReplicaId, ranges: readonly DotRange[]): void {
     const prefix: DotRange = { replica, from: 1, to: this.vector.get(replica) };
-    const cloud = this.#cloud.get(replica) ?? [];
+    const cloud = this.#cloud?.get(replica) ?? [];
     const [first, ...rest] = coalesced([prefix, ...cloud, ...ranges]);
     this.vector.raise(replica, first?.to ?? 0);
-    if (rest.length > 0) this.#cloud.set(replica, rest);
-    else this.#cloud.delete(replica);
+    if (rest.length > 0) (this.#cloud ??= new Map<ReplicaId, readonly DotRange[]>()).set(replica, rest);
+    else this.#cloud?.delete(replica);
   }
 
   join(other: DotContext): void {
     for (const [replica, to] of other.vector.entries()) {
-      // By far the most common: two gapless prefixes.
-      if (this.#cloud.has(replica)) this.addRange({ replica, from: 1, to });
+      if (this.#cloud?.has(replica) === true) this.addRange({ replica, from: 1, to });
       else this.vector.raise(replica, to);
     }
-    for (const [replica, ranges] of other.#cloud) this.addRanges(replica, ranges);
+    if (other.#cloud === null) return;
+    for (const ranges of other.#cloud.values()) for (const range of ranges) this.addRange(range);
   }
 
   /** Whether every dot of `other` is here too. */
@@ -72,12 +83,12 @@ export class DotContext implements Lattice<DotContext> {
 
   /** The highest counter known of `replica`; its next operation takes the one after. */
   newest(replica: ReplicaId): number {
-    return this.#cloud.get(replica)?.at(-1)?.to ?? this.vector.get(replica);
+    return this.#cloud?.get(replica)?.at(-1)?.to ?? this.vector.get(replica);
   }
 
   /** The ranges ahead of their prefixes: by replica in no particular order, in order within each. */
   *cloud(): Iterable<DotRange> {
-    for (const ranges of this.#cloud.values()) yield* ranges;
+    for (const ranges of this.#cloud?.values() ?? []) yield* ranges;
   }
 
   /** All dots, as ranges. */
@@ -87,19 +98,19 @@ export class DotContext implements Lattice<DotContext> {
   }
 
   isEmpty(): boolean {
-    return this.vector.isEmpty() && this.#cloud.size === 0;
+    return this.vector.isEmpty() && (this.#cloud === null || this.#cloud.size === 0);
   }
 
   #covers({ replica, from, to }: DotRange): boolean {
     if (to <= this.vector.get(replica)) return true;
     // Gaps are between ranges, so what is covered is covered by a single one.
-    return this.#cloud.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
+    return this.#cloud?.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
   }
 
   *#rangesOf(replica: ReplicaId): Iterable<DotRange> {
     const to = this.vector.get(replica);
     if (to > 0) yield { replica, from: 1, to };
-    yield* this.#cloud.get(replica) ?? [];
+    yield* this.#cloud?.get(replica) ?? [];
   }
 }
 

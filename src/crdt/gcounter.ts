@@ -1,16 +1,22 @@
 import type { ReplicaId } from "./dot.js";
-import { VersionVector } from "./version-vector.js";
+import { cellsOf, total, type Rows } from "./rows.js";
 
 /**
  * A counter that only grows: each replica adds to its own total, and the value is the sum of all totals (Shapiro et al.,
- * "A comprehensive study of CRDTs", 2011, specification 6). The join is the version vector's.
+ * "A comprehensive study of CRDTs", 2011, specification 6). It is one column of rows, which it looks at.
  */
-export class GCounter extends VersionVector {
-  increment(replica: ReplicaId, by: number): void {
-    this.raise(replica, this.get(replica) + by);
+export class GCounter {
+  constructor(
+    readonly rows: Rows,
+    readonly column: number,
+  ) {}
+
+  /** What one replica counted. */
+  of(replica: ReplicaId): number {
+    return cellsOf(this.rows, replica)[this.column] ?? 0;
   }
 
   value(): number {
-    return this.total();
+    return total(this.rows, this.column);
   }
 }

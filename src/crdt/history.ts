@@ -1,7 +1,7 @@
 import { compareDots, type Dot, type ReplicaId } from "./dot.js";
+import type { DotContext } from "./dot-context.js";
 import type { ItemKey } from "./item-key.js";
 import { compareText, type Lattice } from "./lattice.js";
-import { compareStamps } from "./lww-register.js";
 import { VersionVector } from "./version-vector.js";
 
 /** What a person did, in the order of the codes that the codec writes. Append only. */
@@ -55,11 +55,7 @@ export const HISTORY_LENGTH = 128;
 
 /** The order of the log: Lamport time, then replica; where a copied data folder repeats both, counter and id decide. */
 export function compareOperations(a: Operation, b: Operation): number {
-  return (
-    compareStamps({ time: a.time, replica: a.dot.replica }, { time: b.time, replica: b.dot.replica }) ||
-    a.dot.counter - b.dot.counter ||
-    compareText(a.id, b.id)
-  );
+  return a.time - b.time || compareDots(a.dot, b.dot) || compareText(a.id, b.id);
 }
 
 /**
@@ -67,45 +63,61 @@ export function compareOperations(a: Operation, b: Operation): number {
  * Dropping the rest commutes with joining, because what is below the top of a part is below the top of the whole.
  */
 export class History implements Lattice<History> {
-  /** By dot and id: two folders with one replica id can give one dot to two operations, and both are remembered. */
-  readonly #byName = new Map<string, Operation>();
-  readonly #byItem = new Map<ItemKey | null, Operation[]>();
-  #newestTime = 0;
+  /** In order, and up to twice as many as are remembered: cutting then makes recording cheap on average. */
+  #operations: Operation[] = [];
+  /** Made when somebody asks about an item. */
+  #byItem: Map<ItemKey | null, Operation[]> | null = null;
 
   record(operation: Operation): void {
-    const key = `${operation.dot.replica}:${operation.dot.counter}:${operation.id}`;
-    if (this.#byName.has(key)) return;
-    this.#byName.set(key, operation);
-    this.#file(operation);
-    this.#newestTime = Math.max(this.#newestTime, operation.time);
-    // Cutting at twice the length makes recording cheap on average; readers only ever see the top.
-    if (this.#byName.size >= 2 * HISTORY_LENGTH) this.#trim();
+    const operations = this.#operations;
+    let at = operations.length;
+    for (let before = operations[at - 1]; before !== undefined; before = operations[at - 1]) {
+      const order = compareOperations(before, operation);
+      if (order === 0) return;
+      if (order < 0) break;
+      at--;
+      if (operations.length - at >= HISTORY_LENGTH) return;
+    }
+    if (at === operations.length) operations.push(operation);
+    else operations.splice(at, 0, operation);
+    if (this.#byItem !== null) file(this.#byItem, operation);
+    if (operations.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
   join(other: History): void {
-    for (const operation of other.#byName.values()) this.record(operation);
+    if (this.#operations.length === 0) {
+      this.#operations = [...other.#operations];
+      this.#byItem = null;
+    } else for (const operation of other.#newest()) this.record(operation);
   }
 
   /** Oldest first. */
   operations(): readonly Operation[] {
-    if (this.#byName.size > HISTORY_LENGTH) this.#trim();
-    return [...this.#byName.values()].sort(compareOperations);
+    this.#trim();
+    return this.#operations;
+  }
+
+  /** What of it is not in `known`. */
+  without(known: DotContext): History {
+    const rest = new History();
+    rest.#operations = this.#newest().filter(({ dot }) => !known.has(dot));
+    return rest;
   }
 
   /** The newest Lamport time of an operation recorded here. */
   newestTime(): number {
-    return this.#newestTime;
+    return this.#operations.at(-1)?.time ?? 0;
   }
 
   /** The operations on one item, or on the list as a whole, oldest first. */
   operationsOn(key: ItemKey | null): readonly Operation[] {
-    if (this.#byName.size > HISTORY_LENGTH) this.#trim();
-    return [...(this.#byItem.get(key) ?? [])].sort(compareOperations);
+    this.#trim();
+    return [...(this.#index().get(key) ?? [])].sort(compareOperations);
   }
 
   /** The newest operations on the item by others than `replica`, without those that another one has seen. */
   frontier(key: ItemKey | null, replica: ReplicaId): readonly Dot[] {
-    const operations = this.#byItem.get(key);
+    const operations = this.#index().get(key);
     if (operations === undefined || operations.every(({ dot }) => dot.replica === replica)) return [];
     const known = new VersionVector();
     const heads: Dot[] = [];
@@ -116,19 +128,27 @@ export class History implements Lattice<History> {
     return heads.slice(0, MOST_AFTER).sort(compareDots);
   }
 
-  #file(operation: Operation): void {
-    const filed = this.#byItem.get(operation.key);
-    if (filed === undefined) this.#byItem.set(operation.key, [operation]);
-    else filed.push(operation);
+  #newest(): readonly Operation[] {
+    return this.#operations.length > HISTORY_LENGTH ? this.#operations.slice(-HISTORY_LENGTH) : this.#operations;
+  }
+
+  #index(): ReadonlyMap<ItemKey | null, readonly Operation[]> {
+    if (this.#byItem === null) {
+      this.#byItem = new Map();
+      for (const operation of this.#operations) file(this.#byItem, operation);
+    }
+    return this.#byItem;
   }
 
   #trim(): void {
-    const newest = [...this.#byName].sort(([, a], [, b]) => compareOperations(a, b)).slice(-HISTORY_LENGTH);
-    this.#byName.clear();
-    this.#byItem.clear();
-    for (const [key, operation] of newest) {
-      this.#byName.set(key, operation);
-      this.#file(operation);
-    }
+    if (this.#operations.length <= HISTORY_LENGTH) return;
+    this.#operations = this.#operations.slice(-HISTORY_LENGTH);
+    this.#byItem = null;
   }
+}
+
+function file(byItem: Map<ItemKey | null, Operation[]>, operation: Operation): void {
+  const filed = byItem.get(operation.key);
+  if (filed === undefined) byItem.set(operation.key, [operation]);
+  else filed.push(operation);
 }

@@ -1,6 +1,8 @@
-import type { ReplicaId } from "./dot.js";
-import type { Lattice } from "./lattice.js";
-import { PNCounter } from "./pncounter.js";
+import { PNCounter, PNCOUNTER_COLUMNS } from "./pncounter.js";
+import type { Rows } from "./rows.js";
+
+/** How many columns it takes. */
+export const ITEM_COUNTER_COLUMNS = 2 * PNCOUNTER_COLUMNS;
 
 /**
  * A counter inside an observed-remove map that a remove cancels exactly as far as it saw it. The embedded counters of
@@ -8,36 +10,22 @@ import { PNCounter } from "./pncounter.js";
  * PaPoC 2016); here nothing is reset. A remove raises `cancelled` to the `counted` it knows, and the value is their
  * difference, so an increment the remover had not seen survives whole.
  */
-export class ItemCounter implements Lattice<ItemCounter> {
-  readonly counted = new PNCounter();
-  // Nothing is cancelled before an item is first removed.
-  #cancelled: PNCounter | null = null;
+export class ItemCounter {
+  readonly counted: PNCounter;
+  readonly cancelled: PNCounter;
 
-  /** To be raised; `cancelledOf` only looks. */
-  get cancelled(): PNCounter {
-    return (this.#cancelled ??= new PNCounter());
-  }
-
-  /** Adds `change` thousandths of the base unit; may be negative. */
-  add(replica: ReplicaId, change: number): void {
-    this.counted.add(replica, change);
-  }
-
-  cancel(): void {
-    this.cancelled.join(this.counted);
-  }
-
-  /** What of one replica's counting is cancelled: up, and down. */
-  cancelledOf(replica: ReplicaId): readonly [number, number] {
-    return [this.#cancelled?.up(replica) ?? 0, this.#cancelled?.down(replica) ?? 0];
+  /** @param column the first of its four */
+  constructor(rows: Rows, column: number) {
+    this.counted = new PNCounter(rows, column);
+    this.cancelled = new PNCounter(rows, column + PNCOUNTER_COLUMNS);
   }
 
   value(): number {
-    return this.counted.value() - (this.#cancelled?.value() ?? 0);
+    return this.counted.value() - this.cancelled.value();
   }
+}
 
-  join(other: ItemCounter): void {
-    this.counted.join(other.counted);
-    if (other.#cancelled !== null) this.cancelled.join(other.#cancelled);
-  }
+/** Raises what of one replica's counting is cancelled to all of it. */
+export function cancel(cells: number[], column: number): void {
+  for (let at = column; at < column + PNCOUNTER_COLUMNS; at++) cells[at + PNCOUNTER_COLUMNS] = cells[at] ?? 0;
 }

@@ -4,11 +4,15 @@
  */
 export type ItemKey = string;
 
+/** Most names that are typed: folding them changes nothing. */
+const IS_FOLDED = /^[a-z0-9]+(?: [a-z0-9]+)*$/;
+
 /**
  * Folds a name so that spellings people take for the same are one: compatibility forms, case, white space. Going through
  * upper case first is the closest that ECMAScript has to Unicode's full case folding (ß and SS, final sigma).
  */
 export function foldName(name: string): string {
+  if (IS_FOLDED.test(name)) return name;
   const folded = name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
   return folded.trim().replace(/\s+/gu, " ");
 }

@@ -11,35 +11,40 @@ export function compareStamps(a: Stamp, b: Stamp): number {
   return a.time - b.time || compareText(a.replica, b.replica);
 }
 
-export interface StampedValue<T> {
+/** One write; it never changes, so that registers share it. */
+export interface Written<T> {
   readonly stamp: Stamp;
   readonly value: T;
 }
 
 /**
- * A last-writer-wins register (Shapiro et al. 2011, specification 8). Bottom is "never written". Two writes under one
- * stamp, which only a copied data folder can make, are ordered by value so that replicas still agree.
+ * The join of two last-writer-wins registers (Shapiro et al. 2011, specification 8), each its last write or null before the
+ * first. Two writes under one stamp, which only a copied data folder can make, are ordered by value so that replicas still agree.
  */
+export function lastOf<T extends string | boolean>(a: Written<T> | null, b: Written<T> | null): Written<T> | null {
+  if (a === b || b === null) return a;
+  if (a === null) return b;
+  const order = compareStamps(b.stamp, a.stamp);
+  return order > 0 || (order === 0 && b.value > a.value) ? b : a;
+}
+
+/** A last-writer-wins register that stands by itself. */
 export class LwwRegister<T extends string | boolean> implements Lattice<LwwRegister<T>> {
-  #written: StampedValue<T> | null = null;
+  #written: Written<T> | null = null;
 
   get(): T | null {
     return this.#written?.value ?? null;
   }
 
-  written(): StampedValue<T> | null {
+  written(): Written<T> | null {
     return this.#written;
   }
 
   write(value: T, stamp: Stamp): void {
-    if (this.#written !== null) {
-      const order = compareStamps(stamp, this.#written.stamp);
-      if (order < 0 || (order === 0 && value <= this.#written.value)) return;
-    }
-    this.#written = { stamp, value };
+    this.#written = lastOf(this.#written, { stamp, value });
   }
 
   join(other: LwwRegister<T>): void {
-    if (other.#written !== null) this.write(other.#written.value, other.#written.stamp);
+    this.#written = lastOf(this.#written, other.#written);
   }
 }

@@ -1,38 +1,27 @@
-import type { ReplicaId } from "./dot.js";
 import { GCounter } from "./gcounter.js";
-import type { Lattice } from "./lattice.js";
+import type { Rows } from "./rows.js";
+
+/** How many columns it takes. */
+export const PNCOUNTER_COLUMNS = 2;
 
 /** A counter that goes both ways: two grow-only counters and their difference (Shapiro et al. 2011, specification 7). */
-export class PNCounter implements Lattice<PNCounter> {
-  readonly increments = new GCounter();
-  // Most counters never go down.
-  #decrements: GCounter | null = null;
+export class PNCounter {
+  readonly increments: GCounter;
+  readonly decrements: GCounter;
 
-  /** To be added to; `down` only looks. */
-  get decrements(): GCounter {
-    return (this.#decrements ??= new GCounter());
-  }
-
-  up(replica: ReplicaId): number {
-    return this.increments.get(replica);
-  }
-
-  down(replica: ReplicaId): number {
-    return this.#decrements?.get(replica) ?? 0;
-  }
-
-  /** Adds `change`, which may be negative, on behalf of `replica`. */
-  add(replica: ReplicaId, change: number): void {
-    if (change >= 0) this.increments.increment(replica, change);
-    else this.decrements.increment(replica, -change);
+  /** @param column the first of its two */
+  constructor(rows: Rows, column: number) {
+    this.increments = new GCounter(rows, column);
+    this.decrements = new GCounter(rows, column + 1);
   }
 
   value(): number {
-    return this.increments.value() - (this.#decrements?.value() ?? 0);
+    return this.increments.value() - this.decrements.value();
   }
+}
 
-  join(other: PNCounter): void {
-    this.increments.join(other.increments);
-    if (other.#decrements !== null) this.decrements.join(other.#decrements);
-  }
+/** Adds `change`, which may be negative, to one replica's cells. */
+export function count(cells: number[], column: number, change: number): void {
+  const at = change < 0 ? column + 1 : column;
+  cells[at] = (cells[at] ?? 0) + Math.abs(change);
 }

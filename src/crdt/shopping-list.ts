@@ -2,12 +2,12 @@ import { AWORSet } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import { DotContext } from "./dot-context.js";
 import { History, type Operation, type OperationKind } from "./history.js";
-import { ItemCounter } from "./item-counter.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import { joinMaps, type Lattice } from "./lattice.js";
 import { LIMITS, LimitExceededError } from "./limits.js";
-import { Details } from "./details.js";
+import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
 import { LwwRegister, type Stamp } from "./lww-register.js";
+import { cellsOf } from "./rows.js";
 
 /** Who makes an operation. `id` is random and unique to the operation, `at` the wall clock in milliseconds since 1970. */
 export interface Author {
@@ -16,17 +16,6 @@ export interface Author {
   readonly at: number;
   /** The account that is logged in, if any. */
   readonly by?: string | null;
-}
-
-/** How many of an item are wanted and how many are in the basket. */
-export class Amounts implements Lattice<Amounts> {
-  readonly needed = new ItemCounter();
-  readonly acquired = new ItemCounter();
-
-  join(other: Amounts): void {
-    this.needed.join(other.needed);
-    this.acquired.join(other.acquired);
-  }
 }
 
 /** An item as a person sees it. Amounts are exact sums in thousandths of the base unit; concurrency can make them negative. */
@@ -62,9 +51,7 @@ interface Effect {
  */
 export class ShoppingList implements Lattice<ShoppingList> {
   readonly seen = new DotContext();
-  readonly items = new AWORSet<ItemKey>();
-  readonly amounts = new Map<ItemKey, Amounts>();
-  readonly details = new Map<ItemKey, Details>();
+  readonly items = new AWORSet<ItemKey, ItemState>();
   readonly name = new LwwRegister<string>();
   /** Deletion hides a list and never erases it, so that its owner can take it back. */
   readonly deleted = new LwwRegister<boolean>();
@@ -84,16 +71,18 @@ export class ShoppingList implements Lattice<ShoppingList> {
   ): ShoppingList {
     const key = itemKey(label, unit);
     // A note belongs to one stay on the list; the aisle is a fact about the item and outlives it.
-    const stale = !this.items.has(key) && (this.details.get(key)?.peek("note")?.get() ?? "") !== "";
+    const isThere = this.items.has(key);
+    const stale = !isThere && (this.items.get(key)?.text("note") ?? "") !== "";
     const note = text.note ?? (stale ? "" : undefined);
     // While the item is on the list its first spelling stays, so that a second helping changes nothing but the amount.
-    const spelling = this.items.has(key) ? undefined : label;
+    const spelling = isThere ? undefined : label;
     return this.#operate(author, { kind: "add", key, needed: amount, label: spelling, note, aisle: text.aisle });
   }
 
   /** Wants `total` thousandths in all: an increment by what is missing from the total seen here. */
   need(author: Author, key: ItemKey, total: number): ShoppingList {
-    return this.#operate(author, { kind: "need", key, needed: total - this.#neededOf(key) });
+    const needed = this.items.get(key)?.needed.value() ?? 0;
+    return this.#operate(author, { kind: "need", key, needed: total - needed });
   }
 
   /** Puts `amount` thousandths in the basket, or takes them back out when negative. */
@@ -122,9 +111,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
 
   /** Takes the item off the list and its amounts back to zero, as far as this replica has seen them. */
   remove(author: Author, key: ItemKey): ShoppingList {
-    const amounts = this.amounts.get(key);
-    const needed = 0 - (amounts?.needed.value() ?? 0);
-    const acquired = 0 - (amounts?.acquired.value() ?? 0);
+    const item = this.items.get(key);
+    const needed = 0 - (item?.needed.value() ?? 0);
+    const acquired = 0 - (item?.acquired.value() ?? 0);
     return this.#operate(author, { kind: "remove", key, needed, acquired });
   }
 
@@ -144,13 +133,11 @@ export class ShoppingList implements Lattice<ShoppingList> {
   join(other: ShoppingList): void {
     this.seen.join(other.seen);
     this.items.join(other.items);
-    joinMaps(this.amounts, other.amounts, () => new Amounts());
-    joinMaps(this.details, other.details, () => new Details());
     this.name.join(other.name);
     this.deleted.join(other.deleted);
     this.order.join(other.order);
     this.history.join(other.history);
-    joinMaps(this.newest, other.newest, () => new LwwRegister<string>());
+    joinMaps(this.newest, other.newest, newRegister);
   }
 
   clone(): ShoppingList {
@@ -162,13 +149,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
   /** All that is known of these items, under no dot: what a delta carries beside the dots it is the effect of. */
   slice(keys: Iterable<ItemKey>): ShoppingList {
     const slice = new ShoppingList();
-    const wanted = [...keys];
-    slice.items.join(this.items.slice(wanted));
-    for (const key of wanted) {
-      const amounts = this.amounts.get(key);
-      if (amounts !== undefined) joinMaps(slice.amounts, new Map([[key, amounts]]), () => new Amounts());
-      const details = this.details.get(key);
-      if (details !== undefined) joinMaps(slice.details, new Map([[key, details]]), () => new Details());
+    for (const key of keys) {
+      const item = this.items.get(key);
+      if (item !== undefined) slice.items.put(key, item);
     }
     return slice;
   }
@@ -179,14 +162,13 @@ export class ShoppingList implements Lattice<ShoppingList> {
    */
   lacking(known: DotContext): ShoppingList {
     if (known.includesAll(this.seen)) return new ShoppingList();
-    const lacking = this.slice(this.#keysTouchedOutside(known));
+    const lacking = new ShoppingList();
+    for (const [key, item] of this.items.entries()) if (isTouchedOutside(item, known)) lacking.items.put(key, item);
     lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
     lacking.deleted.join(this.deleted);
     lacking.order.join(this.order);
-    for (const operation of this.history.operations()) {
-      if (!known.has(operation.dot)) lacking.history.record(operation);
-    }
+    lacking.history.join(this.history.without(known));
     for (const [replica, register] of this.newest) {
       const counter = register.written()?.stamp.time ?? 0;
       if (!known.has({ replica, counter })) joinMaps(lacking.newest, new Map([[replica, register]]), newRegister);
@@ -205,28 +187,24 @@ export class ShoppingList implements Lattice<ShoppingList> {
   }
 
   #describe(key: ItemKey): Item {
-    const amounts = this.amounts.get(key);
-    const details = this.details.get(key);
+    const item = this.items.get(key) ?? UNTOUCHED;
     return {
       key,
-      name: details?.label.get() ?? foldedNameOf(key),
+      name: item.text("label") ?? foldedNameOf(key),
       unit: unitOf(key),
-      needed: amounts?.needed.value() ?? 0,
-      acquired: amounts?.acquired.value() ?? 0,
-      note: textOrNull(details?.peek("note")),
-      aisle: textOrNull(details?.peek("aisle")),
-      staple: textOrNull(details?.peek("staple")),
+      needed: item.needed.value(),
+      acquired: item.acquired.value(),
+      note: textOrNull(item.text("note")),
+      aisle: textOrNull(item.text("aisle")),
+      staple: textOrNull(item.text("staple")),
     };
-  }
-
-  #neededOf(key: ItemKey): number {
-    return this.amounts.get(key)?.needed.value() ?? 0;
   }
 
   #operate(author: Author, effect: Effect): ShoppingList {
     const dot: Dot = { replica: author.replica, counter: this.seen.newest(author.replica) + 1 };
     const time = this.#newestTimeFor(effect.key) + 1;
-    this.#requireRoom(dot, time, effect);
+    const item = effect.key === null ? UNTOUCHED : this.#after(effect.key, effect, dot, time);
+    this.#requireRoom(dot, time, effect, item);
     const operation: Operation = {
       dot,
       time,
@@ -240,94 +218,71 @@ export class ShoppingList implements Lattice<ShoppingList> {
       by: author.by ?? null,
       after: this.history.frontier(effect.key, dot.replica),
     };
-    if (effect.key !== null) this.#applyToItem(effect.key, effect, dot, time);
-    const delta = this.slice(effect.key === null ? [] : [effect.key]);
-    const stamp: Stamp = { time, replica: dot.replica };
-    if (effect.kind === "name") delta.name.write(effect.text ?? "", stamp);
-    if (effect.kind === "order") delta.order.write(effect.text ?? "", stamp);
-    if (effect.kind === "delete" || effect.kind === "restore") delta.deleted.write(effect.kind === "delete", stamp);
-    delta.seen.add(dot);
-    delta.history.record(operation);
-    const newest = newRegister();
-    newest.write(author.id, { time: dot.counter, replica: dot.replica });
-    delta.newest.set(dot.replica, newest);
-    this.join(delta);
+    const delta = new ShoppingList();
+    for (const list of [delta, this]) list.#take(operation, item);
     return delta;
   }
 
-  #applyToItem(key: ItemKey, effect: Effect, dot: Dot, time: number): void {
-    const amounts = this.#amountsOf(key);
-    if (effect.kind === "remove") {
-      this.items.remove(key, dot);
-      amounts.needed.cancel();
-      amounts.acquired.cancel();
-      return;
-    }
-    // What is only said about an item that is off the list does not put it there.
-    if (effect.kind === "staple" && !this.items.has(key)) this.items.remove(key, dot);
-    else this.items.add(key, dot);
-    amounts.needed.add(dot.replica, effect.needed ?? 0);
-    amounts.acquired.add(dot.replica, effect.acquired ?? 0);
-    const details = this.#detailsOf(key);
+  /** @param item what the operation's item, if it is about one, is after it */
+  #take(operation: Operation, item: ItemState): void {
+    const { dot, time, kind, key, text } = operation;
     const stamp: Stamp = { time, replica: dot.replica };
-    if (effect.label !== undefined && effect.label !== details.label.get()) details.label.write(effect.label, stamp);
-    if (effect.note !== undefined) details.of("note").write(effect.note, stamp);
-    if (effect.aisle !== undefined) details.of("aisle").write(effect.aisle, stamp);
-    if (effect.staple !== undefined) details.of("staple").write(effect.staple, stamp);
+    if (key !== null) this.items.put(key, item);
+    else if (kind === "name") this.name.write(text ?? "", stamp);
+    else if (kind === "order") this.order.write(text ?? "", stamp);
+    else this.deleted.write(kind === "delete", stamp);
+    this.seen.add(dot);
+    this.history.record(operation);
+    let newest = this.newest.get(dot.replica);
+    if (newest === undefined) this.newest.set(dot.replica, (newest = newRegister()));
+    newest.write(operation.id, { time: dot.counter, replica: dot.replica });
+  }
+
+  /** The item as the effect leaves it. */
+  #after(key: ItemKey, effect: Effect, dot: Dot, time: number): ItemState {
+    let item = this.items.get(key) ?? UNTOUCHED;
+    // What is only said about an item that is off the list does not put it there.
+    if (effect.kind === "remove" || (effect.kind === "staple" && !item.isPresent)) item = item.remove(dot);
+    else item = item.touch(dot, effect.needed, effect.acquired);
+    for (const name of TEXTS) {
+      const text = effect[name];
+      if (text === undefined || (name === "label" && text === item.text(name))) continue;
+      item = item.write(name, text, { time, replica: dot.replica });
+    }
+    return item;
   }
 
   /** Later than every operation known and than every text that this one may replace. */
   #newestTimeFor(key: ItemKey | null): number {
-    const replaced = key === null ? [this.name, this.deleted, this.order] : (this.details.get(key)?.registers() ?? []);
-    return Math.max(this.history.newestTime(), ...replaced.map((register) => register.written()?.stamp.time ?? 0));
+    const replaced =
+      key === null
+        ? [this.name, this.deleted, this.order].map((register) => register.written())
+        : (this.items.get(key)?.texts ?? []);
+    let newest = this.history.newestTime();
+    for (const written of replaced) newest = Math.max(newest, written?.stamp.time ?? 0);
+    return newest;
   }
 
   /** What a decoder would refuse must never be made. @throws LimitExceededError */
-  #requireRoom(dot: Dot, time: number, { key, needed, acquired, ...texts }: Effect): void {
+  #requireRoom(dot: Dot, time: number, effect: Effect, { rows }: ItemState): void {
     if (Math.max(dot.counter, time) > LIMITS.counter)
       throw new LimitExceededError("this list cannot take any more changes");
-    for (const text of [texts.label, texts.note, texts.aisle, texts.staple, texts.text]) {
-      if ((text?.length ?? 0) > LIMITS.textLength)
-        throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
-    }
+    const { key, label = "", note = "", aisle = "", staple = "", text = "" } = effect;
+    if (Math.max(label.length, note.length, aisle.length, staple.length, text.length) > LIMITS.textLength)
+      throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
     if (key === null) return;
     if (key.length > LIMITS.keyLength)
       throw new LimitExceededError("the name is too long, written out in plain characters");
-    if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key)) {
+    if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key))
       throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
-    }
-    const amounts = this.amounts.get(key);
-    for (const [counter, change] of [
-      [amounts?.needed.counted, needed ?? 0],
-      [amounts?.acquired.counted, acquired ?? 0],
-    ] as const) {
-      const counted = change < 0 ? counter?.down(dot.replica) : counter?.up(dot.replica);
-      if ((counted ?? 0) + Math.abs(change) <= LIMITS.counterTotal) continue;
+    if (cellsOf(rows, dot.replica).some((cell, column) => column >= COLUMN.needed && cell > LIMITS.counterTotal))
       throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
-    }
   }
+}
 
-  #amountsOf(key: ItemKey): Amounts {
-    let amounts = this.amounts.get(key);
-    if (amounts === undefined) this.amounts.set(key, (amounts = new Amounts()));
-    return amounts;
-  }
-
-  #detailsOf(key: ItemKey): Details {
-    let details = this.details.get(key);
-    if (details === undefined) this.details.set(key, (details = new Details()));
-    return details;
-  }
-
-  *#keysTouchedOutside(known: DotContext): Iterable<ItemKey> {
-    for (const [key, presence] of this.items.entries()) {
-      for (const [replica, counter] of presence.touched.entries()) {
-        if (known.has({ replica, counter })) continue;
-        yield key;
-        break;
-      }
-    }
-  }
+function isTouchedOutside({ rows }: ItemState, known: DotContext): boolean {
+  for (const { replica, cells } of rows) if (!known.covers(replica, cells[COLUMN.touched] ?? 0)) return true;
+  return false;
 }
 
 function newRegister(): LwwRegister<string> {
@@ -335,7 +290,6 @@ function newRegister(): LwwRegister<string> {
 }
 
 /** An empty text means that somebody cleared it. */
-function textOrNull(register: LwwRegister<string> | undefined): string | null {
-  const text = register?.get() ?? "";
+function textOrNull(text: string | null): string | null {
   return text === "" ? null : text;
 }

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import type { ReplicaId } from "./dot.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS } from "./limits.js";
+import { ItemState, UNTOUCHED } from "./item-state.js";
 import { LwwRegister } from "./lww-register.js";
-import { Amounts, ShoppingList } from "./shopping-list.js";
+import { joinRows, trimmed } from "./rows.js";
+import { ShoppingList } from "./shopping-list.js";
 
 /**
  * An item that comes back by itself once a period. Nobody hands out the returns: the one of a period is a *derived
@@ -56,7 +58,7 @@ export function dueReturn(
   key: ItemKey,
   now: number,
 ): { readonly rule: string; readonly period: number } | null {
-  const rule = list.details.get(key)?.peek("staple")?.get() ?? null;
+  const rule = list.items.get(key)?.text("staple") ?? null;
   // Most items are none, and every command looks at all of them.
   const staple = rule === null ? null : readStaple(rule);
   if (rule === null || staple === null) return null;
@@ -77,12 +79,11 @@ export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period:
   const staple = readStaple(rule);
   if (staple === null || period < 1 || staple.amount * period > LIMITS.counterTotal) return new ShoppingList();
   const replica = authorOf(key, staple);
-  list.items.record(key, { replica, counter: period }, 0);
-  const amounts = list.amounts.get(key) ?? new Amounts();
-  list.amounts.set(key, amounts);
-  amounts.needed.counted.increments.raise(replica, staple.amount * period);
-  amounts.needed.cancelled.increments.raise(replica, staple.amount * (period - 1));
-  const delta = list.slice([key]);
+  const cells = trimmed([period, 0, staple.amount * period, 0, staple.amount * (period - 1)]);
+  const { label, note, aisle, staple: written, rows } = list.items.get(key) ?? UNTOUCHED;
+  const back = joinRows(rows, [{ replica, cells }]);
+  const delta = new ShoppingList();
+  delta.items.put(key, new ItemState(back, label, note, aisle, written));
   // The periods that nobody saw had no effect; and no return is in the history, where those that only some have seen would differ.
   delta.seen.addRange({ replica, from: 1, to: period });
   const newest = new LwwRegister<string>();

@@ -1,14 +1,15 @@
+import { expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { AWORSet } from "../../src/crdt/aworset.js";
 import { encodeContext, encodeListText } from "../../src/crdt/codec.js";
 import type { Dot } from "../../src/crdt/dot.js";
 import { DotContext } from "../../src/crdt/dot-context.js";
-import { GCounter } from "../../src/crdt/gcounter.js";
 import { History, type Operation } from "../../src/crdt/history.js";
-import { ItemCounter } from "../../src/crdt/item-counter.js";
-import { compareText } from "../../src/crdt/lattice.js";
+import { ItemState, UNTOUCHED } from "../../src/crdt/item-state.js";
+import { compareText, type Lattice } from "../../src/crdt/lattice.js";
 import { LwwRegister } from "../../src/crdt/lww-register.js";
-import { PNCounter } from "../../src/crdt/pncounter.js";
+import { count, PNCounter } from "../../src/crdt/pncounter.js";
+import { cellsOf, joinRows, trimmed, withCells, type Rows } from "../../src/crdt/rows.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { VersionVector } from "../../src/crdt/version-vector.js";
 import { obeysLatticeLaws, type Make } from "./laws.js";
@@ -30,7 +31,6 @@ function triplesOf<T, R>(deed: fc.Arbitrary<R>, bottom: Make<T>, perform: (value
 
 const vectorForm = (vector: VersionVector): string =>
   JSON.stringify([...vector.entries()].sort(([a], [b]) => compareText(a, b)));
-const counterForm = (counter: PNCounter): string => vectorForm(counter.increments) + vectorForm(counter.decrements);
 const dot: fc.Arbitrary<Dot> = fc.record({ replica, counter: small });
 
 const newVector: Make<VersionVector> = () => new VersionVector();
@@ -40,29 +40,84 @@ obeysLatticeLaws("VersionVector", {
   canonical: vectorForm,
 });
 
-const newGCounter: Make<GCounter> = () => new GCounter();
-obeysLatticeLaws<VersionVector>("GCounter", {
-  triples: triplesOf(dot, newGCounter, (counter, { replica, counter: by }) => counter.increment(replica, by)),
-  bottom: newGCounter,
-  canonical: vectorForm,
-});
+/** A value that never changes, where the laws want one that does. */
+class Variable<T> implements Lattice<Variable<T>> {
+  constructor(
+    public value: T,
+    readonly joined: (a: T, b: T) => T,
+  ) {}
 
-const change = fc.tuple(replica, fc.integer({ min: -5, max: 5 }));
-const newPNCounter: Make<PNCounter> = () => new PNCounter();
-obeysLatticeLaws("PNCounter", {
-  triples: triplesOf(change, newPNCounter, (counter, [replica, by]) => counter.add(replica, by)),
-  bottom: newPNCounter,
-  canonical: counterForm,
-});
+  join({ value }: Variable<T>): void {
+    this.value = this.joined(this.value, value);
+  }
+}
 
-const newItemCounter: Make<ItemCounter> = () => new ItemCounter();
-obeysLatticeLaws("ItemCounter", {
-  triples: triplesOf(fc.option(change), newItemCounter, (counter, deed) => {
-    if (deed === null) counter.cancel();
-    else counter.add(...deed);
+const newRows: Make<Variable<Rows>> = () => new Variable<Rows>([], joinRows);
+const row = fc.tuple(replica, fc.array(fc.nat(3), { maxLength: 4 }));
+obeysLatticeLaws("Rows", {
+  triples: triplesOf(row, newRows, (rows, [replica, cells]) => {
+    rows.join(new Variable<Rows>([{ replica, cells: trimmed(cells) }], joinRows));
   }),
-  bottom: newItemCounter,
-  canonical: (counter) => counterForm(counter.counted) + counterForm(counter.cancelled),
+  bottom: newRows,
+  canonical: (rows) => JSON.stringify(rows.value),
+});
+
+// What a counter is of: rows, in which each replica counts for itself.
+const change = fc.tuple(replica, fc.integer({ min: -5, max: 5 }));
+obeysLatticeLaws("PNCounter", {
+  triples: triplesOf(change, newRows, (rows, [replica, by]) => {
+    const cells = [0, 0].map((_, column) => cellsOf(rows.value, replica)[column] ?? 0);
+    count(cells, 0, by);
+    rows.value = withCells(rows.value, replica, cells);
+  }),
+  bottom: newRows,
+  canonical: (rows) => JSON.stringify([rows.value, new PNCounter(rows.value, 0).value()]),
+});
+
+it("a PNCounter is the sum of what everybody counted", () => {
+  fc.assert(
+    fc.property(fc.array(change), (changes) => {
+      let rows: Rows = [];
+      for (const [replica, by] of changes) {
+        const cells = [0, 0].map((_, column) => cellsOf(rows, replica)[column] ?? 0);
+        count(cells, 0, by);
+        rows = withCells(rows, replica, cells);
+      }
+      expect(new PNCounter(rows, 0).value()).toBe(changes.reduce((sum, [, by]) => sum + by, 0));
+    }),
+  );
+});
+
+const newItem: Make<Variable<ItemState>> = () => new Variable(UNTOUCHED, (a, b) => a.joined(b));
+const deed = fc.oneof(
+  fc.record({ type: fc.constant("touch" as const), replica, by: fc.integer({ min: -5, max: 5 }) }),
+  fc.record({ type: fc.constant("remove" as const), replica }),
+  fc.record({ type: fc.constant("write" as const), replica, text: fc.constantFrom("x", "y"), time: small }),
+);
+type Deed = typeof deed extends fc.Arbitrary<infer D> ? D : never;
+
+function perform(item: ItemState, deed: Deed): ItemState {
+  const { replica } = deed;
+  const next = { replica, counter: item.touchedBy(replica) + 1 };
+  if (deed.type === "touch") return item.touch(next, deed.by, 0);
+  return deed.type === "remove" ? item.remove(next) : item.write("note", deed.text, { time: deed.time, replica });
+}
+
+obeysLatticeLaws("ItemState", {
+  triples: triplesOf(deed, newItem, (item, one) => (item.value = perform(item.value, one))),
+  bottom: newItem,
+  canonical: ({ value: { rows, note } }) => JSON.stringify([rows, note]),
+});
+
+it("an ItemState that a remove saw all of is not present, and counts nothing", () => {
+  fc.assert(
+    fc.property(fc.array(deed), (deeds) => {
+      const item = deeds.reduce(perform, UNTOUCHED).remove({ replica: "a", counter: 100 });
+      expect([item.isPresent, item.needed.value(), item.acquired.value()]).toEqual([false, 0, 0]);
+      const again = item.touch({ replica: "b", counter: 100 }, 3, 1);
+      expect([again.isPresent, again.needed.value(), again.acquired.value()]).toEqual([true, 3, 1]);
+    }),
+  );
 });
 
 const newContext: Make<DotContext> = () => new DotContext();
@@ -80,18 +135,16 @@ obeysLatticeLaws("LwwRegister", {
   canonical: (register) => JSON.stringify(register.written()),
 });
 
-const newSet: Make<AWORSet<string>> = () => new AWORSet<string>();
+const newSet: Make<AWORSet<string, ItemState>> = () => new AWORSet<string, ItemState>();
 obeysLatticeLaws("AWORSet", {
   triples: triplesOf(fc.tuple(fc.boolean(), fc.constantFrom("m", "n"), dot), newSet, (set, [remove, element, one]) => {
-    if (remove) set.remove(element, one);
-    else set.add(element, one);
+    const state = set.get(element) ?? UNTOUCHED;
+    set.put(element, state.joined(remove ? state.remove(one) : UNTOUCHED.touch(one)));
   }),
   bottom: newSet,
   canonical: (set) =>
     JSON.stringify(
-      [...set.entries()]
-        .sort(([a], [b]) => compareText(a, b))
-        .map(([element, presence]) => [element, vectorForm(presence.touched), vectorForm(presence.removed)]),
+      [...set.entries()].sort(([a], [b]) => compareText(a, b)).map(([element, { rows }]) => [element, rows]),
     ),
 });
 

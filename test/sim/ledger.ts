@@ -28,7 +28,12 @@ export class Ledger {
 
   /** Makes a change on a device, and remembers it. @param amount null to remove the item */
   record(client: SimClient, listId: string, item: string, amount: number | null): void {
-    const saw = new Map(client.list(listId).shown.items.entries().get(item)?.touched.entries());
+    const saw = new Map(
+      client
+        .list(listId)
+        .shown.items.get(item)
+        ?.rows.map(({ replica, cells }) => [replica, cells[0] ?? 0]),
+    );
     const intent: Intent =
       amount === null
         ? { type: "remove", key: item }

@@ -160,6 +160,6 @@ function itemNames(context: Context, command: string): readonly string[] {
   if (command === "restore" || command === "suggest") return gone();
   const there = sortedItems(shown).map(({ name }) => name);
   if (command === "log" || command === "explain" || command === "staple")
-    return [...shown.items.entries().keys()].map((key) => shown.details.get(key)?.label.get() ?? foldedNameOf(key));
+    return [...shown.items.entries()].map(([key, item]) => item.text("label") ?? foldedNameOf(key));
   return command === "add" ? [...there, ...gone()] : there;
 }

@@ -147,13 +147,13 @@ function asRemoved(list: LocalList, key: ItemKey): Item {
       t`put it back with: aisle add ${displayable(name)}`,
     );
   // Its note was left where it was.
-  const note = list.shown.details.get(key)?.peek("note")?.get() ?? "";
+  const note = list.shown.items.get(key)?.text("note") ?? "";
   const [needed, acquired] = [0 - removal.needed, 0 - removal.acquired];
   return { key, name, unit: unitOf(key), needed, acquired, note: note === "" ? null : note, aisle: null, staple: null };
 }
 
 export function labelOf(list: LocalList, key: ItemKey): string {
-  return list.shown.details.get(key)?.label.get() ?? foldedNameOf(key);
+  return list.shown.items.get(key)?.text("label") ?? foldedNameOf(key);
 }
 
 function log(context: Context, name: string | undefined, unit: string | undefined): CommandResult {
@@ -268,7 +268,7 @@ function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanatio
       ({ who, amount }, index) =>
         `${amount < 0 ? "- " : index > 0 ? "+ " : ""}${formatAmount(Math.abs(amount), unit)} (${who})`,
     );
-    const total = list.shown.amounts.get(key)?.[part].value() ?? 0;
+    const total = list.shown.items.get(key)?.[part].value() ?? 0;
     yield `${what}: ${sum.join(" ")} = ${total < 0 ? "-" : ""}${formatAmount(Math.abs(total), unit)}`;
   }
   for (const [index, { operation, concurrent }] of events.entries()) {
@@ -279,7 +279,7 @@ function* reasons(list: LocalList, key: ItemKey, { events, earlier }: Explanatio
     if (survivors.length > 0)
       yield t`${index + 1} did not know of ${survivors.map((at) => at + 1).join(", ")}, so what they did stays on the list`;
   }
-  const staple = readStaple(list.shown.details.get(key)?.peek("staple")?.get() ?? null);
+  const staple = readStaple(list.shown.items.get(key)?.text("staple") ?? null);
   if (staple !== null)
     yield t`comes back ${everyPhrase(staple)}: ${formatAmount(staple.amount, unit)}, since ${staple.start}`;
 }

@@ -96,9 +96,9 @@ function allKeys(list: LocalList): readonly ItemKey[] {
 
 function staples(list: LocalList, keys: readonly ItemKey[]): CommandResult {
   const found = keys.flatMap((key) => {
-    const details = list.shown.details.get(key);
-    const rule = readStaple(details?.peek("staple")?.get() ?? null);
-    return rule === null ? [] : [{ name: details?.label.get() ?? key, unit: unitOf(key), rule }];
+    const item = list.shown.items.get(key);
+    const rule = readStaple(item?.text("staple") ?? null);
+    return rule === null ? [] : [{ name: item?.text("label") ?? key, unit: unitOf(key), rule }];
   });
   const value = found.map(({ name, unit, rule }) => ({
     name,
