@@ -53,6 +53,9 @@ bench: build ## measure, beside what it is measured against
 bench-crdt: install ## the lattice beside Yjs, Loro and Automerge
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/crdt.ts
 
+bench-broker: build ## the broker beside a bare loop, libzmq in C and NATS
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/broker.ts
+
 bench-journal: install ## durable writes beside a bare loop and SQLite
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/journal.ts
 

@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 /** One line of what a benchmark found. */
@@ -14,18 +15,37 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
+/** What one call of `report` found, as `main.ts` gathers it. */
+export interface Table {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
 /** Prints what was measured, what it was measured against, and whether it is what it should be. */
 export function report(title: string, rows: readonly Row[]): void {
+  const { AISLE_BENCH_RECORD: record } = process.env;
+  if (record !== undefined) appendFileSync(record, `${JSON.stringify({ title, rows } satisfies Table)}\n`);
   console.log(`${title}; node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}\n`);
   const width = Math.max(...rows.map(({ name }) => name.length));
-  for (const { name, figure, ratio, atLeast, atMost } of rows) {
-    const isMet = (atLeast === undefined || ratio >= atLeast) && (atMost === undefined || ratio <= atMost);
-    const target = atLeast ?? atMost;
-    const wanted =
-      target === undefined
-        ? ""
-        : `  (at ${atLeast === undefined ? "most" : "least"} ${target}: ${isMet ? "yes" : "NO"})`;
-    console.log(`${name.padEnd(width)}  ${figure.padStart(18)}  ${ratio.toFixed(2).padStart(6)} ×${wanted}`);
+  for (const row of rows) {
+    const { name, figure, ratio } = row;
+    const wanted = verdictOn(row);
+    console.log(
+      `${name.padEnd(width)}  ${figure.padStart(18)}  ${ratio.toFixed(2).padStart(6)} ×  ${wanted}`.trimEnd(),
+    );
   }
   console.log();
+}
+
+/** Whether the ratio is what it should be, where it should be anything. */
+export function verdictOn({ ratio, atLeast, atMost }: Row): string {
+  const target = atLeast ?? atMost;
+  if (target === undefined) return "";
+  const isMet = (atLeast === undefined || ratio >= atLeast) && (atMost === undefined || ratio <= atMost);
+  return `(at ${atLeast === undefined ? "most" : "least"} ${target}: ${isMet ? "yes" : "NO"})`;
+}
+
+/** Says what could not be measured here. */
+export function skip(what: string, why = ""): void {
+  console.log(`SKIPPED ${what}\n${why}`);
 }

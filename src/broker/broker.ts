@@ -1,3 +1,4 @@
+import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import {
   decodeClientRequest,
@@ -8,9 +9,12 @@ import {
   salvageRequestId,
   type Frame,
   type Reply,
+  type Request,
+  type Tagged,
 } from "../protocol/frames.js";
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
+import { Batches } from "../runtime/batches.js";
 import { Driver } from "../runtime/driver.js";
 import { asBack, asFront } from "../runtime/curve.js";
 import type { CurveKeys } from "../runtime/key-files.js";
@@ -21,9 +25,10 @@ import { randomId, randomTag } from "../runtime/rng.js";
 import { bindPublisher, bindRouter, type PublisherSocket, type RouterSocket } from "../runtime/zeromq.js";
 import type { BrokerConfig } from "./config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "./router.js";
+import type { Connection } from "./server-queue.js";
 
 /** What waits for its last frame, and what malloc keeps of it, may take so much. */
-const MEMORY: MemoryLimits = { suspiciousBytes: 208 * 2 ** 20, mostBytes: 320 * 2 ** 20 };
+const MEMORY: MemoryLimits = { suspiciousBytes: 176 * 2 ** 20, mostBytes: 288 * 2 ** 20 };
 
 /** Null where it talks in clear text. */
 export interface BrokerKeys {
@@ -67,6 +72,9 @@ class Broker implements RunningBroker {
   readonly #router: Router;
   onAnswered: (afterSeconds: number) => void = () => undefined;
   #sockets: Sockets | null = null;
+  readonly #requests = new Batches<Connection, Tagged<Request>>(BOUNDS.batch, (connection, requests) =>
+    this.#sockets?.backend.send(connection, encodeBrokerMessage({ type: "requests", requests })),
+  );
   #guard: MemoryGuard | null = null;
   readonly failed: Promise<never>;
   #fail: (error: Error) => void = () => undefined;
@@ -153,7 +161,8 @@ class Broker implements RunningBroker {
         this.#answer(effect.client, effect.requestId, effect.reply);
         break;
       case "send":
-        this.#sockets?.backend.send(effect.connection, encodeBrokerMessage(effect.message));
+        if (effect.message.type === "requests") this.#requests.add(effect.connection, effect.message.requests);
+        else this.#sockets?.backend.send(effect.connection, encodeBrokerMessage(effect.message));
         break;
       case "publish":
         this.#sockets?.updates.publish(encodeUpdate(effect.update));

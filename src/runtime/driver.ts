@@ -13,6 +13,7 @@ export class Driver<Event, Effect> {
   #stepping = false;
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
+  #wakesAt: Millis = 0;
 
   /** @param onError a machine or shell threw; the event is given up, the machine goes on */
   constructor(
@@ -64,12 +65,17 @@ export class Driver<Event, Effect> {
     }
   }
 
+  /** Waking up early is harmless, and setting a timer for each event is not free: one that is due by then is left alone. */
   #arm(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
     const deadline = this.machine.nextDeadline();
-    if (deadline === null || this.#stopped) return;
-    const delay = Math.min(Math.max(0, Math.ceil(deadline - monotonicMs())), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.post(this.tick), delay);
+    if (deadline === null || this.#stopped || (this.#timer !== null && this.#wakesAt <= deadline)) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const now = monotonicMs();
+    const delay = Math.min(Math.max(0, Math.ceil(deadline - now)), LONGEST_TIMER_MS);
+    this.#wakesAt = now + delay;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.post(this.tick);
+    }, delay);
   }
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { monotonicMs } from "./clock.js";
 import type { Logger } from "./logger.js";
 
@@ -9,10 +10,13 @@ export interface Cuttable {
 }
 
 export interface MemoryLimits {
-  /** Resident memory, in bytes, from which on peers are cut off, and beyond which that is not enough. */
+  /** Resident memory beside V8's heap, in bytes, from which on peers are cut off, and beyond which that is not enough. */
   readonly suspiciousBytes: number;
   readonly mostBytes: number;
 }
+
+/** What a connection that means well comes to, with ZeroMQ's buffers and pipes for it. */
+const CONNECTION_BYTES = 128 * 1024;
 
 /** At a gigabyte a second, which is what one peer on the same machine can send, this is ten megabytes. */
 const LOOK_EVERY_MS = 10;
@@ -36,6 +40,7 @@ const GROWTH_BYTES = 8 * 2 ** 20;
 export class MemoryGuard {
   readonly #timer: NodeJS.Timeout;
   #floor = 0;
+  #mostFiles = 0;
   #isCutting = false;
 
   /** @param sockets in the order of suspicion */
@@ -55,9 +60,15 @@ export class MemoryGuard {
 
   async #look(): Promise<void> {
     const { suspiciousBytes, mostBytes } = this.limits;
-    const bytes = residentBytes();
-    if (this.#isCutting || bytes <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
-    if (bytes > mostBytes) {
+    // By far the most common, and cheaper to find out.
+    if (this.#isCutting || process.memoryUsage.rss() <= suspiciousBytes) return;
+    const bytes = nativeBytes();
+    if (bytes <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
+    // What a connection took may not be given back when it ends.
+    this.#mostFiles = Math.max(this.#mostFiles, openFiles());
+    const connectionBytes = this.#mostFiles * CONNECTION_BYTES;
+    if (bytes <= suspiciousBytes + connectionBytes) return;
+    if (bytes > mostBytes + connectionBytes) {
       this.stop();
       this.onHopeless();
       return;
@@ -65,7 +76,7 @@ export class MemoryGuard {
     this.#isCutting = true;
     try {
       const cut = await this.#cut();
-      this.#floor = residentBytes();
+      this.#floor = nativeBytes();
       this.logger.warn({ event: "peers-cut-off", sockets: cut, bytes, left: this.#floor });
     } catch (error) {
       // Some of the sockets may be away for good.
@@ -92,10 +103,10 @@ export class MemoryGuard {
 /** Waits until memory has fallen, grows on, or the time is up. What is new while the old is being freed would keep it from falling. */
 async function stillGrows(): Promise<boolean> {
   const end = monotonicMs() + RELEASE_MS;
-  const first = residentBytes();
+  const first = nativeBytes();
   for (let [before, lowest] = [Infinity, first]; monotonicMs() < end;) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    const now = residentBytes();
+    const now = nativeBytes();
     if (now > lowest + GROWTH_BYTES) return true;
     if (now >= before && now < first / 2) return false;
     [before, lowest] = [now, Math.min(lowest, now)];
@@ -103,8 +114,19 @@ async function stillGrows(): Promise<boolean> {
   return false;
 }
 
-function residentBytes(): number {
-  return process.memoryUsage.rss();
+/** What V8's heap takes is bounded by V8, and is garbage for the most part where there is much to do. */
+function nativeBytes(): number {
+  const { rss, heapTotal } = process.memoryUsage();
+  return rss - heapTotal;
+}
+
+/** Connections, and a few others; none where the system does not say. */
+function openFiles(): number {
+  try {
+    return readdirSync("/dev/fd").length;
+  } catch {
+    return 0;
+  }
 }
 
 /** For the environment of services, so that glibc gives back what it does not need; other C libraries ignore it. */
