@@ -18,7 +18,7 @@ BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 
-.PHONY: help install build check test test-long sim bench bench-crdt bench-journal bench-edits bench-lists crash-table power-loss picture start stop demo broker server clean
+.PHONY: help install build check test test-long sim bench bench-crdt bench-broker bench-system bench-journal bench-edits bench-lists crash-table power-loss picture start stop demo broker server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ bench-crdt: install ## the lattice beside Yjs, Loro and Automerge
 
 bench-broker: build ## the broker beside a bare loop, libzmq in C and NATS
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/broker.ts
+
+bench-system: build ## durable changes and reads, beside a three-node etcd
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/system.ts
 
 bench-journal: install ## durable writes beside a bare loop and SQLite
 	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/journal.ts

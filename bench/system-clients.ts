@@ -1,0 +1,94 @@
+/**
+ * `system-clients aisle|etcd write|read CLIENTS SECONDS ITEMS LISTS ENDPOINT...`: each client makes one request after the other. Prints
+ * requests/s, p50 and p99 in microseconds. Aisle's clients are the real ones, less their files: `LocalList` and `Session`.
+ */
+import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { LocalList } from "../src/client/local-list.js";
+import { Session } from "../src/client/session.js";
+import { deviceOf, listIdOf, writeCredentials } from "../src/protocol/identity.js";
+import { decodeSyncReply, encodeSyncRequest } from "../src/protocol/messages.js";
+import { randomId, randomSecret } from "../src/runtime/rng.js";
+
+const WARM_UP_MS = 1_000;
+const BUDGET_MS = 30_000;
+/** What a change of one item comes to, as JSON. */
+const VALUE_BYTES = 300;
+
+const [system, what, clients = "", seconds = "", items = "", lists = "", ...endpoints] = process.argv.slice(2);
+const [count, measuredMs] = [Number(clients), 1_000 * Number(seconds)];
+
+/** One request, and what has to be so about its answer. */
+type Step = () => Promise<void>;
+
+/** A shopper with a list of their own among `LISTS`; looking is a request with nothing to send. */
+async function shopper(at: number): Promise<Step> {
+  const [device, nonce] = [randomSecret(), randomSecret()];
+  const session = new Session(endpoints, () => writeCredentials({ device, account: null, operator: null }));
+  const founding = { nonce, by: "device", open: true } as const;
+  const id = listIdOf(deviceOf(device), nonce);
+  const list = LocalList.create(id, device, randomId(), founding);
+  const add = (name: string): void =>
+    list.perform(
+      { type: "add", name, unit: null, amount: 1_000, note: null, aisle: null },
+      { id: randomId(), at: Date.now() },
+    );
+  const sync = async (): Promise<void> => {
+    const request = list.request();
+    const question = { kind: "sync", listId: id, body: encodeSyncRequest(request) } as const;
+    const { value } = await session.request(question, decodeSyncReply, BUDGET_MS);
+    list.onReply(request, value);
+    if (value.stored < value.wanted) throw new Error(`stored on ${value.stored} servers`);
+  };
+  for (let item = 0; item < Number(items); item++) add(`item ${item}`);
+  await sync();
+  let changes = at;
+  return async () => {
+    if (what === "write") add(`item ${changes++ % Math.max(1, Number(items))}`);
+    await sync();
+  };
+}
+
+/** `PutRequest` and `RangeRequest` of etcd's rpc.proto: two byte strings, a key and, when putting, a value. */
+function fields(...values: readonly Buffer[]): Buffer {
+  const encoded = values.flatMap((value, index) => {
+    const length =
+      value.byteLength < 128 ? [value.byteLength] : [(value.byteLength & 127) | 128, value.byteLength >> 7];
+    return [Buffer.from([((index + 1) << 3) | 2, ...length]), value];
+  });
+  return Buffer.concat(encoded);
+}
+
+function etcd(at: number): Promise<Step> {
+  // A connection for each, as for Aisle's.
+  const options = { "grpc.use_local_subchannel_pool": 1 };
+  const client = new Client(endpoints[at % endpoints.length] ?? "", credentials.createInsecure(), options);
+  const value = Buffer.alloc(VALUE_BYTES, "x");
+  let changes = 0;
+  const call = (method: string, request: Buffer): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const done = (error: ServiceError | null): void => (error === null ? resolve() : reject(error));
+      const pass = (bytes: Buffer): Buffer => bytes;
+      client.makeUnaryRequest(`/etcdserverpb.KV/${method}`, pass, pass, request, done);
+    });
+  const key = (): Buffer => Buffer.from(`list ${at} ${changes++ % Math.max(1, Number(lists))}`);
+  return Promise.resolve(async () => {
+    await (what === "write" ? call("Put", fields(key(), value)) : call("Range", fields(key())));
+  });
+}
+
+const steps = await Promise.all(Array.from({ length: count }, (_, at) => (system === "etcd" ? etcd(at) : shopper(at))));
+const times: number[] = [];
+const from = performance.now() + WARM_UP_MS;
+const until = from + measuredMs;
+await Promise.all(
+  steps.map(async (step) => {
+    for (let began = performance.now(); began < until; began = performance.now()) {
+      await step();
+      if (began >= from) times.push(performance.now() - began);
+    }
+  }),
+);
+times.sort((a, b) => a - b);
+const percentile = (share: number): string => ((times[Math.floor(times.length * share)] ?? NaN) * 1_000).toFixed(0);
+console.log(`${((times.length / measuredMs) * 1_000).toFixed(0)} ${percentile(0.5)} ${percentile(0.99)}`);
+process.exit(0);
