@@ -7,7 +7,7 @@ import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { MembersSchema, type Member } from "./membership.js";
 import { ReplicationSchema, type Replication } from "./cluster-messages.js";
 import { count, encodedState, orMalformed, parse } from "./messages.js";
-import { parseBody } from "./bounds.js";
+import { BOUNDS, parseBody } from "./bounds.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
 /**
@@ -171,13 +171,22 @@ const SCHEMAS = {
   lists: v.strictObject({ tag, partitions: buckets, lists: v.array(v.strictTuple([listId, digest])) }),
 } as const;
 
-/** The frames of a message by server `from` on a topic. */
-export function encodePeerMessage(topic: string, from: ServerId, message: PeerMessage): Frame[] {
-  const head = [topic, VERSION_FRAME, from, message.type].map(wordFrame);
-  if (message.type === "beat") return [...head, wordFrame(message.table)];
-  const document = "delta" in message ? message.delta : "document" in message ? message.document : null;
-  return [...head, bodyFrame(bodyOf(message)), ...(document === null ? [] : [textFrame(document.text)])];
+/** What each message is made of: its type, its body, and a document, or an empty frame where there is none. */
+const MESSAGE_FRAMES = 3;
+
+/** The frames of what server `from` says on a topic. */
+export function encodePeerMessages(topic: string, from: ServerId, messages: readonly PeerMessage[]): Frame[] {
+  return [...[topic, VERSION_FRAME, from].map(wordFrame), ...messages.flatMap(messageFrames)];
 }
+
+function messageFrames(message: PeerMessage): Frame[] {
+  const type = wordFrame(message.type);
+  if (message.type === "beat") return [type, wordFrame(message.table), NO_DOCUMENT];
+  const document = "delta" in message ? message.delta : "document" in message ? message.document : null;
+  return [type, bodyFrame(bodyOf(message)), document === null ? NO_DOCUMENT : textFrame(document.text)];
+}
+
+const NO_DOCUMENT: Frame = new Uint8Array(0);
 
 function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unknown {
   return {
@@ -192,17 +201,25 @@ function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unkno
 }
 
 /** @throws ProtocolError */
-export function decodePeerMessage(frames: readonly Frame[]): {
+export function decodePeerMessages(frames: readonly Frame[]): {
   readonly from: ServerId;
-  readonly message: PeerMessage;
+  readonly messages: readonly PeerMessage[];
 } {
-  const [version, from, type] = [headerText(frames[1]), headerText(frames[2]), headerText(frames[3])];
-  const [body, document] = [frames[4], frames[5]];
+  const [version, from] = [headerText(frames[1]), headerText(frames[2])];
   checkVersion(version);
-  if (!isServerId(from) || body === undefined || frames.length > (WITH_DOCUMENT.has(type) ? 6 : 5)) {
+  const count = (frames.length - 3) / MESSAGE_FRAMES;
+  if (!isServerId(from) || !Number.isInteger(count) || count < 1 || count > BOUNDS.batch)
+    throw new ProtocolError("malformed", "this is nothing that servers say");
+  const messages = Array.from({ length: count }, (_, at) => decodeMessage(frames.slice(MESSAGE_FRAMES * (at + 1))));
+  return { from, messages };
+}
+
+function decodeMessage([kind, body, document]: readonly Frame[]): PeerMessage {
+  const type = headerText(kind);
+  const hasDocument = document !== undefined && document.byteLength > 0;
+  if (body === undefined || (hasDocument && !WITH_DOCUMENT.has(type)))
     throw new ProtocolError("malformed", "this is no message between servers");
-  }
-  return { from, message: decodeTyped(type, body, document) };
+  return decodeTyped(type, body, hasDocument ? document : undefined);
 }
 
 /** Kinds of messages that may bring a document along. */

@@ -1,7 +1,9 @@
+import { BOUNDS } from "../protocol/bounds.js";
 import type { Frame } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Member } from "../protocol/membership.js";
-import { decodePeerMessage, encodePeerMessage, introducedBy, type PeerMessage } from "../protocol/peer-messages.js";
+import { decodePeerMessages, encodePeerMessages, introducedBy, type PeerMessage } from "../protocol/peer-messages.js";
+import { Batches } from "../runtime/batches.js";
 import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
 import { asBack, toBack } from "../runtime/curve.js";
@@ -19,6 +21,10 @@ export class PeerSockets {
   #topics: readonly string[] = [];
   #publisher: PublisherSocket | null = null;
   #listener: PeerListener | null = null;
+  /** By topic. */
+  readonly #messages = new Batches<string, PeerMessage>(BOUNDS.batch, (topic, messages) =>
+    this.#publisher?.publish(encodePeerMessages(topic, this.id, messages)),
+  );
 
   private constructor(
     readonly id: ServerId,
@@ -39,7 +45,7 @@ export class PeerSockets {
   }
 
   publish(topic: string, message: PeerMessage): void {
-    this.#publisher?.publish(encodePeerMessage(topic, this.id, message));
+    this.#messages.add(topic, [message]);
   }
 
   connect(endpoint: string): void {
@@ -66,13 +72,14 @@ export class PeerSockets {
 
   async close(): Promise<void> {
     for (const subscriber of this.#subscribers.values()) subscriber.close();
+    this.#messages.flush();
     await this.#publisher?.close();
   }
 
   #onMessage(frames: readonly Frame[]): void {
     this.#reading(() => {
-      const { from, message } = decodePeerMessage(frames);
-      this.#listener?.onPeerMessage(from, message);
+      const { from, messages } = decodePeerMessages(frames);
+      for (const message of messages) this.#listener?.onPeerMessage(from, message);
     });
   }
 

@@ -19,8 +19,8 @@ import { digestOf } from "../../src/crdt/codec.js";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import {
-  decodePeerMessage,
-  encodePeerMessage,
+  decodePeerMessages,
+  encodePeerMessages,
   introducedBy,
   introductionOf,
   type PeerMessage,
@@ -92,13 +92,13 @@ describe("frames", () => {
       { type: "lists", tag: 11, partitions: [[0, sums]], lists: [[listId, digestOf(list)]] },
     ];
     const wire = (from: string, message: PeerMessage): unknown[] => {
-      const texts = encodePeerMessage("all", from, message).map((frame) => new TextDecoder().decode(frame));
+      const texts = encodePeerMessages("all", from, [message]).map((frame) => new TextDecoder().decode(frame));
       return texts.map((text) => (text.startsWith("{") ? (JSON.parse(text) as unknown) : text));
     };
-    for (const message of messages) {
-      const carried = decodePeerMessage(encodePeerMessage("all", "s1", message));
-      expect(wire(carried.from, carried.message)).toEqual(wire("s1", message));
-    }
+    const carried = decodePeerMessages(encodePeerMessages("all", "s1", messages));
+    expect(carried.messages.map((message) => wire(carried.from, message))).toEqual(
+      messages.map((message) => wire("s1", message)),
+    );
     expect(introducedBy(introductionOf(member))).toEqual(member);
     expect(introducedBy("to/s1/")).toBeNull();
     expect(codeOf(() => introducedBy("from/[]{"))).toBe("malformed");
@@ -141,7 +141,7 @@ describe("frames", () => {
           decodeServerMessage,
           decodeBrokerMessage,
           decodeUpdate,
-          decodePeerMessage,
+          decodePeerMessages,
         ];
         for (const read of readers) codeOf(() => read(frames));
       }),

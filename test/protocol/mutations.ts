@@ -15,7 +15,7 @@ import {
   type Request,
 } from "../../src/protocol/frames.js";
 import { decodeSyncRequest, encodeSyncRequest } from "../../src/protocol/messages.js";
-import { decodePeerMessage, encodePeerMessage } from "../../src/protocol/peer-messages.js";
+import { decodePeerMessages, encodePeerMessages } from "../../src/protocol/peer-messages.js";
 
 /** A generator whose every run can be played again (Vigna, "An experimental exploration of Marsaglia's xorshift generators"). */
 export function randomFrom(seed: number): (below: number) => number {
@@ -84,11 +84,11 @@ export function samples(): readonly (readonly [
         return message.type === "ready" ? decodeReady(message.body) : message;
       },
     ],
-    ["a message between servers", encodePeerMessage("all", "s1", sync), decodePeerMessage],
+    ["a message between servers", encodePeerMessages("all", "s1", [sync, sync]), decodePeerMessages],
     [
       "a document between servers",
-      encodePeerMessage("all", "s1", { type: "fetched", tag: 1, document, whole: true }),
-      decodePeerMessage,
+      encodePeerMessages("all", "s1", [{ type: "fetched", tag: 1, document, whole: true }]),
+      decodePeerMessages,
     ],
     [
       "answers of a server",

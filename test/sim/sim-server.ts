@@ -2,7 +2,7 @@ import { Document, documentDigest } from "../../src/crdt/document.js";
 import type { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
-import { decodePeerMessage, encodePeerMessage, introducedBy } from "../../src/protocol/peer-messages.js";
+import { decodePeerMessages, encodePeerMessages, introducedBy } from "../../src/protocol/peer-messages.js";
 import { deviceOf, readCredentials } from "../../src/protocol/identity.js";
 import type { Caller } from "../../src/server/caller.js";
 import { serverConfig } from "../../src/server/config.js";
@@ -158,7 +158,7 @@ export class SimServer {
     const { host, network, name } = this;
     switch (effect.type) {
       case "publish":
-        network.publish(endpointOf(name), encodePeerMessage(effect.topic, name, effect.message));
+        network.publish(endpointOf(name), encodePeerMessages(effect.topic, name, [effect.message]));
         break;
       case "to-broker":
         this.#toBroker(effect.broker, encodeServerMessage(effect.message));
@@ -272,7 +272,10 @@ export class SimServer {
       run: this.host.run,
       endpoint,
       topics: this.#topics,
-      receive: (frames) => driver.post({ type: "peer", ...decodePeerMessage(frames) }),
+      receive: (frames) => {
+        const { from, messages } = decodePeerMessages(frames);
+        for (const message of messages) driver.post({ type: "peer", from, message });
+      },
       connectedTo: 0,
       isClosed: false,
     };
