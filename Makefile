@@ -18,10 +18,10 @@ BACKEND = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 20)
 UPDATES = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 40)
 PUBLISH = tcp://127.0.0.1:$(shell expr $(PORT_BASE) + 60)
 
-.PHONY: help install build check test test-long sim bench bench-crdt bench-broker bench-system bench-journal bench-edits bench-lists crash-table power-loss picture start stop demo broker server clean
+.PHONY: help install build check test test-long sim bench crash-table power-loss picture start stop demo broker server clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
@@ -47,26 +47,11 @@ sim: install ## play simulated clusters: SEED=7 replays one, SEEDS=10000 FROM=1 
 	@node --max-semi-space-size=64 --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs test/sim/main.ts \
 	  $(if $(SEED),replay $(SEED),search $(FROM) $(SEEDS)) $(VARIANT)
 
-bench: build ## measure, beside what it is measured against
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/start-up.ts
+bench: build ## measure everything, beside what it is measured against (half an hour)
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/main.ts
 
-bench-crdt: install ## the lattice beside Yjs, Loro and Automerge
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/crdt.ts
-
-bench-broker: build ## the broker beside a bare loop, libzmq in C and NATS
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/broker.ts
-
-bench-system: build ## durable changes and reads, beside a three-node etcd
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/system.ts
-
-bench-journal: install ## durable writes beside a bare loop and SQLite
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/journal.ts
-
-bench-edits: install ## one list edited 100,000 times
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/edits.ts
-
-bench-lists: build ## a server with 100,000 lists, and getting them back
-	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/many-lists.ts
+bench-%: build ## one of them: start-up, sync, crdt, broker, system, recovery, journal, edits, many-lists
+	@node --disable-warning=ExperimentalWarning --import ./scripts/ts-node.mjs bench/main.ts $*
 
 crash-table: build ## every write, fsync, rename and unlink, killed and refused
 	@npm run --silent crash-table

@@ -3,47 +3,20 @@
  * of them back from another one. LISTS=100000 by default, of about twenty items in the mean. Real processes, real disks.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
-import { JournalStore, SEGMENT_BYTES } from "../src/server/store/journal-store.js";
-import type { ListDelta } from "../src/server/store/store.js";
-import { households } from "../test/households.js";
+import { fill } from "./fill.js";
+import { report } from "./table.js";
 
 const LISTS = Number(process.env.LISTS ?? 100_000);
-const BATCH = 200;
 const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(process.env.BENCH_FOLDER ?? process.cwd(), ".bench-"));
 const base = await freePortBase(21_000);
 const endpoint = (at: number): string => `tcp://127.0.0.1:${base + at}`;
 const env = { ...process.env, XDG_CONFIG_HOME: folder };
 const processes: ChildProcess[] = [];
-
-function problem(what: unknown): never {
-  throw new Error(JSON.stringify(what));
-}
-
-/** Writes the lists as a server would have kept them. @returns the number of items */
-async function fill(dataDir: string): Promise<number> {
-  mkdirSync(dataDir, { recursive: true });
-  const options = { segmentBytes: SEGMENT_BYTES, onDamage: problem, onCompactionFailed: problem };
-  const store = await JournalStore.open(dataDir, options);
-  let items = 0;
-  let batch: ListDelta[] = [];
-  for (const list of households(LISTS)) {
-    items += list.items;
-    batch.push({ listId: list.listId, delta: list.document });
-    if (batch.length < BATCH) continue;
-    await store.append(batch);
-    batch = [];
-  }
-  await store.append(batch);
-  await store.close();
-  // What is left in the journal becomes snapshots, as it would while nothing happens.
-  await (await JournalStore.open(dataDir, options)).close();
-  return items;
-}
 
 function start(name: string, ...words: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, [program, ...words], { env, stdio: ["ignore", "ignore", "ignore"] });
@@ -105,18 +78,12 @@ function bytesIn(path: string): number {
 const told = (seconds: number): string => `${seconds.toFixed(1)} s`;
 
 try {
-  const began = performance.now();
-  const items = await fill(join(folder, "server-1"));
+  const items = await fill(join(folder, "server-1"), LISTS);
   const size = bytesIn(join(folder, "server-1"));
-  console.log(
-    `${LISTS.toLocaleString("en")} lists, ${items.toLocaleString("en")} items, ${(size / 2 ** 20).toFixed(0)} MB on disk; made in ${told((performance.now() - began) / 1_000)}`,
-  );
   start("broker", "broker", "--frontend", endpoint(0), "--backend", endpoint(1), "--updates", endpoint(2));
   const one = startServer(1);
   const ready = await until(async () => (await gauge(1, "aisle_server_lists")) >= LISTS);
-  console.log(
-    `start-up: ${told(ready)} until it has joined the broker with all of them; memory ${memoryOf(one)[0].toFixed(0)} MB`,
-  );
+  const [memoryThen] = memoryOf(one);
 
   const two = startServer(2);
   let last = 0;
@@ -125,18 +92,21 @@ try {
     if (lists - last >= LISTS / 10) console.log(`  ${(last = lists).toLocaleString("en")} lists are back`);
     return lists >= LISTS;
   });
-  console.log(
-    `rebuilding a lost peer: ${told(rebuilt)}, ${Math.round(LISTS / rebuilt).toLocaleString("en")} lists/s, ${(size / 2 ** 20 / rebuilt).toFixed(1)} MB/s`,
-  );
-  const member = await until(async () => await isReady(2));
-  console.log(
-    `a member ${told(member)} later; memory at its highest ${memoryOf(one)[1].toFixed(0)} MB there, ${memoryOf(two)[1].toFixed(0)} MB here`,
-  );
+  await until(async () => await isReady(2));
+  const [, highest] = memoryOf(two);
   two.kill("SIGKILL");
   await new Promise((resolve) => two.once("exit", resolve));
   const back = startServer(2);
   const ready2 = await until(async () => await isReady(2));
-  console.log(`killed and started again: ${told(ready2)} until it is ready; memory ${memoryOf(back)[0].toFixed(0)} MB`);
+  const mb = (bytes: number): string => `${bytes.toFixed(0)} MB`;
+  report(`${LISTS.toLocaleString("en")} lists, ${items.toLocaleString("en")} items, ${mb(size / 2 ** 20)} on disk`, [
+    { name: "start-up, with all of them at the broker", figure: told(ready), ratio: 1 },
+    { name: "memory then", figure: mb(memoryThen), ratio: 1 },
+    { name: "a lost peer rebuilt", figure: `${told(rebuilt)}, ${Math.round(LISTS / rebuilt)} lists/s`, ratio: 1 },
+    { name: "memory at its highest then, giving", figure: mb(memoryOf(one)[1]), ratio: 1 },
+    { name: "memory at its highest then, taking", figure: mb(highest), ratio: 1 },
+    { name: "killed and started again", figure: `${told(ready2)}, ${mb(memoryOf(back)[0])}`, ratio: 1 },
+  ]);
 } finally {
   for (const child of processes) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });

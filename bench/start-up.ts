@@ -1,13 +1,14 @@
 /**
  * How long a command takes beside `node -e 0`: medians of interleaved runs of the program that `npm run build` makes, in
- * this run on this machine. Run it with `make bench`; nothing else should be running.
+ * this run on this machine. Run it with `make bench-start-up`; nothing else should be running.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
+import { median, report } from "./table.js";
 
 const RUNS = 20;
 const WARM_UP = 3;
@@ -43,10 +44,6 @@ function timed({ words, env }: Subject): number {
   return performance.now() - began;
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
 const offline = { AISLE_DATA_DIR: join(folder, "offline"), AISLE_BROKERS: "tcp://127.0.0.1:9" };
 const long = { ...offline, AISLE_DATA_DIR: join(folder, "long") };
 const portBase = await freePortBase(21_000);
@@ -54,10 +51,8 @@ const brokers = [portBase, portBase + 1].map((port) => `tcp://127.0.0.1:${port}`
 const online = { AISLE_DATA_DIR: join(folder, "online"), AISLE_BROKERS: brokers };
 const cluster = ["--data", join(folder, "cluster")];
 
-const results: { name: string; ms: number; ratio: number; target: number | null }[] = [];
-
 /** Runs all in turn, so that whatever else the machine does hits each alike. */
-function measure(subjects: readonly Subject[]): void {
+function measure(title: string, subjects: readonly Subject[]): void {
   const base: Subject = { name: "node -e 0", words: ["-e", "0"], env: {}, target: null };
   const all = [base, ...subjects];
   const times = new Map(all.map(({ name }) => [name, [] as number[]]));
@@ -68,10 +63,18 @@ function measure(subjects: readonly Subject[]): void {
     }
   }
   const reference = median(times.get(base.name) ?? []);
-  for (const { name, target } of all) {
-    const ms = median(times.get(name) ?? []);
-    results.push({ name, ms, ratio: ms / reference, target });
-  }
+  report(
+    `${title}, medians of ${RUNS} runs in turn`,
+    all.map(({ name, target }) => {
+      const ms = median(times.get(name) ?? []);
+      return {
+        name,
+        figure: `${ms.toFixed(1)} ms`,
+        ratio: ms / reference,
+        ...(target === null ? {} : { atMost: target }),
+      };
+    }),
+  );
 }
 
 try {
@@ -82,7 +85,7 @@ try {
     (_, index) => `item number ${index} x${(index % 7) + 1} @aisle ${index % 20}`,
   );
   aisle(["import", "-", "--offline"], long, items.join("\n"));
-  measure([
+  measure("a command without a network", [
     { name: "add milk --offline", words: [program, "add", "milk", "--offline"], env: offline, target: 1.3 },
     { name: "show (1,000 items)", words: [program, "show", "--offline"], env: long, target: 1.5 },
     { name: "--version", words: [program, "--version"], env: offline, target: null },
@@ -90,19 +93,16 @@ try {
   aisle(["cluster", "up", "--port-base", `${portBase}`, ...cluster], online);
   aisle(["new", "Groceries"], online);
   aisle(["sync"], online);
-  measure([{ name: "add milk, stored on 2 of 3", words: [program, "add", "milk"], env: online, target: 1.5 }]);
+  measure("a command and its cluster", [
+    { name: "add milk, stored on 2 of 3", words: [program, "add", "milk"], env: online, target: 1.5 },
+  ]);
   const lines = Array.from({ length: 1_000 }, (_, index) => `add thing${index} x2`).join("\n");
   const began = performance.now();
   aisle(["batch", "--offline"], { ...offline, AISLE_DATA_DIR: join(folder, "offline") }, lines);
   const batchMs = performance.now() - began;
-  console.log(
-    `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}; medians of ${RUNS} runs in turn\n`,
-  );
-  for (const { name, ms, ratio, target } of results) {
-    const verdict = target === null ? "" : `  (at most ${target}: ${ratio <= target ? "yes" : "NO"})`;
-    console.log(`${name.padEnd(28)} ${ms.toFixed(1).padStart(7)} ms  ${ratio.toFixed(2).padStart(5)} ×${verdict}`);
-  }
-  console.log(`${"batch of 1,000 lines".padEnd(28)} ${batchMs.toFixed(1).padStart(7)} ms, once`);
+  report("a batch of 1,000 lines, once (ratio to a second)", [
+    { name: "batch --offline", figure: `${batchMs.toFixed(0)} ms`, ratio: batchMs / 1_000, atMost: 1 },
+  ]);
 } finally {
   spawnSync(process.execPath, [program, "cluster", "down", ...cluster]);
   rmSync(folder, { recursive: true, force: true });

@@ -3,14 +3,9 @@
  * requests/s, p50 and p99 in microseconds. Aisle's clients are the real ones, less their files: `LocalList` and `Session`.
  */
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
-import { LocalList } from "../src/client/local-list.js";
-import { Session } from "../src/client/session.js";
-import { deviceOf, listIdOf, writeCredentials } from "../src/protocol/identity.js";
-import { decodeSyncReply, encodeSyncRequest } from "../src/protocol/messages.js";
-import { randomId, randomSecret } from "../src/runtime/rng.js";
+import { Shopper } from "./shopper.js";
 
 const WARM_UP_MS = 1_000;
-const BUDGET_MS = 30_000;
 /** What a change of one item comes to, as JSON. */
 const VALUE_BYTES = 300;
 
@@ -20,30 +15,18 @@ const [count, measuredMs] = [Number(clients), 1_000 * Number(seconds)];
 /** One request, and what has to be so about its answer. */
 type Step = () => Promise<void>;
 
-/** A shopper with a list of their own among `LISTS`; looking is a request with nothing to send. */
-async function shopper(at: number): Promise<Step> {
-  const [device, nonce] = [randomSecret(), randomSecret()];
-  const session = new Session(endpoints, () => writeCredentials({ device, account: null, operator: null }));
-  const founding = { nonce, by: "device", open: true } as const;
-  const id = listIdOf(deviceOf(device), nonce);
-  const list = LocalList.create(id, device, randomId(), founding);
-  const add = (name: string): void =>
-    list.perform(
-      { type: "add", name, unit: null, amount: 1_000, note: null, aisle: null },
-      { id: randomId(), at: Date.now() },
-    );
+/** Changes a list of so many items, or looks at it, which is a request with nothing to send. */
+async function aisle(at: number): Promise<Step> {
+  const shopper = new Shopper(endpoints);
   const sync = async (): Promise<void> => {
-    const request = list.request();
-    const question = { kind: "sync", listId: id, body: encodeSyncRequest(request) } as const;
-    const { value } = await session.request(question, decodeSyncReply, BUDGET_MS);
-    list.onReply(request, value);
-    if (value.stored < value.wanted) throw new Error(`stored on ${value.stored} servers`);
+    const { stored, wanted } = await shopper.sync();
+    if (stored < wanted) throw new Error(`stored on ${stored} servers`);
   };
-  for (let item = 0; item < Number(items); item++) add(`item ${item}`);
+  for (let item = 0; item < Number(items); item++) shopper.add(`item ${item}`);
   await sync();
   let changes = at;
   return async () => {
-    if (what === "write") add(`item ${changes++ % Math.max(1, Number(items))}`);
+    if (what === "write") shopper.add(`item ${changes++ % Math.max(1, Number(items))}`);
     await sync();
   };
 }
@@ -76,7 +59,7 @@ function etcd(at: number): Promise<Step> {
   });
 }
 
-const steps = await Promise.all(Array.from({ length: count }, (_, at) => (system === "etcd" ? etcd(at) : shopper(at))));
+const steps = await Promise.all(Array.from({ length: count }, (_, at) => (system === "etcd" ? etcd(at) : aisle(at))));
 const times: number[] = [];
 const from = performance.now() + WARM_UP_MS;
 const until = from + measuredMs;

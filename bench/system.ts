@@ -4,15 +4,17 @@
  * and how Aisle grows with lists and with the size of a list. Medians of interleaved rounds.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
+import { fill } from "./fill.js";
 import { median, report, skip, type Row } from "./table.js";
 
 const CLIENTS = [1, 16, 64, 256];
 const [MANY_CLIENTS, SECONDS, ROUNDS] = [64, 3, 3];
 const [FEW_ITEMS, MANY_ITEMS] = [10, 1_000];
+const LISTS = Number(process.env.LISTS ?? 100_000);
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(process.env.BENCH_FOLDER ?? process.cwd(), ".bench-"));
@@ -23,6 +25,7 @@ const etcdBase = await freePortBase(base + 100);
 const etcdPorts = [60, 61, 62].map((offset) => etcdBase + offset);
 const peerPorts = [0, 1, 20].map((offset) => etcdBase + offset);
 const etcdNodes: ChildProcess[] = [];
+const [EMPTY, FULL] = [join(folder, "aisle"), join(folder, "full")];
 
 interface Outcome {
   readonly perSecond: number;
@@ -30,8 +33,8 @@ interface Outcome {
   readonly p99: number;
 }
 
-function cluster(what: "up" | "down"): void {
-  const words = [program, "cluster", what, "--data", join(folder, "aisle")];
+function cluster(what: "up" | "down", data = EMPTY): void {
+  const words = [program, "cluster", what, "--data", data];
   const ports = what === "up" ? ["--port-base", `${base}`] : [];
   const { status, stderr } = spawnSync(process.execPath, [...words, ...ports], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
@@ -114,6 +117,30 @@ async function withSize(): Promise<void> {
   );
 }
 
+/** One cluster after the other on the same ports, in turn: a server with many lists has more to look after and to keep. */
+async function withLists(): Promise<void> {
+  const servers = [1, 2, 3].map((server) => join(FULL, `server-${server}`));
+  const [first = "", ...others] = servers;
+  await fill(first, LISTS);
+  for (const other of others) cpSync(first, other, { recursive: true });
+  const outcomes: [Outcome[], Outcome[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, data] of [EMPTY, FULL].entries()) {
+      cluster("up", data);
+      // Code gets faster while it is used.
+      await measured("aisle", "write", MANY_CLIENTS);
+      outcomes[index]?.push(await measured("aisle", "write", MANY_CLIENTS));
+      cluster("down", data);
+    }
+  }
+  const [few, many] = outcomes;
+  const reference = median(few.map(({ perSecond }) => perSecond));
+  report(`durable changes by the number of lists, ${MANY_CLIENTS} clients`, [
+    row("a few hundred lists", few, reference),
+    row(`${LISTS.toLocaleString("en")} lists`, many, reference, 0.9),
+  ]);
+}
+
 try {
   const hasEtcd = startEtcd();
   cluster("up");
@@ -121,8 +148,10 @@ try {
   await besideEtcd("read", hasEtcd);
   for (const node of etcdNodes) node.kill("SIGKILL");
   await withSize();
+  cluster("down");
+  await withLists();
 } finally {
   for (const node of etcdNodes) node.kill("SIGKILL");
-  cluster("down");
+  for (const data of [EMPTY, FULL]) cluster("down", data);
   rmSync(folder, { recursive: true, force: true });
 }
