@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
 import type { Ready } from "../src/protocol/cluster-messages.js";
 import { SUPPORTED } from "../src/protocol/version.js";
+import { MALLOC_SETTINGS } from "../src/runtime/memory-guard.js";
 import { median, report, skip } from "./table.js";
 
 const CLIENTS = [1, 4, 100, 1_000];
@@ -102,7 +103,7 @@ async function measured({ name, programs, clients }: Subject, count: number): Pr
   const running: ChildProcess[] = [];
   try {
     for (const [program = "", ...words] of programs) {
-      running.push(spawn(program, words, { stdio: "ignore" }));
+      running.push(spawn(program, words, { stdio: "ignore", env: { ...process.env, ...MALLOC_SETTINGS } }));
       await new Promise((resolve) => setTimeout(resolve, START_MS));
     }
     const words = [...clients, `${count}`, `${SECONDS}`, `${BODY_BYTES}`];

@@ -26,7 +26,7 @@
 
 enum { LISTS = 64, MOST_FRAMES = 1024, MOST_TIMES = 8000000 };
 
-static const double WARM_UP = 0.5;
+static const double WARM_UP = 2;
 static uint32_t *times;
 static size_t measured;
 

@@ -1,12 +1,13 @@
-/** From here on a message costs little more than its parts. */
+/** From here on a message costs little more than its parts, and whoever receives them can begin while the others come in. */
 const ENOUGH = 16;
 
 /**
  * Gathers what is for one receiver during a turn of the event loop, so that it goes out in one message: each message costs as
- * much as many small parts of one. Where little is under way, nothing waits for anything.
+ * much as many small parts of one. What comes first in a turn does not wait, so that where little is under way nothing does.
  */
 export class Batches<Receiver, Part> {
   readonly #waiting = new Map<Receiver, Part[]>();
+  #isGathering = false;
 
   /** @param most parts of one message */
   constructor(
@@ -15,12 +16,17 @@ export class Batches<Receiver, Part> {
   ) {}
 
   add(receiver: Receiver, parts: readonly Part[]): void {
-    if (this.#waiting.size === 0) setImmediate(() => this.flush());
     const waiting = this.#waiting.get(receiver) ?? [];
     waiting.push(...parts);
     this.#waiting.set(receiver, waiting);
-    // Whoever receives them can begin while the others come in.
-    if (waiting.length >= ENOUGH) this.flush();
+    if (!this.#isGathering) {
+      this.#isGathering = true;
+      this.flush();
+      setImmediate(() => {
+        this.#isGathering = false;
+        this.flush();
+      });
+    } else if (waiting.length >= ENOUGH) this.flush();
   }
 
   flush(): void {
