@@ -6,27 +6,40 @@ export const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as 
 
 export type TextKind = keyof typeof TEXT_LIMITS;
 
-/** Control, bidirectional, invisible and tag characters: what can steer a terminal or hide. */
-const HARMFUL = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{fff9}-\u{fffb}]/gu;
+/** Most texts are: what takes Unicode's tables, and so a millisecond or two to make, is made for the others. */
+const HARMLESS = /^[ -~]*$/;
+const HARMLESS_JSON = /^[\n -~]*$/;
 
-/** The same but for line feeds, which JSON writes between its parts and never within text. */
-const HARMFUL_IN_JSON = new RegExp(`(?!\\n)${HARMFUL.source}`, "gu");
+interface Patterns {
+  /** Control, bidirectional, invisible and tag characters: what can steer a terminal or hide. */
+  readonly harmful: RegExp;
+  /** The same but for line feeds, which JSON writes between its parts and never within text. */
+  readonly harmfulInJson: RegExp;
+  /**
+   * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families), variation selectors after what
+   * has variants. Anywhere else they only hide.
+   */
+  readonly inPlace: RegExp;
+}
 
-/**
- * Joiners have a place between letters (Persian, Indic scripts) and between emoji (families), variation selectors after what
- * has variants. Anywhere else they only hide.
- */
-const IN_PLACE = new RegExp(
-  [
+let made: Patterns | null = null;
+
+function patterns(): Patterns {
+  if (made !== null) return made;
+  const harmful = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u{fff9}-\u{fffb}]/gu;
+  const inPlace = [
     /(?<=[\p{L}\p{M}])[\u{200c}\u{200d}](?=\p{L})/u,
     /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\u{fe0f}])\u{200d}(?=\p{Extended_Pictographic})/u,
     /(?<=\p{Emoji})[\u{fe0e}\u{fe0f}]/u,
     /(?<=\p{Script=Mongolian})[\u{180b}-\u{180d}\u{180f}]/u,
-  ]
-    .map(({ source }) => source)
-    .join("|"),
-  "gu",
-);
+  ].map(({ source }) => source);
+  made = {
+    harmful,
+    harmfulInJson: new RegExp(`(?!\\n)${harmful.source}`, "gu"),
+    inPlace: new RegExp(inPlace.join("|"), "gu"),
+  };
+  return made;
+}
 
 const SOFT_HYPHEN = /\u{ad}/gu;
 
@@ -43,7 +56,9 @@ export function acceptText(kind: TextKind, raw: string): string {
     .trim();
   if (text === "" && kind !== "note" && kind !== "aisle") throw usageError(t`the ${called(kind)} is empty`);
   if (text.length > TEXT_LIMITS[kind]) throw tooLong(kind);
-  const harmful = text.replace(IN_PLACE, "").match(HARMFUL)?.[0];
+  if (HARMLESS.test(text)) return text;
+  const { harmful: pattern, inPlace } = patterns();
+  const harmful = text.replace(inPlace, "").match(pattern)?.[0];
   if (harmful !== undefined) {
     const code = (harmful.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     throw usageError(
@@ -54,14 +69,12 @@ export function acceptText(kind: TextKind, raw: string): string {
   return text;
 }
 
-/** Most texts are. */
-const HARMLESS = /^[ -~]*$/;
-
 /** Text from others, made harmless for a terminal: what could steer it or hide is written as \u{...}. */
 export function displayable(text: string): string {
   if (HARMLESS.test(text)) return text;
-  const kept = new Set([...text.matchAll(IN_PLACE)].map((match) => match.index));
-  return text.replace(HARMFUL, (character: string, offset: number) =>
+  const { harmful, inPlace } = patterns();
+  const kept = new Set([...text.matchAll(inPlace)].map((match) => match.index));
+  return text.replace(harmful, (character: string, offset: number) =>
     kept.has(offset) ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
 }
@@ -71,7 +84,9 @@ export function displayable(text: string): string {
  * @param indent blanks before what is within something, by level
  */
 export function jsonText(value: unknown, indent = 0): string {
-  return JSON.stringify(value, null, indent).replace(HARMFUL_IN_JSON, (character) =>
+  const text = JSON.stringify(value, null, indent);
+  if (HARMLESS_JSON.test(text)) return text;
+  return text.replace(patterns().harmfulInJson, (character) =>
     Array.from({ length: character.length }, (_, at) => escapeOf(character.charCodeAt(at))).join(""),
   );
 }

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { ACCOUNT_LIMITS } from "../crdt/account-record.js";
 import { bodyFrame, type Frame } from "./frames.js";
-import { isAccountName, isSecret } from "./identity.js";
+import { isAccountName } from "./account-name.js";
+import { isSecret } from "./identity.js";
 import { count, parse, word } from "./messages.js";
 
 export const PASSWORD_LIMITS = { shortest: 8, longest: 256 } as const;

@@ -9,11 +9,6 @@ import type { ListId } from "./ids.js";
 export type Secret = string;
 
 const SECRET = /^[0-9A-Za-z_-]{22,64}$/;
-const ACCOUNT_NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]{0,31}$/u;
-const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u;
-
-/** Scripts with letters that look the same: a name that mixes them passes for somebody else's. */
-const LOOKALIKES = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u];
 
 export function isSecret(text: string): boolean {
   return SECRET.test(text);
@@ -22,12 +17,6 @@ export function isSecret(text: string): boolean {
 /** The SHA-256 by which servers know a secret, in hexadecimal. A hash that costs nothing is enough for 128 random bits. */
 export function hashOfSecret(secret: Secret): string {
   return createHash("sha256").update("aisle secret\0").update(secret).digest("hex");
-}
-
-/** Whether a person may be called so: up to 32 letters, digits, dots, hyphens and underscores, all of them to be seen. */
-export function isAccountName(text: string): boolean {
-  const isPlain = text === text.normalize("NFKC") && ACCOUNT_NAME.test(text) && !INVISIBLE.test(text);
-  return isPlain && LOOKALIKES.filter((script) => script.test(text)).length <= 1;
 }
 
 /** The id of the document that holds the accounts of a name, the same for all spellings that people take for one. */

@@ -1,7 +1,8 @@
 import { errors, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
 import * as v from "valibot";
 import type { Request } from "../protocol/frames.js";
-import { deviceOf, isAccountName, proofOf, readCredentials } from "../protocol/identity.js";
+import { isAccountName } from "../protocol/account-name.js";
+import { deviceOf, proofOf, readCredentials } from "../protocol/identity.js";
 import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import type { TokenKeys } from "../runtime/key-files.js";
 import type { Caller, Claims } from "./caller.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { acceptText, displayable } from "../../src/client/text.js";
-import { isAccountName } from "../../src/protocol/identity.js";
+import { isAccountName } from "../../src/protocol/account-name.js";
 
 /** Letters that nobody sees, each in a word that is otherwise one. */
 const INVISIBLE = [

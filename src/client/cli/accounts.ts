@@ -7,7 +7,8 @@ import {
   type AccountReply,
   type AccountRequest,
 } from "../../protocol/account-messages.js";
-import { accountDocumentOf, hashOfSecret, isAccountName, isSecret } from "../../protocol/identity.js";
+import { isAccountName } from "../../protocol/account-name.js";
+import { accountDocumentOf, hashOfSecret, isSecret } from "../../protocol/identity.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { randomId, randomSecret } from "../../runtime/rng.js";
 import { AisleError, EXIT, usageError } from "../errors.js";
