@@ -156,7 +156,7 @@ export class DataFolder {
     return this.#readJson<SyncTimes>("sync.json", NEVER_SYNCED);
   }
 
-  /** Under the lock. Nothing but what `status` says depends on them, so nobody waits for the disk. */
+  /** Under the lock. What `status` says, and whom the next command asks first: nobody waits for the disk over that. */
   saveSyncTimes(times: SyncTimes): void {
     orUnusable(this.path, () => new DurableJsonFileSync(join(this.path, "sync.json")).writeLazily(times));
   }

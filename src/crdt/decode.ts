@@ -148,6 +148,7 @@ function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): readonly
   return encoded.map((row) => {
     const [index, ...cells] = array(row, 2) as readonly [unknown, ...number[]];
     require(cells.length <= COLUMNS && cells.at(-1) !== 0, "row of an item is too long or padded");
+    for (const cell of cells) natural(cell);
     require(natural(index) > previous, "rows of an item out of order");
     previous = natural(index);
     requirePresence(cells);

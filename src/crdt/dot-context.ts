@@ -57,7 +57,7 @@ export class DotContext implements Lattice<DotContext> {
       else this.vector.raise(replica, to);
     }
     if (other.#cloud === null) return;
-    for (const ranges of other.#cloud.values()) for (const range of ranges) this.addRange(range);
+    for (const [replica, ranges] of other.#cloud) this.addRanges(replica, ranges);
   }
 
   /** Whether every dot of `other` is here too. */
@@ -69,15 +69,8 @@ export class DotContext implements Lattice<DotContext> {
   /** The dots that are here and not in `other`. */
   without(other: DotContext): DotContext {
     const difference = new DotContext();
-    for (const range of this.ranges()) {
-      let { from } = range;
-      for (const known of other.#rangesOf(range.replica)) {
-        if (known.from > range.to) break;
-        if (known.from > from) difference.addRange({ ...range, from, to: known.from - 1 });
-        from = Math.max(from, known.to + 1);
-      }
-      if (from <= range.to) difference.addRange({ ...range, from });
-    }
+    for (const replica of new Set([...this.vector.replicas(), ...(this.#cloud?.keys() ?? [])]))
+      difference.addRanges(replica, without(this.#rangesOf(replica), other.#rangesOf(replica)));
     return difference;
   }
 
@@ -107,11 +100,27 @@ export class DotContext implements Lattice<DotContext> {
     return this.#cloud?.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
   }
 
-  *#rangesOf(replica: ReplicaId): Iterable<DotRange> {
+  #rangesOf(replica: ReplicaId): readonly DotRange[] {
     const to = this.vector.get(replica);
-    if (to > 0) yield { replica, from: 1, to };
-    yield* this.#cloud?.get(replica) ?? [];
+    return [...(to > 0 ? [{ replica, from: 1, to }] : []), ...(this.#cloud?.get(replica) ?? [])];
   }
+}
+
+/** What of some ranges is not in others, all of one replica, in order and apart. */
+function without(ranges: readonly DotRange[], others: readonly DotRange[]): readonly DotRange[] {
+  const rest: DotRange[] = [];
+  let at = 0;
+  for (const range of ranges) {
+    let { from } = range;
+    // What ends before this range ends before all that follow, too.
+    for (let known = others[at]; known !== undefined && known.from <= range.to; known = others[++at]) {
+      if (known.from > from) rest.push({ ...range, from, to: known.from - 1 });
+      from = Math.max(from, known.to + 1);
+      if (known.to > range.to) break;
+    }
+    if (from <= range.to) rest.push({ ...range, from });
+  }
+  return rest;
 }
 
 /** The same dots as ranges in order and apart. The prefix, which begins at 1, comes first even where it is empty. */

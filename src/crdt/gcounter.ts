@@ -1,5 +1,4 @@
-import type { ReplicaId } from "./dot.js";
-import { cellsOf, total, type Rows } from "./rows.js";
+import { total, type Rows } from "./rows.js";
 
 /**
  * A counter that only grows: each replica adds to its own total, and the value is the sum of all totals (Shapiro et al.,
@@ -10,11 +9,6 @@ export class GCounter {
     readonly rows: Rows,
     readonly column: number,
   ) {}
-
-  /** What one replica counted. */
-  of(replica: ReplicaId): number {
-    return cellsOf(this.rows, replica)[this.column] ?? 0;
-  }
 
   value(): number {
     return total(this.rows, this.column);

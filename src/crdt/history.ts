@@ -53,9 +53,27 @@ export const MOST_AFTER = 16;
 /** How many operations a list remembers. A constant of the protocol: replicas that differ in it would not converge. */
 export const HISTORY_LENGTH = 128;
 
-/** The order of the log: Lamport time, then replica; where a copied data folder repeats both, counter and id decide. */
+/**
+ * The order of the log: Lamport time, then replica; where a copied data folder repeats both, counter and id decide, and where
+ * somebody has forged all of them, the rest. Zero for equal operations alone.
+ */
 export function compareOperations(a: Operation, b: Operation): number {
-  return a.time - b.time || compareDots(a.dot, b.dot) || compareText(a.id, b.id);
+  if (a === b) return 0;
+  const order = a.time - b.time || compareDots(a.dot, b.dot) || compareText(a.id, b.id);
+  return order === 0 ? compareText(restOf(a), restOf(b)) : order;
+}
+
+function restOf({ at, kind, key, needed, acquired, text, by, after }: Operation): string {
+  return JSON.stringify([
+    at,
+    kind,
+    key,
+    needed,
+    acquired,
+    text,
+    by,
+    after.map(({ replica, counter }) => [replica, counter]),
+  ]);
 }
 
 /**
@@ -94,7 +112,7 @@ export class History implements Lattice<History> {
   /** Oldest first. */
   operations(): readonly Operation[] {
     this.#trim();
-    return this.#operations;
+    return [...this.#operations];
   }
 
   /** What of it is not in `known`. */

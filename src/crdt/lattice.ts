@@ -1,6 +1,6 @@
 /**
  * A value of a join-semilattice. `join` folds `other` in: the result is the least upper bound of both, so joining is
- * commutative, associative and idempotent. A value never keeps a reference into one it has joined.
+ * commutative, associative and idempotent. What a value shares with one that it has joined never changes.
  */
 export interface Lattice<Self> {
   join(other: Self): void;

@@ -12,11 +12,9 @@ export class VersionVector implements Lattice<VersionVector> {
     return this.#values.get(replica) ?? 0;
   }
 
-  /** Makes the entry at least `value`; answers whether that changed anything. */
-  raise(replica: ReplicaId, value: number): boolean {
-    if (value <= this.get(replica)) return false;
-    this.#values.set(replica, value);
-    return true;
+  /** Makes the entry at least `value`. */
+  raise(replica: ReplicaId, value: number): void {
+    if (value > this.get(replica)) this.#values.set(replica, value);
   }
 
   join(other: VersionVector): void {

@@ -8,7 +8,7 @@ export const BOUNDS = {
   smallBodyBytes: 64 * 1024,
   /** Bytes of a routing fact; only bodies are larger. */
   headerBytes: 4_096,
-  /** Requests or replies that one message between broker and server carries. */
+  /** Requests, replies, notices or what servers say to each other that one message carries. */
   batch: 64,
   /** Brackets within brackets in a body. */
   depth: 12,

@@ -183,17 +183,15 @@ export type BrokerMessage =
 /** Between broker and server, what is about the way of a request or a reply goes in one frame before its body, for speed. */
 const TAGGED_FRAMES = 2;
 
-/** Words with blanks between; what is empty is a dash. */
+/** Words with one blank between; what is empty is nothing between two. */
 function routingFrame(words: readonly string[]): Frame {
-  return Buffer.from(words.map((word) => (word === "" ? "-" : word)).join(" "));
+  return Buffer.from(words.join(" "));
 }
 
 function readRouting(frame: Frame | undefined): readonly string[] {
   if (frame === undefined || frame.byteLength > 2 * BOUNDS.headerBytes)
     throw new ProtocolError("too-large", "a routing frame is missing or too large");
-  return textOf(frame)
-    .split(" ")
-    .map((word) => (word === "-" ? "" : word));
+  return textOf(frame).split(" ");
 }
 
 export function encodeServerMessage(message: ServerMessage): Frame[] {

@@ -13,7 +13,8 @@ export class Driver<Event, Effect> {
   #stepping = false;
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
-  #wakesAt: Millis = 0;
+  /** Which deadline the timer was set for. */
+  #armedFor: Millis = 0;
 
   /** @param onError a machine or shell threw; the event is given up, the machine goes on */
   constructor(
@@ -65,14 +66,14 @@ export class Driver<Event, Effect> {
     }
   }
 
-  /** Waking up early is harmless, and setting a timer for each event is not free: one that is due by then is left alone. */
+  /** Waking up early is harmless, and setting a timer for each event is not free: one that was set for no later is left alone. */
   #arm(): void {
     const deadline = this.machine.nextDeadline();
-    if (deadline === null || this.#stopped || (this.#timer !== null && this.#wakesAt <= deadline)) return;
+    if (deadline === null || this.#stopped || (this.#timer !== null && this.#armedFor <= deadline)) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     const now = monotonicMs();
     const delay = Math.min(Math.max(0, Math.ceil(deadline - now)), LONGEST_TIMER_MS);
-    this.#wakesAt = now + delay;
+    this.#armedFor = Math.min(deadline, now + LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.post(this.tick);

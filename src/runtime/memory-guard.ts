@@ -20,6 +20,10 @@ export interface MemoryLimits {
 /** What a connection that means well comes to, with ZeroMQ's buffers and pipes for it. */
 const CONNECTION_BYTES = 128 * 1024;
 
+/** So many are allowed for: whoever opens more of them buys nothing by it. */
+const MOST_CONNECTIONS = 1_024;
+const COUNT_EVERY_MS = 1_000;
+
 /** At a gigabyte a second, which is what one peer on the same machine can send, this is ten megabytes. */
 const LOOK_EVERY_MS = 10;
 
@@ -45,7 +49,8 @@ const GROWTH_BYTES = 8 * 2 ** 20;
 export class MemoryGuard {
   readonly #timer: NodeJS.Timeout;
   #floor = 0;
-  #mostFiles = 0;
+  #mostConnections = 0;
+  #countAt = 0;
   #collectAt = 0;
   readonly #collectGarbage = garbageCollector();
   #isCutting = false;
@@ -71,9 +76,7 @@ export class MemoryGuard {
     if (this.#isCutting || process.memoryUsage.rss() <= suspiciousBytes) return;
     const bytes = nativeBytes();
     if (bytes <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
-    // What a connection took may not be given back when it ends.
-    this.#mostFiles = Math.max(this.#mostFiles, openFiles());
-    const connectionBytes = this.#mostFiles * CONNECTION_BYTES;
+    const connectionBytes = this.#connections() * CONNECTION_BYTES;
     if (bytes <= suspiciousBytes + connectionBytes) return;
     // Frames that were dealt with hold on to their memory until V8 looks for them, and it sees only what little its heap has of them.
     if (monotonicMs() >= this.#collectAt) {
@@ -98,6 +101,15 @@ export class MemoryGuard {
       this.onHopeless();
     }
     this.#isCutting = false;
+  }
+
+  /** The most there have been: what one took may not be given back when it ends. Counting many takes a while. */
+  #connections(): number {
+    if (monotonicMs() >= this.#countAt) {
+      this.#mostConnections = Math.min(MOST_CONNECTIONS, Math.max(this.#mostConnections, openFiles()));
+      this.#countAt = monotonicMs() + COUNT_EVERY_MS;
+    }
+    return this.#mostConnections;
   }
 
   /** Takes away sockets until memory grows no more, then brings them back. */

@@ -8,6 +8,7 @@ import {
   encodeContext,
   encodeList,
   encodeListText,
+  MalformedStateError,
 } from "../../src/crdt/codec.js";
 import { DotContext } from "../../src/crdt/dot-context.js";
 import { HISTORY_LENGTH } from "../../src/crdt/history.js";
@@ -85,6 +86,19 @@ describe("the canonical form", () => {
     );
   });
 
+  it("refuses what stands for nothing in the place of a number", () => {
+    const withRow = (row: unknown): unknown => [1, ["a"], [1], [], [], 0, 0, [["milk", 0, 0, 0, row]], []];
+    expect(() => decodeList(withRow([0, 1, 0, 5]))).not.toThrow();
+    for (const row of [
+      [0, 1, null, 5],
+      [0, 1, 0, null, 5],
+      [0, 1, 0, 5, null],
+      [0, 1, 0, 5, 0, 0, 0, undefined, 1],
+      [0, 1, null],
+    ])
+      expect(() => decodeList(withRow(row))).toThrow(MalformedStateError);
+  });
+
   it("refuses anything that is not a list at all", () => {
     fc.assert(fc.property(fc.anything(), (value) => expect(() => decodeList(value)).toThrow("")));
     fc.assert(fc.property(fc.object(), (value) => expect(() => decodeContext(value)).toThrow("")));
@@ -99,6 +113,34 @@ describe("the canonical form", () => {
         expect(encodeContext(decodeContext(encodeContext(context)))).toEqual(encodeContext(context));
       }),
     );
+  });
+});
+
+describe("contexts of many ranges", () => {
+  it("are joined and compared in time in proportion to their size", () => {
+    const contextOf = (count: number, from: number): DotContext => {
+      const context = new DotContext();
+      const ranges = Array.from({ length: count }, (_, at) => ({
+        replica: "a",
+        from: 10 * at + from,
+        to: 10 * at + from + 1,
+      }));
+      context.addRanges("a", ranges);
+      return context;
+    };
+    const timeOf = (count: number, times: number): number => {
+      const [one, other] = [contextOf(count, 3), contextOf(count, 7)];
+      const start = performance.now();
+      for (let round = 0; round < times; round++) {
+        const joined = new DotContext();
+        joined.join(one);
+        joined.join(other);
+        joined.without(one).without(other);
+      }
+      return performance.now() - start;
+    };
+    timeOf(1, 10_000);
+    expect(timeOf(LIMITS.cloud, 1)).toBeLessThan(10 * timeOf(1, LIMITS.cloud));
   });
 });
 

@@ -149,7 +149,9 @@ obeysLatticeLaws("AWORSet", {
 });
 
 // Enough operations that the history overflows and has to drop the same ones on every replica.
-const operation = fc.record({ replica, counter: fc.integer({ min: 1, max: 150 }) }).map((dot): Operation => ({
+// Two folders that are copies of one can give one name to two of them, and a forger to as many as he likes.
+const anyDot = fc.record({ replica, counter: fc.integer({ min: 1, max: 150 }) });
+const operation = fc.tuple(anyDot, fc.constantFrom(null, "x")).map(([dot, text]): Operation => ({
   dot,
   time: dot.counter,
   at: 0,
@@ -158,7 +160,7 @@ const operation = fc.record({ replica, counter: fc.integer({ min: 1, max: 150 })
   key: "m",
   needed: 1,
   acquired: 0,
-  text: null,
+  text,
   by: null,
   after: [],
 }));

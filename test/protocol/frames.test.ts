@@ -59,6 +59,19 @@ describe("frames", () => {
       type: "requests",
       requests,
     });
+    // What is a word between words to somebody else is a name to them.
+    const odd = ["-", "--", "0"].map((requestId, tag) => ({
+      ...request,
+      tag,
+      requestId,
+      token: " -  a - ",
+      listId: null,
+    }));
+    const pings = odd.map((one) => ({ ...one, kind: "ping" as const }));
+    expect(decodeBrokerMessage(encodeBrokerMessage({ type: "requests", requests: pings }))).toEqual({
+      type: "requests",
+      requests: pings,
+    });
     const replies = [{ tag: 7, kind: "reply" as const, body: bodyFrame(1) }];
     expect(decodeServerMessage(encodeServerMessage({ type: "replies", replies }))).toEqual({
       type: "replies",

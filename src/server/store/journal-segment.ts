@@ -108,16 +108,17 @@ export class SegmentWriter {
 
   /** Waits until there is room for so many bytes, and sees to more of it ahead of time. */
   async #makeRoom(wanted: number): Promise<void> {
-    while (wanted > this.#allocated) await this.#growing();
-    if (wanted > this.#allocated - ROOM_BYTES / 2) void this.#growing();
+    while (wanted > this.#allocated) await this.#growing(wanted - this.#allocated);
+    if (wanted > this.#allocated - ROOM_BYTES / 2) void this.#growing(ROOM_BYTES);
   }
 
-  /** One more piece of room. Where the disk has none to spare, what is appended makes its own. */
-  #growing(): Promise<void> {
-    this.#growth ??= this.#write(Buffer.alloc(ROOM_BYTES), this.#allocated)
+  /** More room, unless it is on its way. Where the disk has none to spare, what is appended makes its own. */
+  #growing(wanted: number): Promise<void> {
+    const bytes = Math.ceil(wanted / ROOM_BYTES) * ROOM_BYTES;
+    this.#growth ??= this.#write(Buffer.alloc(bytes), this.#allocated)
       .catch(() => undefined)
       .then(() => {
-        this.#allocated += ROOM_BYTES;
+        this.#allocated += bytes;
         this.#growth = null;
       });
     return this.#growth;
