@@ -1,4 +1,3 @@
-import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import {
   decodeClientRequest,
@@ -6,11 +5,12 @@ import {
   encodeBrokerMessage,
   encodeClientReply,
   encodeUpdate,
+  HEAD_FRAMES,
+  headFrames,
   salvageRequestId,
+  type BrokerMessage,
   type Frame,
   type Reply,
-  type Request,
-  type Tagged,
 } from "../protocol/frames.js";
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
@@ -72,8 +72,8 @@ class Broker implements RunningBroker {
   readonly #router: Router;
   onAnswered: (afterSeconds: number) => void = () => undefined;
   #sockets: Sockets | null = null;
-  readonly #requests = new Batches<Connection, Tagged<Request>>(BOUNDS.batch, (connection, requests) =>
-    this.#sockets?.backend.send(connection, encodeBrokerMessage({ type: "requests", requests })),
+  readonly #requests = new Batches<Connection>((connection, frames) =>
+    this.#sockets?.backend.send(connection, [...headFrames("requests"), ...frames]),
   );
   #guard: MemoryGuard | null = null;
   readonly failed: Promise<never>;
@@ -155,14 +155,19 @@ class Broker implements RunningBroker {
     this.#sockets?.frontend.send(client, [new Uint8Array(0), ...encodeClientReply(requestId, reply)]);
   }
 
+  #send(connection: Connection, message: BrokerMessage): void {
+    const frames = encodeBrokerMessage(message);
+    if (message.type === "requests") this.#requests.add(connection, frames.slice(HEAD_FRAMES));
+    else this.#sockets?.backend.send(connection, frames);
+  }
+
   #perform(effect: BrokerEffect): void {
     switch (effect.type) {
       case "reply":
         this.#answer(effect.client, effect.requestId, effect.reply);
         break;
       case "send":
-        if (effect.message.type === "requests") this.#requests.add(effect.connection, effect.message.requests);
-        else this.#sockets?.backend.send(effect.connection, encodeBrokerMessage(effect.message));
+        this.#send(effect.connection, effect.message);
         break;
       case "publish":
         this.#sockets?.updates.publish(encodeUpdate(effect.update));

@@ -194,8 +194,15 @@ function readRouting(frame: Frame | undefined): readonly string[] {
   return textOf(frame).split(" ");
 }
 
+/** What a message between broker and server begins with; what follows of several of one type may go together. */
+export function headFrames(type: (BrokerMessage | ServerMessage)["type"]): Frame[] {
+  return [wordFrame(VERSION_FRAME), wordFrame(type)];
+}
+
+export const HEAD_FRAMES = 2;
+
 export function encodeServerMessage(message: ServerMessage): Frame[] {
-  const head = [wordFrame(VERSION_FRAME), wordFrame(message.type)];
+  const head = headFrames(message.type);
   switch (message.type) {
     case "ready":
     case "heartbeat":
@@ -232,7 +239,7 @@ export function decodeServerMessage(frames: readonly Frame[]): ServerMessage {
 }
 
 export function encodeBrokerMessage(message: BrokerMessage): Frame[] {
-  const head = [wordFrame(VERSION_FRAME), wordFrame(message.type)];
+  const head = headFrames(message.type);
   switch (message.type) {
     case "members":
       return [...head, message.body];

@@ -174,12 +174,12 @@ const SCHEMAS = {
 /** What each message is made of: its type, its body, and a document, or an empty frame where there is none. */
 const MESSAGE_FRAMES = 3;
 
-/** The frames of what server `from` says on a topic. */
-export function encodePeerMessages(topic: string, from: ServerId, messages: readonly PeerMessage[]): Frame[] {
-  return [...[topic, VERSION_FRAME, from].map(wordFrame), ...messages.flatMap(messageFrames)];
+/** What all that server `from` says on a topic begins with; any number of messages may follow. */
+export function peerHeadFrames(topic: string, from: ServerId): Frame[] {
+  return [topic, VERSION_FRAME, from].map(wordFrame);
 }
 
-function messageFrames(message: PeerMessage): Frame[] {
+export function encodePeerMessage(message: PeerMessage): Frame[] {
   const type = wordFrame(message.type);
   if (message.type === "beat") return [type, wordFrame(message.table), NO_DOCUMENT];
   const document = "delta" in message ? message.delta : "document" in message ? message.document : null;
@@ -200,21 +200,27 @@ function bodyOf(message: Exclude<PeerMessage, { readonly type: "beat" }>): unkno
   };
 }
 
-/** @throws ProtocolError */
-export function decodePeerMessages(frames: readonly Frame[]): {
+/**
+ * Who says it, and each message as `decodePeerMessage` reads it: one that cannot be read says nothing of those beside it.
+ * @throws ProtocolError
+ */
+export function splitPeerFrames(frames: readonly Frame[]): {
   readonly from: ServerId;
-  readonly messages: readonly PeerMessage[];
+  readonly messages: readonly (readonly Frame[])[];
 } {
   const [version, from] = [headerText(frames[1]), headerText(frames[2])];
   checkVersion(version);
   const count = (frames.length - 3) / MESSAGE_FRAMES;
   if (!isServerId(from) || !Number.isInteger(count) || count < 1 || count > BOUNDS.batch)
     throw new ProtocolError("malformed", "this is nothing that servers say");
-  const messages = Array.from({ length: count }, (_, at) => decodeMessage(frames.slice(MESSAGE_FRAMES * (at + 1))));
+  const messages = Array.from({ length: count }, (_, at) =>
+    frames.slice(MESSAGE_FRAMES * (at + 1), MESSAGE_FRAMES * (at + 2)),
+  );
   return { from, messages };
 }
 
-function decodeMessage([kind, body, document]: readonly Frame[]): PeerMessage {
+/** @throws ProtocolError */
+export function decodePeerMessage([kind, body, document]: readonly Frame[]): PeerMessage {
   const type = headerText(kind);
   const hasDocument = document !== undefined && document.byteLength > 0;
   if (body === undefined || (hasDocument && !WITH_DOCUMENT.has(type)))

@@ -1,37 +1,45 @@
+import type { Frame } from "../protocol/frames.js";
+
 /** From here on a message costs little more than its parts, and whoever receives them can begin while the others come in. */
-const ENOUGH = 16;
+const [ENOUGH_PARTS, ENOUGH_BYTES] = [16, 1_000_000];
+
+interface Batch {
+  readonly frames: Frame[];
+  parts: number;
+  bytes: number;
+}
 
 /**
  * Gathers what is for one receiver during a turn of the event loop, so that it goes out in one message: each message costs as
  * much as many small parts of one. What comes first in a turn does not wait, so that where little is under way nothing does.
  */
-export class Batches<Receiver, Part> {
-  readonly #waiting = new Map<Receiver, Part[]>();
+export class Batches<Receiver> {
+  readonly #waiting = new Map<Receiver, Batch>();
   #isGathering = false;
 
-  /** @param most parts of one message */
-  constructor(
-    readonly most: number,
-    readonly send: (receiver: Receiver, parts: readonly Part[]) => void,
-  ) {}
+  /** @param send given all frames of all parts, in order */
+  constructor(readonly send: (receiver: Receiver, frames: readonly Frame[]) => void) {}
 
-  add(receiver: Receiver, parts: readonly Part[]): void {
-    const waiting = this.#waiting.get(receiver) ?? [];
-    waiting.push(...parts);
-    this.#waiting.set(receiver, waiting);
+  /** @param part its frames, which nobody changes any more */
+  add(receiver: Receiver, part: readonly Frame[]): void {
+    const batch = this.#waiting.get(receiver) ?? { frames: [], parts: 0, bytes: 0 };
+    this.#waiting.set(receiver, batch);
+    batch.frames.push(...part);
+    batch.parts++;
+    for (const { byteLength } of part) batch.bytes += byteLength;
     if (!this.#isGathering) {
       this.#isGathering = true;
-      this.flush();
       setImmediate(() => {
         this.#isGathering = false;
         this.flush();
       });
-    } else if (waiting.length >= ENOUGH) this.flush();
+      this.flush();
+    } else if (batch.parts >= ENOUGH_PARTS || batch.bytes >= ENOUGH_BYTES) this.flush();
   }
 
   flush(): void {
-    for (const [receiver, parts] of this.#waiting)
-      for (let at = 0; at < parts.length; at += this.most) this.send(receiver, parts.slice(at, at + this.most));
+    const batches = [...this.#waiting];
     this.#waiting.clear();
+    for (const [receiver, { frames }] of batches) this.send(receiver, frames);
   }
 }

@@ -1,11 +1,10 @@
-import { BOUNDS } from "../protocol/bounds.js";
 import {
   decodeBrokerMessage,
   encodeServerMessage,
   type BrokerMessage,
+  HEAD_FRAMES,
+  headFrames,
   type ServerMessage,
-  type ServerReply,
-  type Tagged,
 } from "../protocol/frames.js";
 import { Batches } from "../runtime/batches.js";
 import { toBack } from "../runtime/curve.js";
@@ -16,11 +15,8 @@ import { connectDealer, type DealerSocket } from "../runtime/zeromq.js";
 /** A server's socket to one broker, opened and closed as its core says. */
 export class BrokerConnection {
   #socket: DealerSocket | null = null;
-  readonly #replies = new Batches<"replies", Tagged<ServerReply>>(BOUNDS.batch, (type, replies) =>
-    this.#socket?.send(encodeServerMessage({ type, replies })),
-  );
-  readonly #topics = new Batches<"notice", string>(BOUNDS.batch, (type, topics) =>
-    this.#socket?.send(encodeServerMessage({ type, topics })),
+  readonly #batches = new Batches<"replies" | "notice">((type, frames) =>
+    this.#socket?.send([...headFrames(type), ...frames]),
   );
 
   constructor(
@@ -45,13 +41,18 @@ export class BrokerConnection {
 
   /** Dropped while the broker is away: whoever waits for it asks again. */
   send(message: ServerMessage): void {
-    if (message.type === "replies") this.#replies.add("replies", message.replies);
-    else if (message.type === "notice") this.#topics.add("notice", message.topics);
-    else this.#socket?.send(encodeServerMessage(message));
+    const frames = encodeServerMessage(message);
+    if (message.type === "replies" || message.type === "notice") {
+      this.#batches.add(message.type, frames.slice(HEAD_FRAMES));
+      return;
+    }
+    // A goodbye comes last.
+    this.#batches.flush();
+    this.#socket?.send(frames);
   }
 
   async close(): Promise<void> {
-    this.#replies.flush();
+    this.#batches.flush();
     const socket = this.#socket;
     this.#socket = null;
     await socket?.close();

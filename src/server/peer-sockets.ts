@@ -1,8 +1,14 @@
-import { BOUNDS } from "../protocol/bounds.js";
 import type { Frame } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Member } from "../protocol/membership.js";
-import { decodePeerMessages, encodePeerMessages, introducedBy, type PeerMessage } from "../protocol/peer-messages.js";
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  introducedBy,
+  peerHeadFrames,
+  splitPeerFrames,
+  type PeerMessage,
+} from "../protocol/peer-messages.js";
 import { Batches } from "../runtime/batches.js";
 import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
@@ -22,8 +28,8 @@ export class PeerSockets {
   #publisher: PublisherSocket | null = null;
   #listener: PeerListener | null = null;
   /** By topic. */
-  readonly #messages = new Batches<string, PeerMessage>(BOUNDS.batch, (topic, messages) =>
-    this.#publisher?.publish(encodePeerMessages(topic, this.id, messages)),
+  readonly #messages = new Batches<string>((topic, frames) =>
+    this.#publisher?.publish([...peerHeadFrames(topic, this.id), ...frames]),
   );
 
   private constructor(
@@ -45,7 +51,7 @@ export class PeerSockets {
   }
 
   publish(topic: string, message: PeerMessage): void {
-    this.#messages.add(topic, [message]);
+    this.#messages.add(topic, encodePeerMessage(message));
   }
 
   connect(endpoint: string): void {
@@ -78,8 +84,9 @@ export class PeerSockets {
 
   #onMessage(frames: readonly Frame[]): void {
     this.#reading(() => {
-      const { from, messages } = decodePeerMessages(frames);
-      for (const message of messages) this.#listener?.onPeerMessage(from, message);
+      const { from, messages } = splitPeerFrames(frames);
+      for (const message of messages)
+        this.#reading(() => this.#listener?.onPeerMessage(from, decodePeerMessage(message)));
     });
   }
 

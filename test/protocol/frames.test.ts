@@ -19,10 +19,12 @@ import { digestOf } from "../../src/crdt/codec.js";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import {
-  decodePeerMessages,
-  encodePeerMessages,
+  decodePeerMessage,
+  encodePeerMessage,
   introducedBy,
   introductionOf,
+  peerHeadFrames,
+  splitPeerFrames,
   type PeerMessage,
 } from "../../src/protocol/peer-messages.js";
 import { decodeReady } from "../../src/protocol/cluster-messages.js";
@@ -105,11 +107,13 @@ describe("frames", () => {
       { type: "lists", tag: 11, partitions: [[0, sums]], lists: [[listId, digestOf(list)]] },
     ];
     const wire = (from: string, message: PeerMessage): unknown[] => {
-      const texts = encodePeerMessages("all", from, [message]).map((frame) => new TextDecoder().decode(frame));
+      const texts = [...peerHeadFrames("all", from), ...encodePeerMessage(message)].map((frame) =>
+        new TextDecoder().decode(frame),
+      );
       return texts.map((text) => (text.startsWith("{") ? (JSON.parse(text) as unknown) : text));
     };
-    const carried = decodePeerMessages(encodePeerMessages("all", "s1", messages));
-    expect(carried.messages.map((message) => wire(carried.from, message))).toEqual(
+    const carried = splitPeerFrames([...peerHeadFrames("all", "s1"), ...messages.flatMap(encodePeerMessage)]);
+    expect(carried.messages.map((message) => wire(carried.from, decodePeerMessage(message)))).toEqual(
       messages.map((message) => wire("s1", message)),
     );
     expect(introducedBy(introductionOf(member))).toEqual(member);
@@ -154,7 +158,7 @@ describe("frames", () => {
           decodeServerMessage,
           decodeBrokerMessage,
           decodeUpdate,
-          decodePeerMessages,
+          (frames: readonly Uint8Array[]) => splitPeerFrames(frames).messages.map(decodePeerMessage),
         ];
         for (const read of readers) codeOf(() => read(frames));
       }),

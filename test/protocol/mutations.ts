@@ -15,7 +15,13 @@ import {
   type Request,
 } from "../../src/protocol/frames.js";
 import { decodeSyncRequest, encodeSyncRequest } from "../../src/protocol/messages.js";
-import { decodePeerMessages, encodePeerMessages } from "../../src/protocol/peer-messages.js";
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  peerHeadFrames,
+  splitPeerFrames,
+  type PeerMessage,
+} from "../../src/protocol/peer-messages.js";
 
 /** A generator whose every run can be played again (Vigna, "An experimental exploration of Marsaglia's xorshift generators"). */
 export function randomFrom(seed: number): (below: number) => number {
@@ -29,6 +35,13 @@ export function randomFrom(seed: number): (below: number) => number {
 }
 
 const LIST_ID = "11111111-1111-4111-8111-111111111111";
+
+/** What one server says to all, and how another one reads it. */
+const said = (...messages: readonly PeerMessage[]): Frame[] => [
+  ...peerHeadFrames("all", "s1"),
+  ...messages.flatMap(encodePeerMessage),
+];
+const heard = (frames: readonly Frame[]): unknown => splitPeerFrames(frames).messages.map(decodePeerMessage);
 
 export function samples(): readonly (readonly [
   name: string,
@@ -84,12 +97,8 @@ export function samples(): readonly (readonly [
         return message.type === "ready" ? decodeReady(message.body) : message;
       },
     ],
-    ["a message between servers", encodePeerMessages("all", "s1", [sync, sync]), decodePeerMessages],
-    [
-      "a document between servers",
-      encodePeerMessages("all", "s1", [{ type: "fetched", tag: 1, document, whole: true }]),
-      decodePeerMessages,
-    ],
+    ["a message between servers", said(sync, sync), heard],
+    ["a document between servers", said({ type: "fetched", tag: 1, document, whole: true }), heard],
     [
       "answers of a server",
       encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }),

@@ -2,7 +2,13 @@ import { Document, documentDigest } from "../../src/crdt/document.js";
 import type { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
-import { decodePeerMessages, encodePeerMessages, introducedBy } from "../../src/protocol/peer-messages.js";
+import {
+  decodePeerMessage,
+  encodePeerMessage,
+  introducedBy,
+  peerHeadFrames,
+  splitPeerFrames,
+} from "../../src/protocol/peer-messages.js";
 import { deviceOf, readCredentials } from "../../src/protocol/identity.js";
 import type { Caller } from "../../src/server/caller.js";
 import { serverConfig } from "../../src/server/config.js";
@@ -158,7 +164,10 @@ export class SimServer {
     const { host, network, name } = this;
     switch (effect.type) {
       case "publish":
-        network.publish(endpointOf(name), encodePeerMessages(effect.topic, name, [effect.message]));
+        network.publish(endpointOf(name), [
+          ...peerHeadFrames(effect.topic, name),
+          ...encodePeerMessage(effect.message),
+        ]);
         break;
       case "to-broker":
         this.#toBroker(effect.broker, encodeServerMessage(effect.message));
@@ -273,8 +282,8 @@ export class SimServer {
       endpoint,
       topics: this.#topics,
       receive: (frames) => {
-        const { from, messages } = decodePeerMessages(frames);
-        for (const message of messages) driver.post({ type: "peer", from, message });
+        const { from, messages } = splitPeerFrames(frames);
+        for (const message of messages) driver.post({ type: "peer", from, message: decodePeerMessage(message) });
       },
       connectedTo: 0,
       isClosed: false,
