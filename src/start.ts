@@ -30,12 +30,12 @@ const folder = dirname(__filename);
 const modules = new Map<string, Module>();
 const recorded: [string, Script][] = [];
 const recording = process.env.AISLE_RECORD_CODE;
-const codeByName = recording === undefined ? readCache() : new Map<string, Buffer>();
+const codeByName = recording === undefined ? readCache(join(folder, CACHE)) : new Map<string, Buffer>();
 
-function readCache(): ReadonlyMap<string, Buffer> {
+function readCache(path: string): ReadonlyMap<string, Buffer> {
   const code = new Map<string, Buffer>();
   try {
-    const cache = readFileSync(join(folder, CACHE));
+    const cache = readFileSync(path);
     let at = 4 + cache.readUInt32LE(0);
     for (const [name, bytes] of JSON.parse(cache.toString("latin1", 4, at)) as Index)
       code.set(name, cache.subarray(at, (at += bytes)));
@@ -70,11 +70,13 @@ function load(name: string): unknown {
 
 if (recording !== undefined) {
   process.once("exit", () => {
-    const code = recorded.map(([name, script]) => [name, script.createCachedData()] as const);
-    const index = Buffer.from(JSON.stringify(code.map(([name, data]) => [name, data.byteLength])), "latin1");
+    // What was recorded before of files that this run did not need stays.
+    const code = new Map(readCache(recording));
+    for (const [name, script] of recorded) code.set(name, script.createCachedData());
+    const index = Buffer.from(JSON.stringify([...code].map(([name, data]) => [name, data.byteLength])), "latin1");
     const length = Buffer.alloc(4);
     length.writeUInt32LE(index.byteLength);
-    writeFileSync(recording, Buffer.concat([length, index, ...code.map(([, data]) => data)]));
+    writeFileSync(recording, Buffer.concat([length, index, ...code.values()]));
   });
 }
 
