@@ -23,11 +23,36 @@ const LONGEST_ENTRY = 2_000;
 const ONE: Quantity = { thousandths: 1_000, unit: null };
 
 const NUMBER = "[0-9]{1,15}(?:[.,][0-9]{1,9})?";
-/** `2kg flour`, `2 kg flour`, `2 milk`, `2x milk`, `2 bottles of milk`. */
-const LEADING = new RegExp(`^(${NUMBER})\\s*(?:([x×])|(\\p{L}+))?\\s+(?:of\\s+)?(\\S.*)$`, "u");
+/** Nothing in it could be an amount, a note or an aisle: what most lines are. */
+const PLAIN = /^[A-Za-z][A-Za-z '-]*$/;
+const HAS_DIGIT = /[0-9]/;
+
+interface Amounts {
+  /** `2kg flour`, `2 kg flour`, `2 milk`, `2x milk`, `2 bottles of milk`. */
+  readonly leading: RegExp;
+  /** `milk x2`, `flour x 2kg`. */
+  readonly trailing: RegExp;
+  /** After a name in quotes. */
+  readonly afterQuotes: RegExp;
+  /** A number, or an amount in a known unit. */
+  readonly lone: RegExp;
+}
+
+let made: Amounts | null = null;
+
+/** With Unicode's letters, which take a while: made for the first line that has a digit. */
+function amounts(): Amounts {
+  made ??= {
+    leading: new RegExp(`^(${NUMBER})\\s*(?:([x×])|(\\p{L}+))?\\s+(?:of\\s+)?(\\S.*)$`, "u"),
+    trailing: new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "u"),
+    afterQuotes: new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?)?$`, "u"),
+    lone: new RegExp(`^${NUMBER}(\\p{L}*)$`, "u"),
+  };
+  return made;
+}
+
 /** `"2 milk" x3`: a name as it is, and then an amount, a note, an aisle. */
 const QUOTED = /^"((?:[^"\\]|\\.)*)"(.*)$/su;
-const AMOUNT_AFTER_QUOTES = new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?)?$`, "u");
 /** Up to a comma, so that `flour @baking, organic` reads like `flour, organic @baking`. */
 const AISLE = /\s@(?=\S)([^,]*)/u;
 /** A note or an aisle in quotes is taken as it is, too: it is put aside before anything else is looked for. */
@@ -41,8 +66,6 @@ const NOTE = /,(?![0-9])(.*)$/su;
 const ODD_NUMBER = /^[+-]?[0-9][0-9.,]*(e[+-]?[0-9]+)?$/i;
 /** A number that stands by itself before the name. */
 const LEADING_COUNT = new RegExp(`^(${NUMBER})\\s+(\\S.*)$`, "u");
-/** `milk x2`, `flour x 2kg`. */
-const TRAILING = new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "u");
 
 /**
  * The item that a line names. An amount before the name or after an `x`, a note after a comma, an aisle after an `@`. A name
@@ -53,6 +76,7 @@ export function parseEntry(line: string): ItemEntry {
   if (line.length > LONGEST_ENTRY)
     throw usageError(t`an item is longer than ${LONGEST_ENTRY} characters`, t("shorten it"));
   const typed = line.trim();
+  if (PLAIN.test(typed)) return literalEntry(typed);
   const quoted = QUOTED.exec(typed);
   const held: string[] = [];
   const hold = (text: string): string =>
@@ -80,7 +104,7 @@ function unescaped(text: string): string {
 function parseQuoted(name: string, rest: string): Parts | null {
   const [beforeAisle, aisle] = cut(` ${rest}`, AISLE);
   const [amount, note] = cut(beforeAisle, NOTE);
-  const match = AMOUNT_AFTER_QUOTES.exec(amount.trim());
+  const match = amounts().afterQuotes.exec(amount.trim());
   if (match === null) return null;
   const [, number, unit] = match;
   const quantity = number === undefined ? ONE : quantityOf(toAmount(number), unit ?? null);
@@ -126,13 +150,14 @@ function oddAmount(word: string): Error {
 }
 
 function parseAmount(text: string): { readonly name: string; readonly quantity: Quantity } {
+  if (!HAS_DIGIT.test(text)) return { name: text, quantity: ONE };
   refuseOddAmounts(text);
-  const trailing = TRAILING.exec(text);
+  const trailing = amounts().trailing.exec(text);
   if (trailing !== null) {
     const [, name = "", amount = "", unit] = trailing;
     if (unit === undefined || isKnownUnit(unit)) return { name, quantity: quantityOf(toAmount(amount), unit ?? null) };
   }
-  const leading = LEADING.exec(text);
+  const leading = amounts().leading.exec(text);
   if (leading !== null) {
     const [, amount = "", times, unit, name = ""] = leading;
     if (times !== undefined) return { name, quantity: quantityOf(toAmount(amount), null) };
@@ -156,8 +181,6 @@ function cut(text: string, pattern: RegExp): [string, string | null] {
   return [text.slice(0, match.index) + text.slice(match.index + match[0].length), match[1] ?? ""];
 }
 
-/** A number, or an amount in a known unit. */
-const LONE_AMOUNT = new RegExp(`^${NUMBER}(\\p{L}*)$`, "u");
 const LONE_TIMES = new RegExp(`^[x×]\\s*${NUMBER}$|^${NUMBER}[x×]$`, "u");
 
 /**
@@ -170,7 +193,7 @@ export function joinLoneNumbers(words: readonly string[]): readonly string[] {
 }
 
 function isLoneCount(word: string): boolean {
-  const unit = LONE_AMOUNT.exec(word)?.[1];
+  const unit = HAS_DIGIT.test(word) ? amounts().lone.exec(word)?.[1] : undefined;
   return unit !== undefined && (unit === "" || isKnownUnit(unit));
 }
 

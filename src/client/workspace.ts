@@ -27,6 +27,8 @@ interface ChangeOptions {
  */
 export class Workspace {
   #lock: Lock | null = null;
+  /** By which this device is known; it never changes. */
+  #secret: string | null = null;
   #settings: Settings | null = null;
   /** Which device writes and who is logged in on it, while the lock is held. */
   #author: { readonly device: string; readonly name: string | null } | null = null;
@@ -56,10 +58,10 @@ export class Workspace {
 
   /** By what this device, and whoever is logged in on it, are known to the cluster. */
   async credentials(): Promise<{ readonly device: string; readonly login: LoginFile | null }> {
-    const known = this.folder.knownDeviceSecret();
+    this.#secret ??= this.folder.knownDeviceSecret();
     const secret = (): string => this.folder.deviceSecret();
-    const device = known ?? (this.#lock === null ? await this.folder.locked(secret) : secret());
-    return { device, login: this.folder.login() };
+    this.#secret ??= this.#lock === null ? await this.folder.locked(secret) : secret();
+    return { device: this.#secret, login: this.folder.login() };
   }
 
   /** Durably, at once. */
