@@ -59,21 +59,36 @@ export const HISTORY_LENGTH = 128;
  */
 export function compareOperations(a: Operation, b: Operation): number {
   if (a === b) return 0;
-  const order = a.time - b.time || compareDots(a.dot, b.dot) || compareText(a.id, b.id);
-  return order === 0 ? compareText(restOf(a), restOf(b)) : order;
+  return a.time - b.time || compareDots(a.dot, b.dot) || compareText(a.id, b.id) || compareEffects(a, b);
 }
 
-function restOf({ at, kind, key, needed, acquired, text, by, after }: Operation): string {
-  return JSON.stringify([
-    at,
-    kind,
-    key,
-    needed,
-    acquired,
-    text,
-    by,
-    after.map(({ replica, counter }) => [replica, counter]),
-  ]);
+/** Of operations under one name, which are the same as a rule: whatever is read twice is compared here. */
+function compareEffects(a: Operation, b: Operation): number {
+  return (
+    a.at - b.at ||
+    compareText(a.kind, b.kind) ||
+    compareTexts(a.key, b.key) ||
+    a.needed - b.needed ||
+    a.acquired - b.acquired ||
+    compareTexts(a.text, b.text) ||
+    compareTexts(a.by, b.by) ||
+    compareAfter(a.after, b.after)
+  );
+}
+
+/** Null comes first. */
+function compareTexts(a: string | null, b: string | null): number {
+  if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
+  return compareText(a, b);
+}
+
+function compareAfter(a: readonly Dot[], b: readonly Dot[]): number {
+  for (const [index, dot] of a.entries()) {
+    const other = b[index];
+    const order = other === undefined ? 1 : compareDots(dot, other);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
 }
 
 /**
