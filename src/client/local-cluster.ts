@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { open, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
@@ -58,6 +58,8 @@ export function checkShape(shape: ClusterShape): void {
 
 /** A whole cluster on this machine: its processes' pid files, logs and data, all in one folder. */
 export class LocalCluster {
+  readonly #children = new Map<number, ChildProcess>();
+
   constructor(
     readonly folder: string,
     /** The program to start, this one: the path of its main script. */
@@ -218,16 +220,21 @@ export class LocalCluster {
   async #runningPid(part: Part): Promise<number | null> {
     const pid = Number(await readFile(this.#pidPath(part), "utf8").catch(() => ""));
     if (!Number.isInteger(pid) || pid <= 0) return null;
+    const child = this.#children.get(pid);
+    if (child !== undefined) return child.exitCode === null && child.signalCode === null ? pid : null;
     try {
       process.kill(pid, 0);
     } catch (error) {
       if (!isErrno(error, "EPERM")) return null;
     }
     const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
-    // Where there is no /proc, the pid file is believed. A zombie's command line is empty.
+    // Where there is no /proc, the pid file is believed.
+    if (words === null) return pid;
+    // From the moment it begins to end: its ports and its lock are free only when it is a zombie.
+    if (words === "") return (await isZombie(pid)) ? null : pid;
     const mark = part.role === "server" ? nameOf(part) : "--frontend";
     const isOurs = (all: readonly string[]): boolean => all.includes(part.role) && all.includes(mark);
-    return words === null || isOurs(words.split("\0")) ? pid : null;
+    return isOurs(words.split("\0")) ? pid : null;
   }
 
   async #spawn(part: Part, { portBase, brokers, servers, curve, storeUrlFile }: ClusterShape): Promise<void> {
@@ -275,7 +282,9 @@ export class LocalCluster {
     });
     child.unref();
     await log.close();
-    await replaceFile(this.#pidPath(part), `${child.pid ?? 0}\n`);
+    const { pid = 0 } = child;
+    this.#children.set(pid, child);
+    await replaceFile(this.#pidPath(part), `${pid}\n`);
   }
 
   async #stopParts(parts: readonly Part[]): Promise<readonly string[]> {
@@ -326,6 +335,12 @@ async function requireFree(endpoints: ReturnType<typeof endpointsOf>): Promise<v
     const hint = t("is another cluster up, with another --data folder? stop it, or choose another --port-base");
     throw new AisleError(EXIT.refused, "port-taken", t`port ${port} is taken by another program`, hint);
   }
+}
+
+/** Whether all there still is of it is its exit code, or nothing. */
+async function isZombie(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
+  return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -51,6 +51,9 @@ class Net {
   }
 }
 
+/** What runs a command there. `ip netns exec` would take a copy of all mounts along, and keep those of other tests from ending. */
+const within = (namespace: string): readonly string[] => ["nsenter", `--net=/run/netns/${namespace}`];
+
 /** One side: a broker, some servers and a device, all within its namespace. */
 class Side {
   readonly folder = temporaryFolder();
@@ -90,7 +93,7 @@ class Side {
     const { publicKey: key } = await keys.curveKeys("front");
     const address = writeAddress({ endpoint: this.broker, key });
     const env = { AISLE_DATA_DIR: join(this.folder, "device"), AISLE_BROKERS: address };
-    return await run(words, env, "", ["ip", "netns", "exec", this.namespace]);
+    return await run(words, env, "", within(this.namespace));
   }
 
   async ok(...words: string[]): Promise<string> {
@@ -117,8 +120,8 @@ class Side {
 
   #start(...words: string[]): void {
     const keyed = ["--curve", "--keys", keys.path];
-    const line = ["netns", "exec", this.namespace, process.execPath, program, ...words, ...keyed];
-    this.#processes.push(spawn("ip", line, { stdio: "ignore" }));
+    const [enter = "", ...line] = [...within(this.namespace), process.execPath, program, ...words, ...keyed];
+    this.#processes.push(spawn(enter, line, { stdio: "ignore" }));
   }
 }
 

@@ -2,8 +2,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 const IMAGE_BYTES = { ext4: 64 * 1024 * 1024, xfs: 320 * 1024 * 1024 } as const;
+const PATIENCE_MS = 60_000;
 export type FileSystem = keyof typeof IMAGE_BYTES;
 export const FILE_SYSTEMS = Object.keys(IMAGE_BYTES) as readonly FileSystem[];
 
@@ -68,9 +70,19 @@ export class Mount {
     this.#isMounted = true;
   }
 
-  unmount(): void {
+  /**
+   * Until nothing holds it any more: a process with a copy of all mounts keeps the file system alive, and whoever mounts its
+   * image again meanwhile gets it as it was, with what never reached the disk.
+   * @throws where that takes too long
+   */
+  async unmount(): Promise<void> {
     tool("umount", this.path);
     this.#isMounted = false;
+    const end = Date.now() + PATIENCE_MS;
+    while (execFileSync("losetup", ["--associated", join(this.#scratch, "image")]).length > 0) {
+      if (Date.now() > end) throw new Error(`something holds the file system that was at ${this.path}`);
+      await pause(20);
+    }
   }
 
   readOnly(isReadOnly: boolean): void {

@@ -66,7 +66,7 @@ async function rounds(what: string, fileSystem: FileSystem, count: number, round
     for (let number = 1; number <= count; number++) {
       const folder = join(mount.path, `round-${number}`);
       const check = await round(folder, randomFrom(number), new Power(mount.powerSwitch()));
-      mount.unmount();
+      await mount.unmount();
       mount.mount();
       const { acknowledged, lost, problems, damage } = await check();
       losses.rounds++;
