@@ -45,17 +45,22 @@ export function brokerCommand(
           folder === null ? null : { front: await folder.curveKeys("front"), back: await folder.curveKeys("back") };
         const broker = await startBroker(config, pairs, logger);
         const { startMetrics } = await import("../runtime/metrics.js");
-        const failed = broker.failed.catch(async (error: unknown) => {
-          if (error instanceof HopelessError && pidFile !== undefined) await handOverTo(pidFile);
-          throw error;
-        });
-        const told = await startMetrics(metrics, "broker", "requestSeconds", () => broker.vitals());
-        if (told !== null) broker.onAnswered = (seconds) => told.observe(seconds);
+        const telling = startMetrics(metrics, "broker", "requestSeconds", () => broker.vitals());
         const stop = async (): Promise<void> => {
-          told?.close();
+          (await telling.catch(() => null))?.close();
           await broker.stop();
           doorkeeper?.stop();
         };
+        const failed = broker.failed.catch(async (error: unknown) => {
+          if (error instanceof HopelessError && pidFile !== undefined) {
+            // Ports that this process still holds are not free for the next one.
+            await stop();
+            await handOverTo(pidFile);
+          }
+          throw error;
+        });
+        const told = await telling;
+        if (told !== null) broker.onAnswered = (seconds) => told.observe(seconds);
         return { stop, failed };
       });
     });

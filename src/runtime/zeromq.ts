@@ -3,6 +3,8 @@ import { BOUNDS } from "../protocol/bounds.js";
 import type { Address } from "../protocol/address.js";
 import type { Frame } from "../protocol/frames.js";
 import { toFront, type Security } from "./curve.js";
+import { monotonicMs } from "./clock.js";
+import { isErrno } from "./errno.js";
 import { randomId } from "./rng.js";
 
 /** What CURVE adds to a frame. */
@@ -79,6 +81,10 @@ async function receiveAll(socket: Receivable, onMessage: (frames: Frame[]) => vo
   }
 }
 
+/** A port may be held for a moment more: by a thread of ZeroMQ that closes it, or by the process whose place this one takes. */
+const BIND_PATIENCE_MS = 2_000;
+const BIND_PAUSE_MS = 10;
+
 /** A socket that peers connect to; it can be taken away from all of them and be there again. */
 class BoundSocket<S extends Router | XPublisher> {
   #socket: S;
@@ -94,14 +100,14 @@ class BoundSocket<S extends Router | XPublisher> {
     this.#queue = new SendQueue(this.#socket);
   }
 
+  /** @throws where the endpoint cannot be bound */
   static async bind<S extends Router | XPublisher>(
     endpoint: string,
     make: () => S,
     onMessage: (frames: Frame[]) => void,
   ): Promise<BoundSocket<S>> {
     const bound = new BoundSocket(endpoint, make, onMessage);
-    await bound.#socket.bind(endpoint);
-    void receiveAll(bound.#socket, onMessage);
+    await bound.listenAgain();
     return bound;
   }
 
@@ -114,23 +120,22 @@ class BoundSocket<S extends Router | XPublisher> {
     const old = this.#socket;
     await old.unbind(this.endpoint).catch(() => undefined);
     old.close();
+    if (this.#isClosed) return;
+    this.#socket = this.make();
+    this.#queue = new SendQueue(this.#socket);
   }
 
   /** After a cut: for peers that connect anew. */
   async listenAgain(): Promise<void> {
-    for (let attempt = 1; !this.#isClosed; attempt++) {
-      const fresh = this.make();
+    const end = monotonicMs() + BIND_PATIENCE_MS;
+    while (!this.#isClosed) {
       try {
-        await fresh.bind(this.endpoint);
-        this.#socket = fresh;
-        this.#queue = new SendQueue(fresh);
-        void receiveAll(fresh, this.onMessage);
+        await this.#socket.bind(this.endpoint);
+        void receiveAll(this.#socket, this.onMessage);
         return;
       } catch (error) {
-        fresh.close();
-        // The old one lets go of the port in its own thread.
-        if (attempt >= MOST_REBINDS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REBIND_PAUSE_MS));
+        if (!isErrno(error, "EADDRINUSE") || monotonicMs() > end) throw error;
+        await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
       }
     }
   }
@@ -141,9 +146,6 @@ class BoundSocket<S extends Router | XPublisher> {
     this.#socket.close();
   }
 }
-
-const MOST_REBINDS = 200;
-const REBIND_PAUSE_MS = 10;
 
 export interface RouterSocket {
   /** Dropped where the peer is gone. */
