@@ -1,6 +1,6 @@
 import { expect, it } from "@jest/globals";
 import { bindRouter } from "../../src/runtime/zeromq.js";
-import { freePortBase } from "";
+import { freePortBase } from "../../scripts/free-ports.js";
 
 it("waits for a port that another process is about to let go, as a broker does that takes the place of itself", async () => {
   const endpoint = `tcp://127.0.0.1:${await freePortBase(52_000)}`;
