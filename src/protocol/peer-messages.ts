@@ -28,7 +28,7 @@ export type Scope = (typeof SCOPES)[number];
 
 /**
  * What servers publish to each other. Every server binds one PUB; a message for one peer goes out on that peer's own topic,
- * a write on the topic of its partition, a beat on everyone's. `tag` brings an answer back to its question.
+ * a write on the topic of those who hold its partition, a beat on everyone's. `tag` brings an answer back to its question.
  */
 export type PeerMessage =
   /** A sign of life, with the fingerprint of the membership table: whoever has another one answers with its table. */
@@ -99,15 +99,12 @@ export function topicOfServer(id: ServerId): string {
   return `to/${id}/`;
 }
 
-/** The topic of what is written to a partition. */
-export function topicOfPartition(partition: number): string {
-  return PARTITION_TOPICS[partition] ?? "";
-}
+const HOLDERS = "holders/";
 
-const PARTITION_TOPICS = Array.from(
-  { length: PARTITIONS },
-  (_, partition) => `partition/${partition.toString(16).padStart(2, "0")}/`,
-);
+/** The topic of what is written to partitions that these servers hold (see `Placement.holderNames`). */
+export function topicOfHolders(names: string): string {
+  return `${HOLDERS}${names}/`;
+}
 
 const INTRODUCTION = "from/";
 

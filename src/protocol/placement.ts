@@ -21,6 +21,7 @@ export class Placement {
   readonly #owners: readonly (readonly ServerId[])[];
   readonly #heirs: readonly (readonly ServerId[])[];
   readonly #holders: readonly (readonly ServerId[])[];
+  readonly #holderNames: readonly string[];
   /** What `sharedBy` has computed. */
   readonly #shared = new Map<string, readonly number[]>();
 
@@ -36,6 +37,7 @@ export class Placement {
     this.#holders = ALL_PARTITIONS.map((partition) => [
       ...new Set([...this.owners(partition), ...this.heirs(partition)]),
     ]);
+    this.#holderNames = this.#holders.map((holders) => [...holders].sort().join("+"));
   }
 
   /**
@@ -73,6 +75,11 @@ export class Placement {
   /** Owners and heirs: everyone who has to receive what is written. */
   holders(partition: number): readonly ServerId[] {
     return this.#holders[partition] ?? [];
+  }
+
+  /** The same text for all partitions that the same servers hold. */
+  holderNames(partition: number): string {
+    return this.#holderNames[partition] ?? "";
   }
 
   /** The partitions of which one server is an heir, or any holder, and the other a holder. */

@@ -11,11 +11,14 @@ interface Batch {
 
 /**
  * Gathers what is for one receiver during a turn of the event loop, so that it goes out in one message: each message costs as
- * much as many small parts of one. What comes first in a turn does not wait, so that where little is under way nothing does.
+ * much as many small parts of one. What comes first in a turn does not wait unless the turn before had more to send, so that
+ * where little is under way nothing waits.
  */
 export class Batches<Receiver> {
   readonly #waiting = new Map<Receiver, Batch>();
   #isGathering = false;
+  #partsOfTurn = 0;
+  #isBusy = false;
 
   /** @param send given all frames of all parts, in order */
   constructor(readonly send: (receiver: Receiver, frames: readonly Frame[]) => void) {}
@@ -27,14 +30,19 @@ export class Batches<Receiver> {
     batch.frames.push(...part);
     batch.parts++;
     for (const { byteLength } of part) batch.bytes += byteLength;
+    this.#partsOfTurn++;
     if (!this.#isGathering) {
       this.#isGathering = true;
-      setImmediate(() => {
-        this.#isGathering = false;
-        this.flush();
-      });
-      this.flush();
+      setImmediate(() => this.#endTurn());
+      if (!this.#isBusy) this.flush();
     } else if (batch.parts >= ENOUGH_PARTS || batch.bytes >= ENOUGH_BYTES) this.flush();
+  }
+
+  #endTurn(): void {
+    this.#isGathering = false;
+    this.#isBusy = this.#partsOfTurn > 1;
+    this.#partsOfTurn = 0;
+    this.flush();
   }
 
   flush(): void {

@@ -1,7 +1,6 @@
 import { copyOf, documentDigest, NOWHERE, type Document, type Position } from "../crdt/document.js";
-import { partitionOf } from "../protocol/hash-ring.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
-import { topicOfPartition, topicOfServer, type PeerMessage, type Purpose } from "../protocol/peer-messages.js";
+import { topicOfServer, type PeerMessage, type Purpose } from "../protocol/peer-messages.js";
 import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
 
@@ -59,17 +58,15 @@ export class Exchanges {
     this.#open.delete(tag);
   }
 
-  /** Asks all that listen to the list's partition, giving them `delta`. */
-  publish(tag: number, list: Document, delta: Document | null): void {
+  /** Asks all that listen to the topic, giving them `delta`. */
+  publish(tag: number, topic: string, list: Document, delta: Document | null): void {
     const exchange = this.#open.get(tag);
-    if (exchange !== undefined)
-      this.#send(topicOfPartition(partitionOf(exchange.listId)), tag, exchange, list, delta, null);
+    if (exchange !== undefined) this.#send(topic, tag, exchange, list, delta, null);
   }
 
   /** Asks one peer, giving it `delta`. */
   ask(tag: number, peer: ServerId, list: Document, delta: Document | null): void {
-    const exchange = this.#open.get(tag);
-    if (exchange !== undefined) this.#send(topicOfServer(peer), tag, exchange, list, delta, null);
+    this.publish(tag, topicOfServer(peer), list, delta);
   }
 
   /** Asks one peer that is known to differ, in a way that may not show in what both have seen. */

@@ -3,7 +3,7 @@ import { PARTITIONS } from "../protocol/hash-ring.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";
-import { EVERYONE, introductionOf, topicOfPartition, topicOfServer } from "../protocol/peer-messages.js";
+import { EVERYONE, introductionOf, topicOfHolders, topicOfServer } from "../protocol/peer-messages.js";
 import type { Placement } from "../protocol/placement.js";
 import type { Roster } from "./roster.js";
 import type { Turn } from "./turn.js";
@@ -123,11 +123,12 @@ export class Peers {
     if (this.#listensFor === this.roster.placement && this.#introduction === introduction) return;
     this.#listensFor = this.roster.placement;
     this.#introduction = introduction;
-    const topics = [EVERYONE, topicOfServer(id), introduction];
+    const { placement } = this.roster;
+    const topics = new Set([EVERYONE, topicOfServer(id), introduction]);
     for (let partition = 0; partition < PARTITIONS; partition++) {
-      if (this.roster.placement.isHolder(id, partition)) topics.push(topicOfPartition(partition));
+      if (placement.isHolder(id, partition)) topics.add(topicOfHolders(placement.holderNames(partition)));
     }
-    this.turn.emit({ type: "listen", topics });
+    this.turn.emit({ type: "listen", topics: [...topics] });
   }
 
   #beat(): void {

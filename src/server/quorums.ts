@@ -4,6 +4,7 @@ import { partitionOf } from "../protocol/hash-ring.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
 import { orMalformed } from "../protocol/messages.js";
 import type { Millis } from "../protocol/machine.js";
+import { topicOfHolders } from "../protocol/peer-messages.js";
 import type { Exchanges } from "./exchanges.js";
 import { Quorum, type QuorumMove, type QuorumPlan, type QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
@@ -40,6 +41,8 @@ interface Coordination {
   readonly listId: ListId;
   readonly quorum: Quorum;
   readonly tag: number;
+  /** Of those who hold the list. */
+  readonly topic: string;
   readonly delta: Document | null;
   readonly copies: () => Copies;
   readonly then: Then;
@@ -158,6 +161,7 @@ export class Quorums {
       listId,
       quorum,
       tag,
+      topic: topicOfHolders(placement.holderNames(partition)),
       delta,
       copies,
       then,
@@ -181,10 +185,10 @@ export class Quorums {
   /** @param document the document where it is at hand, else it is looked up */
   #move(coordination: Coordination, moves: readonly QuorumMove[], document: Document | null): void {
     if (moves.length === 0) return;
-    const { listId, delta, tag, quorum } = coordination;
+    const { listId, delta, tag, quorum, topic } = coordination;
     const perform = (current: Document): void => {
       for (const move of moves) {
-        if (move.type === "publish") this.exchanges.publish(tag, current, delta);
+        if (move.type === "publish") this.exchanges.publish(tag, topic, current, delta);
         else this.exchanges.ask(tag, move.server, current, delta);
         if (move.type === "ask" && document === null) this.turn.counters.retries++;
         if (move.type === "ask" && quorum.isHint(move.server)) this.turn.counters.hints++;

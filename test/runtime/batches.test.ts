@@ -20,8 +20,20 @@ describe("batches", () => {
     expect(sent).toEqual(["a: a1"]);
     await turn();
     expect(sent).toEqual(["a: a1", "a: a2 a3", "b: b1 b2"]);
-    batches.add("b", part("b3"));
-    expect(sent.at(-1)).toBe("b: b3");
+  });
+
+  it("wait for the end of a turn after one with more to send, until there is little again", async () => {
+    const { batches, sent } = gathered();
+    for (const name of ["a1", "a2"]) batches.add("a", part(name));
+    await turn();
+    for (const name of ["a3", "a4"]) batches.add("a", part(name));
+    expect(sent).toEqual(["a: a1", "a: a2"]);
+    await turn();
+    expect(sent.at(-1)).toBe("a: a3 a4");
+    batches.add("a", part("a5"));
+    await turn();
+    batches.add("a", part("a6"));
+    expect(sent.at(-1)).toBe("a: a6");
   });
 
   it("do not wait for more once there are many parts, or large ones", () => {
@@ -38,6 +50,7 @@ describe("batches", () => {
     batches.add("a", part("a1"));
     await turn();
     batches.add("a", part("a2"));
+    await turn();
     expect(sent).toEqual(["a: a1", "a: a2"]);
   });
 });

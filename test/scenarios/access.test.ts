@@ -3,14 +3,13 @@ import { Document } from "../../src/crdt/document.js";
 import { ACCESS_LIMITS } from "../../src/crdt/access-record.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import type { ServerId } from "../../src/protocol/ids.js";
-import { topicOfPartition } from "../../src/protocol/peer-messages.js";
-import { partitionOf } from "../../src/protocol/hash-ring.js";
+import { topicOfHolders } from "../../src/protocol/peer-messages.js";
 import { hashOfSecret } from "../../src/protocol/identity.js";
 import type { SyncRequest } from "../../src/protocol/messages.js";
 import { author } from "../crdt/scripts.js";
 import { callerAt, changed, FOUNDER, foundingBy, LIST, NONCE, recordOf, ServerScenario } from "./server-scenario.js";
 
-const partition = topicOfPartition(partitionOf(LIST));
+const holders = topicOfHolders("s1+s2+s3");
 const tick = { type: "tick" } as const;
 
 const MEMBER = "the-device-of-a-member";
@@ -75,7 +74,7 @@ describe("a stranger", () => {
   it("edits an open list without learning who shares it", () => {
     const server = keeping(recordOf(milk(), (access) => access.visibility.write("open")));
     server.sync(change(), stranger);
-    expect(server.level(10, "s2")).toEqual(["persist 1", `sync ${partition}`]);
+    expect(server.level(10, "s2")).toEqual(["persist 1", `sync ${holders}`]);
     server.level(20, "s2");
     expect(server.at(30, { type: "persisted", through: 1 })).toEqual(["notify", "to #1: nothing new, on 2 of 2"]);
     server.access({ do: "members" }, stranger);
@@ -101,7 +100,7 @@ describe("a member", () => {
     const server = keeping(recordOf(milk()));
     server.sync(change(), member);
     const lines = server.level(10, "s2", editor());
-    expect(lines).toEqual(["notify", "persist 1", "persist 2", `sync ${partition}`]);
+    expect(lines).toEqual(["notify", "persist 1", "persist 2", `sync ${holders}`]);
   });
 
   it("who is an editor may neither delete the list nor let others in", () => {
@@ -145,7 +144,7 @@ describe("a server with items and no record of whose they are", () => {
     expect(server.level(710, "s2", new Document(undefined, editor().access))).toEqual(["notify", "persist 1"]);
     expect(server.at(720, { type: "persisted", through: 1 })).toEqual(["to #4: milk 1, on 2 of 2"]);
     server.sync(change(), member);
-    expect(server.level(730, "s2")).toEqual(["persist 2", `sync ${partition}`]);
+    expect(server.level(730, "s2")).toEqual(["persist 2", `sync ${holders}`]);
   });
 
   it("lets the founder begin anew only once a second copy has no record either", () => {
@@ -153,7 +152,7 @@ describe("a server with items and no record of whose they are", () => {
     server.sync(READ, stranger);
     expect(server.level(10, "s2")).toEqual(["to #1: not-allowed"]);
     server.sync(READ);
-    expect(server.level(20, "s2")).toEqual(["persist 1", `sync ${partition}`]);
+    expect(server.level(20, "s2")).toEqual(["persist 1", `sync ${holders}`]);
   });
 });
 

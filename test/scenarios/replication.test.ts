@@ -1,18 +1,17 @@
 import { describe, expect, it } from "@jest/globals";
 import { Document, documentDigest, NOWHERE } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
-import { topicOfPartition } from "../../src/protocol/peer-messages.js";
-import { partitionOf } from "../../src/protocol/hash-ring.js";
+import { topicOfHolders } from "../../src/protocol/peer-messages.js";
 import { author } from "../crdt/scripts.js";
 import { changed, LIST, recordOf, ServerScenario } from "./server-scenario.js";
 
-const partition = topicOfPartition(partitionOf(LIST));
+const holders = topicOfHolders("s1+s2+s3");
 
 describe("a server among three", () => {
   it("acknowledges a change once a second server has it on disk, and not before it has itself", () => {
     const server = new ServerScenario([], ["s2", "s3"]);
     expect(server.sync(changed(new ShoppingList(), "a", "milk"))).toEqual(["sync to/s2/"]);
-    expect(server.level(5, "s2")).toEqual(["persist 1", `sync ${partition}`]);
+    expect(server.level(5, "s2")).toEqual(["persist 1", `sync ${holders}`]);
     expect(server.level(10, "s2")).toEqual([]);
     expect(server.at(20, { type: "persisted", through: 1 })).toEqual(["notify", "to #1: nothing new, on 2 of 2"]);
   });
@@ -58,7 +57,7 @@ describe("a server among three", () => {
     const server = new ServerScenario([], ["s2", "s3"]);
     server.sync(changed(new ShoppingList(), "a", "milk"));
     expect(server.at(100, { type: "tick" }).sort()).toEqual(["sync to/s2/", "sync to/s3/"]);
-    expect(server.at(200, { type: "tick" })).toEqual(["persist 1", `sync ${partition}`]);
+    expect(server.at(200, { type: "tick" })).toEqual(["persist 1", `sync ${holders}`]);
     const tag = server.newestTag;
     expect(server.at(210, { type: "persisted", through: 1 })).toEqual(["notify"]);
     expect(server.at(350, { type: "tick" }).sort()).toEqual(["sync to/s2/", "sync to/s3/"]);

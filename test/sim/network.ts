@@ -132,8 +132,8 @@ export class Network {
   #tell(subscription: Subscription, topics: readonly string[]): void {
     const publisher = this.#publishers.get(subscription.endpoint);
     if (publisher?.host.run !== subscription.connectedTo) return;
-    // Subscriptions to partitions, of which there are many, mean nothing to a publisher.
-    const introductions = topics.filter((topic) => !topic.startsWith("partition/"));
+    // Subscriptions to what is written, of which there are many, mean nothing to a publisher.
+    const introductions = topics.filter((topic) => !topic.startsWith("holders/"));
     publisher.host.whenAwake(() => {
       for (const topic of introductions) publisher.onSubscribe(topic);
     });
