@@ -153,18 +153,41 @@ static void zmq_worker(const char *endpoint) {
   }
 }
 
-static void announce(void *socket, const char *type, const char *body) {
-  send_text(socket, "AISLE/1", 1);
-  send_text(socket, type, 1);
-  send_text(socket, body, 0);
+/* Between broker and server, all frames of a message are one: of each its length in four bytes, then itself. */
+static char pack[1 << 20];
+static size_t packed;
+
+static void pack_frame(const char *text) {
+  size_t size = strlen(text);
+  uint32_t length = htonl(size);
+  memcpy(pack + packed, &length, 4);
+  memcpy(pack + packed + 4, text, size);
+  packed += 4 + size;
 }
 
-static int is(zmq_msg_t *frame, const char *text) {
-  return zmq_msg_size(frame) == strlen(text) && memcmp(zmq_msg_data(frame), text, strlen(text)) == 0;
+static void pack_head(const char *type) {
+  packed = 0;
+  pack_frame("AISLE/1");
+  pack_frame(type);
+}
+
+static void announce(void *socket, const char *type, const char *body) {
+  pack_head(type);
+  pack_frame(body);
+  send_frame(socket, pack, packed, 0);
+}
+
+/* Returns the next frame of a pack, with its length. */
+static const char *unpack(const char **at, size_t *length) {
+  uint32_t size;
+  memcpy(&size, *at, 4);
+  *length = ntohl(size);
+  const char *frame = *at + 4;
+  *at = frame + *length;
+  return frame;
 }
 
 static void zmq_server(const char *endpoint, const char *ready) {
-  enum { TAGGED_REQUEST = 2 };
   void *socket = zmq_socket(zmq_ctx_new(), ZMQ_DEALER);
   if (zmq_connect(socket, endpoint) < 0) fail("connect");
   zmq_msg_t frames[MOST_FRAMES];
@@ -177,19 +200,22 @@ static void zmq_server(const char *endpoint, const char *ready) {
       announce(socket, "heartbeat", "");
       heartbeat = now() + 0.5;
     }
-    for (int count; (count = receive(socket, frames, ZMQ_DONTWAIT)) > 0;) {
-      if (is(&frames[1], "reannounce")) announce(socket, "ready", ready);
-      if (is(&frames[1], "requests")) {
-        send_text(socket, "AISLE/1", 1);
-        send_text(socket, "replies", 1);
-        for (int at = 2; at < count; at += TAGGED_REQUEST) {
-          char routing[32];
-          snprintf(routing, sizeof routing, "%lld reply", atoll(zmq_msg_data(&frames[at])));
-          send_text(socket, routing, 1);
-          send_text(socket, "{}", at + TAGGED_REQUEST < count);
-        }
+    for (int count; (count = receive(socket, frames, ZMQ_DONTWAIT)) > 0; drop(frames, count)) {
+      const char *at = zmq_msg_data(&frames[0]), *end = at + zmq_msg_size(&frames[0]);
+      size_t length;
+      unpack(&at, &length);
+      const char *type = unpack(&at, &length);
+      if (length == 10 && memcmp(type, "reannounce", length) == 0) announce(socket, "ready", ready);
+      if (length != 8 || memcmp(type, "requests", length) != 0) continue;
+      pack_head("replies");
+      while (at < end) {
+        char routing[32];
+        snprintf(routing, sizeof routing, "%lld reply", atoll(unpack(&at, &length)));
+        unpack(&at, &length);
+        pack_frame(routing);
+        pack_frame("{}");
       }
-      drop(frames, count);
+      send_frame(socket, pack, packed, 0);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import {
   decodeClientRequest,
@@ -14,6 +15,7 @@ import {
 } from "../protocol/frames.js";
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
+import { packFrames, unpackFrames } from "../protocol/packed-frames.js";
 import { Batches } from "../runtime/batches.js";
 import { Driver } from "../runtime/driver.js";
 import { asBack, asFront } from "../runtime/curve.js";
@@ -73,7 +75,7 @@ class Broker implements RunningBroker {
   onAnswered: (afterSeconds: number) => void = () => undefined;
   #sockets: Sockets | null = null;
   readonly #requests = new Batches<Connection>((connection, frames) =>
-    this.#sockets?.backend.send(connection, [...headFrames("requests"), ...frames]),
+    this.#tell(connection, [...headFrames("requests"), ...frames]),
   );
   #guard: MemoryGuard | null = null;
   readonly failed: Promise<never>;
@@ -99,9 +101,13 @@ class Broker implements RunningBroker {
     const updates = await bindPublisher(config.updates, front, (topic) => {
       if (isTopic(topic)) this.#driver.post({ type: "subscribed", topic });
     });
-    const frontend = await bindRouter(config.frontend, front, (client, frames) => this.#onClient(client, frames));
+    const frontend = await bindRouter(config.frontend, front, BOUNDS.frameBytes, (client, frames) =>
+      this.#onClient(client, frames),
+    );
     // The back comes last: its messages lead to effects on the other two.
-    const backend = await bindRouter(config.backend, back, (connection, frames) => this.#onServer(connection, frames));
+    const backend = await bindRouter(config.backend, back, BOUNDS.packBytes, (connection, frames) =>
+      this.#onServer(connection, frames),
+    );
     this.#sockets = { updates, frontend, backend };
     const guarded = Object.entries({ frontend, updates, backend }).map(([name, socket]) => ({
       name,
@@ -141,7 +147,7 @@ class Broker implements RunningBroker {
 
   #onServer(connection: string, frames: readonly Frame[]): void {
     try {
-      this.#driver.post({ type: "server-message", connection, message: decodeServerMessage(frames) });
+      this.#driver.post({ type: "server-message", connection, message: decodeServerMessage(unpackFrames(frames)) });
     } catch (error) {
       this.#refused(error);
     }
@@ -158,7 +164,11 @@ class Broker implements RunningBroker {
   #send(connection: Connection, message: BrokerMessage): void {
     const frames = encodeBrokerMessage(message);
     if (message.type === "requests") this.#requests.add(connection, frames.slice(HEAD_FRAMES));
-    else this.#sockets?.backend.send(connection, frames);
+    else this.#tell(connection, frames);
+  }
+
+  #tell(connection: Connection, frames: readonly Frame[]): void {
+    this.#sockets?.backend.send(connection, [packFrames(frames)]);
   }
 
   #perform(effect: BrokerEffect): void {

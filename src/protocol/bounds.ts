@@ -4,6 +4,8 @@ import { ProtocolError } from "./errors.js";
 export const BOUNDS = {
   /** Bytes of one frame: ZeroMQ drops the connection of a peer that sends a larger one. */
   frameBytes: 32 * 1024 * 1024,
+  /** Bytes of a message between processes of the cluster, all of which is in one frame: a body, a document, and small things. */
+  packBytes: 66 * 1024 * 1024,
   /** Bytes of a body that is not about what is on a list. */
   smallBodyBytes: 64 * 1024,
   /** Bytes of a routing fact; only bodies are larger. */

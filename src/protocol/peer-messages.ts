@@ -170,10 +170,11 @@ const SCHEMAS = {
 
 /** What each message is made of: its type, its body, and a document, or an empty frame where there is none. */
 const MESSAGE_FRAMES = 3;
+const HEAD_FRAMES = 2;
 
-/** What all that server `from` says on a topic begins with; any number of messages may follow. */
-export function peerHeadFrames(topic: string, from: ServerId): Frame[] {
-  return [topic, VERSION_FRAME, from].map(wordFrame);
+/** What all that server `from` says begins with; any number of messages may follow. */
+export function peerHeadFrames(from: ServerId): Frame[] {
+  return [VERSION_FRAME, from].map(wordFrame);
 }
 
 export function encodePeerMessage(message: PeerMessage): Frame[] {
@@ -205,14 +206,15 @@ export function splitPeerFrames(frames: readonly Frame[]): {
   readonly from: ServerId;
   readonly messages: readonly (readonly Frame[])[];
 } {
-  const [version, from] = [headerText(frames[1]), headerText(frames[2])];
+  const [version, from] = [headerText(frames[0]), headerText(frames[1])];
   checkVersion(version);
-  const count = (frames.length - 3) / MESSAGE_FRAMES;
+  const count = (frames.length - HEAD_FRAMES) / MESSAGE_FRAMES;
   if (!isServerId(from) || !Number.isInteger(count) || count < 1 || count > BOUNDS.batch)
     throw new ProtocolError("malformed", "this is nothing that servers say");
-  const messages = Array.from({ length: count }, (_, at) =>
-    frames.slice(MESSAGE_FRAMES * (at + 1), MESSAGE_FRAMES * (at + 2)),
-  );
+  const messages = Array.from({ length: count }, (_, index) => {
+    const at = HEAD_FRAMES + MESSAGE_FRAMES * index;
+    return frames.slice(at, at + MESSAGE_FRAMES);
+  });
   return { from, messages };
 }
 

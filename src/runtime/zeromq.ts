@@ -11,12 +11,12 @@ import { randomId } from "./rng.js";
 const ENVELOPE_BYTES = 64;
 
 /**
- * Options of every socket: nothing waits on close, no frame is larger than a body may be, and a connection whose other end
- * was cut off is given up, with what was queued for it.
+ * Options of every socket: nothing waits on close, no frame is larger than it may be, and a connection whose other end was
+ * cut off is given up, with what was queued for it.
  */
 const COMMON = {
   linger: 0,
-  maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES,
+  maxMessageSize: BOUNDS.packBytes + ENVELOPE_BYTES,
   heartbeatInterval: 2_000,
   heartbeatTimeout: 6_000,
 } as const;
@@ -155,16 +155,24 @@ export interface RouterSocket {
   close(): Promise<void>;
 }
 
-/** Binds a ROUTER. Peers are named by their routing ids as text of one character a byte. */
+/**
+ * Binds a ROUTER. Peers are named by their routing ids as text of one character a byte.
+ * @param frameBytes the most that one frame from them may have
+ */
 export async function bindRouter(
   endpoint: string,
   security: Security,
+  frameBytes: number,
   onMessage: (peer: string, frames: Frame[]) => void,
 ): Promise<RouterSocket> {
-  const marks = { sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK };
+  const bounds = {
+    maxMessageSize: frameBytes + ENVELOPE_BYTES,
+    sendHighWaterMark: HIGH_WATER_MARK,
+    receiveHighWaterMark: HIGH_WATER_MARK,
+  };
   const bound = await BoundSocket.bind(
     endpoint,
-    () => new Router({ ...COMMON, ...security, ...marks }),
+    () => new Router({ ...COMMON, ...security, ...bounds }),
     ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames),
   );
   return {
@@ -310,7 +318,7 @@ export class RequestSockets {
 }
 
 function connectRequester(endpoint: string, key: string | null): Request {
-  const socket = new Request({ ...COMMON, ...toFront(key) });
+  const socket = new Request({ ...COMMON, ...toFront(key), maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES });
   try {
     socket.connect(endpoint);
     return socket;

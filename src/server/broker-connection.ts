@@ -2,10 +2,12 @@ import {
   decodeBrokerMessage,
   encodeServerMessage,
   type BrokerMessage,
+  type Frame,
   HEAD_FRAMES,
   headFrames,
   type ServerMessage,
 } from "../protocol/frames.js";
+import { packFrames, unpackFrames } from "../protocol/packed-frames.js";
 import { Batches } from "../runtime/batches.js";
 import { toBack } from "../runtime/curve.js";
 import type { CurveKeys } from "../runtime/key-files.js";
@@ -15,9 +17,7 @@ import { connectDealer, type DealerSocket } from "../runtime/zeromq.js";
 /** A server's socket to one broker, opened and closed as its core says. */
 export class BrokerConnection {
   #socket: DealerSocket | null = null;
-  readonly #batches = new Batches<"replies" | "notice">((type, frames) =>
-    this.#socket?.send([...headFrames(type), ...frames]),
-  );
+  readonly #batches = new Batches<"replies" | "notice">((type, frames) => this.#send([...headFrames(type), ...frames]));
 
   constructor(
     readonly endpoint: string,
@@ -30,7 +30,7 @@ export class BrokerConnection {
     this.#socket = connectDealer(this.endpoint, toBack(this.curve), (frames) => {
       let message: BrokerMessage;
       try {
-        message = decodeBrokerMessage(frames);
+        message = decodeBrokerMessage(unpackFrames(frames));
       } catch (error) {
         this.logger.warn({ event: "message-refused", broker: this.endpoint, problem: String(error) });
         return;
@@ -48,7 +48,11 @@ export class BrokerConnection {
     }
     // A goodbye comes last.
     this.#batches.flush();
-    this.#socket?.send(frames);
+    this.#send(frames);
+  }
+
+  #send(frames: readonly Frame[]): void {
+    this.#socket?.send([packFrames(frames)]);
   }
 
   async close(): Promise<void> {

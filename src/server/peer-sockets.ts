@@ -1,4 +1,4 @@
-import type { Frame } from "../protocol/frames.js";
+import { wordFrame, type Frame } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Member } from "../protocol/membership.js";
 import {
@@ -9,6 +9,7 @@ import {
   splitPeerFrames,
   type PeerMessage,
 } from "../protocol/peer-messages.js";
+import { packFrames, unpackFrames } from "../protocol/packed-frames.js";
 import { Batches } from "../runtime/batches.js";
 import type { CurveKeys } from "../runtime/key-files.js";
 import type { Logger } from "../runtime/logger.js";
@@ -29,7 +30,7 @@ export class PeerSockets {
   #listener: PeerListener | null = null;
   /** By topic. */
   readonly #messages = new Batches<string>((topic, frames) =>
-    this.#publisher?.publish([...peerHeadFrames(topic, this.id), ...frames]),
+    this.#publisher?.publish([wordFrame(topic), packFrames([...peerHeadFrames(this.id), ...frames])]),
   );
 
   private constructor(
@@ -82,9 +83,9 @@ export class PeerSockets {
     await this.#publisher?.close();
   }
 
-  #onMessage(frames: readonly Frame[]): void {
+  #onMessage([, ...pack]: readonly Frame[]): void {
     this.#reading(() => {
-      const { from, messages } = splitPeerFrames(frames);
+      const { from, messages } = splitPeerFrames(unpackFrames(pack));
       for (const message of messages)
         this.#reading(() => this.#listener?.onPeerMessage(from, decodePeerMessage(message)));
     });

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Dealer, Request, Subscriber, XPublisher } from "zeromq";
+import type { Frame } from "../../src/protocol/frames.js";
+import { packFrames } from "../../src/protocol/packed-frames.js";
 import { introductionOf } from "../../src/protocol/peer-messages.js";
 import { Cluster, Device } from "../e2e/harness.js";
 import { mutated, randomFrom, samples } from "../protocol/mutations.js";
@@ -90,8 +92,10 @@ describe("junk on every port", () => {
     const socket = new Dealer({ linger: 0 });
     socket.connect(`tcp://127.0.0.1:${cluster.portBase + offset}`);
     for (let index = 0; index < MESSAGES; index++) {
-      // Half of them with the empty delimiter that the frontend looks for.
-      await socket.send(index % 2 === 0 ? randomFrames() : [Buffer.alloc(0), ...randomFrames()]);
+      const frames = randomFrames();
+      // Some with the empty delimiter that the frontend looks for, some in one pack as the backend does.
+      const forms = [frames, [Buffer.alloc(0), ...frames], [packFrames(frames)]];
+      await socket.send(forms[index % forms.length] ?? frames);
     }
     await stillServes();
     socket.close();
@@ -102,17 +106,18 @@ describe("junk on every port", () => {
     Number(/VmRSS:\s+([0-9]+)/.exec(readFileSync(`/proc/${cluster.pid(name)}/status`, "utf8"))?.[1] ?? 0) / 1_024;
 
   it.each([
-    ["requests at the frontend, and so at servers", 0, 0, [Buffer.alloc(0)]],
-    ["a server's answers at the backend", 20, 7, []],
-  ])(
+    ["requests at the frontend, and so at servers", 0, 0, (frames: Frame[]) => [Buffer.alloc(0), ...frames]],
+    ["a server's answers at the backend", 20, 7, (frames: Frame[]) => [packFrames(frames)]],
+    ["a server's packs at the backend", 20, 8, (frames: Frame[]) => frames],
+  ] as const)(
     "%s, tampered with, leave broker and servers serving, and small",
-    async (_what, offset, sample, before) => {
+    async (_what, offset, sample, wrapped) => {
       const socket = new Dealer({ linger: 0, sendTimeout: 20_000 });
       socket.connect(`tcp://127.0.0.1:${cluster.portBase + offset}`);
       const [, frames] = samples()[sample] ?? ["", [], null];
       const random = randomFrom(MESSAGES + offset);
       for (let index = 0; index < MESSAGES; index++) {
-        await socket.send([...before, ...mutated(frames, random).map((frame) => Buffer.from(frame))]);
+        await socket.send(wrapped(mutated(frames, random)));
         if (index % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
       await stillServes();
@@ -134,8 +139,7 @@ describe("junk on every port", () => {
     const random = randomFrom(MESSAGES);
     for (let index = 0; index < MESSAGES; index++) {
       const [, frames] = samples()[5 + (index % 2)] ?? ["", [], null];
-      const [, ...rest] = mutated(frames, random).map((frame) => Buffer.from(frame));
-      await peer.send(["to/server-1/", ...rest]);
+      await peer.send(["to/server-1/", packFrames(mutated(frames, random))]);
       if (index % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await stillServes();

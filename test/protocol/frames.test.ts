@@ -18,6 +18,7 @@ import {
 import { digestOf } from "../../src/crdt/codec.js";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { packFrames, unpackFrames } from "../../src/protocol/packed-frames.js";
 import {
   decodePeerMessage,
   encodePeerMessage,
@@ -107,12 +108,12 @@ describe("frames", () => {
       { type: "lists", tag: 11, partitions: [[0, sums]], lists: [[listId, digestOf(list)]] },
     ];
     const wire = (from: string, message: PeerMessage): unknown[] => {
-      const texts = [...peerHeadFrames("all", from), ...encodePeerMessage(message)].map((frame) =>
+      const texts = [...peerHeadFrames(from), ...encodePeerMessage(message)].map((frame) =>
         new TextDecoder().decode(frame),
       );
       return texts.map((text) => (text.startsWith("{") ? (JSON.parse(text) as unknown) : text));
     };
-    const carried = splitPeerFrames([...peerHeadFrames("all", "s1"), ...messages.flatMap(encodePeerMessage)]);
+    const carried = splitPeerFrames([...peerHeadFrames("s1"), ...messages.flatMap(encodePeerMessage)]);
     expect(carried.messages.map((message) => wire(carried.from, decodePeerMessage(message)))).toEqual(
       messages.map((message) => wire("s1", message)),
     );
@@ -164,6 +165,27 @@ describe("frames", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("packs", () => {
+  it("give back the frames that were packed", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 4 * BOUNDS.batch }), (frames) => {
+        expect(unpackFrames([packFrames(frames)]).map((frame) => [...frame])).toEqual(
+          frames.map((frame) => [...frame]),
+        );
+      }),
+    );
+  });
+
+  it("of any content are read or refused with a code", () => {
+    const bytes = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constant(new Uint8Array([0, 0, 0, 1, 7])));
+    fc.assert(fc.property(fc.array(bytes, { maxLength: 3 }), (frames) => void codeOf(() => unpackFrames(frames))));
+    expect(codeOf(() => unpackFrames([new Uint8Array([0, 0, 0, 1])]))).toBe("malformed");
+    expect(codeOf(() => unpackFrames([new Uint8Array([0xff, 0xff, 0xff, 0xff, 1])]))).toBe("malformed");
+    expect(codeOf(() => unpackFrames([new Uint8Array(0), new Uint8Array(0)]))).toBe("malformed");
+    expect(codeOf(() => unpackFrames([new Uint8Array(4 * (4 * BOUNDS.batch + 1))]))).toBe("too-large");
   });
 });
 

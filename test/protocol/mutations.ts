@@ -14,6 +14,7 @@ import {
   type Frame,
   type Request,
 } from "../../src/protocol/frames.js";
+import { packFrames, unpackFrames } from "../../src/protocol/packed-frames.js";
 import { decodeSyncRequest, encodeSyncRequest } from "../../src/protocol/messages.js";
 import {
   decodePeerMessage,
@@ -38,7 +39,7 @@ const LIST_ID = "11111111-1111-4111-8111-111111111111";
 
 /** What one server says to all, and how another one reads it. */
 const said = (...messages: readonly PeerMessage[]): Frame[] => [
-  ...peerHeadFrames("all", "s1"),
+  ...peerHeadFrames("s1"),
   ...messages.flatMap(encodePeerMessage),
 ];
 const heard = (frames: readonly Frame[]): unknown => splitPeerFrames(frames).messages.map(decodePeerMessage);
@@ -103,6 +104,11 @@ export function samples(): readonly (readonly [
       "answers of a server",
       encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }),
       decodeServerMessage,
+    ],
+    [
+      "a pack of answers of a server",
+      [packFrames(encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }))],
+      (frames) => decodeServerMessage(unpackFrames(frames)),
     ],
   ];
 }

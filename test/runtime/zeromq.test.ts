@@ -4,8 +4,8 @@ import { freePortBase } from "../../scripts/free-ports.js";
 
 it("waits for a port that another process is about to let go, as a broker does that takes the place of itself", async () => {
   const endpoint = `tcp://127.0.0.1:${await freePortBase(52_000)}`;
-  const first = await bindRouter(endpoint, {}, () => undefined);
-  const second = bindRouter(endpoint, {}, () => undefined);
+  const first = await bindRouter(endpoint, {}, 1_000, () => undefined);
+  const second = bindRouter(endpoint, {}, 1_000, () => undefined);
   await new Promise((resolve) => setTimeout(resolve, 100));
   await first.close();
   await (await second).close();
@@ -13,7 +13,7 @@ it("waits for a port that another process is about to let go, as a broker does t
 
 it("says so where a port is not let go", async () => {
   const endpoint = `tcp://127.0.0.1:${await freePortBase(52_000)}`;
-  const first = await bindRouter(endpoint, {}, () => undefined);
-  await expect(bindRouter(endpoint, {}, () => undefined)).rejects.toThrow("in use");
+  const first = await bindRouter(endpoint, {}, 1_000, () => undefined);
+  await expect(bindRouter(endpoint, {}, 1_000, () => undefined)).rejects.toThrow("in use");
   await first.close();
 });

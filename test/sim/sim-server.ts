@@ -1,6 +1,6 @@
 import { Document, documentDigest } from "../../src/crdt/document.js";
 import type { ShoppingList } from "../../src/crdt/shopping-list.js";
-import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/frames.js";
+import { decodeBrokerMessage, encodeServerMessage, wordFrame } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
 import {
   decodePeerMessage,
@@ -165,7 +165,8 @@ export class SimServer {
     switch (effect.type) {
       case "publish":
         network.publish(endpointOf(name), [
-          ...peerHeadFrames(effect.topic, name),
+          wordFrame(effect.topic),
+          ...peerHeadFrames(name),
           ...encodePeerMessage(effect.message),
         ]);
         break;
@@ -281,7 +282,7 @@ export class SimServer {
       run: this.host.run,
       endpoint,
       topics: this.#topics,
-      receive: (frames) => {
+      receive: ([, ...frames]) => {
         const { from, messages } = splitPeerFrames(frames);
         for (const message of messages) driver.post({ type: "peer", from, message: decodePeerMessage(message) });
       },
