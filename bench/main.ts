@@ -36,7 +36,7 @@ function conditions(): { readonly commit: string; readonly date: string; readonl
 }
 
 function markdown({ title, rows }: Table): string {
-  const lines = rows.map((row) => `| ${row.name} | ${row.figure} | ${row.ratio.toFixed(2)} ${verdictOn(row)} |`);
+  const lines = rows.map((row) => `| ${row.name} | ${row.figure} | ${row.ratio?.toFixed(2) ?? ""} ${verdictOn(row)} |`);
   return [`| ${title} | | ratio |`, "|---|---:|---|", ...lines, ""].join("\n");
 }
 

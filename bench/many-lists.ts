@@ -100,12 +100,12 @@ try {
   const ready2 = await until(async () => await isReady(2));
   const mb = (bytes: number): string => `${bytes.toFixed(0)} MB`;
   report(`${LISTS.toLocaleString("en")} lists, ${items.toLocaleString("en")} items, ${mb(size / 2 ** 20)} on disk`, [
-    { name: "start-up, with all of them at the broker", figure: told(ready), ratio: 1 },
-    { name: "memory then", figure: mb(memoryThen), ratio: 1 },
-    { name: "a lost peer rebuilt", figure: `${told(rebuilt)}, ${Math.round(LISTS / rebuilt)} lists/s`, ratio: 1 },
-    { name: "memory at its highest then, giving", figure: mb(memoryOf(one)[1]), ratio: 1 },
-    { name: "memory at its highest then, taking", figure: mb(highest), ratio: 1 },
-    { name: "killed and started again", figure: `${told(ready2)}, ${mb(memoryOf(back)[0])}`, ratio: 1 },
+    { name: "start-up, with all of them at the broker", figure: told(ready) },
+    { name: "memory then", figure: mb(memoryThen) },
+    { name: "a lost peer rebuilt", figure: `${told(rebuilt)}, ${Math.round(LISTS / rebuilt)} lists/s` },
+    { name: "memory at its highest then, giving", figure: mb(memoryOf(one)[1]) },
+    { name: "memory at its highest then, taking", figure: mb(highest) },
+    { name: "killed and started again", figure: `${told(ready2)}, ${mb(memoryOf(back)[0])}` },
   ]);
 } finally {
   for (const child of processes) child.kill("SIGKILL");

@@ -5,8 +5,8 @@ import { cpus } from "node:os";
 export interface Row {
   readonly name: string;
   readonly figure: string;
-  /** To the first row. */
-  readonly ratio: number;
+  /** To the first row, where there is anything to compare. */
+  readonly ratio?: number;
   readonly atLeast?: number;
   readonly atMost?: number;
 }
@@ -29,10 +29,8 @@ export function report(title: string, rows: readonly Row[]): void {
   const width = Math.max(...rows.map(({ name }) => name.length));
   for (const row of rows) {
     const { name, figure, ratio } = row;
-    const wanted = verdictOn(row);
-    console.log(
-      `${name.padEnd(width)}  ${figure.padStart(18)}  ${ratio.toFixed(2).padStart(6)} ×  ${wanted}`.trimEnd(),
-    );
+    const compared = ratio === undefined ? "" : `${ratio.toFixed(2).padStart(6)} ×  ${verdictOn(row)}`;
+    console.log(`${name.padEnd(width)}  ${figure.padStart(18)}  ${compared}`.trimEnd());
   }
   console.log();
 }
@@ -40,7 +38,7 @@ export function report(title: string, rows: readonly Row[]): void {
 /** Whether the ratio is what it should be, where it should be anything. */
 export function verdictOn({ ratio, atLeast, atMost }: Row): string {
   const target = atLeast ?? atMost;
-  if (target === undefined) return "";
+  if (target === undefined || ratio === undefined) return "";
   const isMet = (atLeast === undefined || ratio >= atLeast) && (atMost === undefined || ratio <= atMost);
   return `(at ${atLeast === undefined ? "most" : "least"} ${target}: ${isMet ? "yes" : "NO"})`;
 }

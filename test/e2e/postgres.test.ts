@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { NO_POSTGRES, PostgresNode, postgresFolder, removeFolder } from "../server/postgres.js";
+import { describe, expect, it } from "@jest/globals";
+import { NO_POSTGRES, primaryForAll } from "../server/postgres.js";
 
 const SHORT = ["two-devices", "access"];
 const LONG = [...SHORT, "accounts", "scripts", "terminal"];
@@ -16,15 +16,7 @@ interface Summary {
 const suite = NO_POSTGRES === null ? describe : describe.skip;
 
 suite("clusters whose servers share a PostgreSQL database", () => {
-  const folder = NO_POSTGRES === null ? postgresFolder() : "";
-  let node: PostgresNode;
-  beforeAll(async () => {
-    node = await PostgresNode.primary(folder);
-  }, 60_000);
-  afterAll(() => {
-    node.stop();
-    removeFolder(folder);
-  });
+  const primary = primaryForAll();
 
   it("pass the end-to-end tests of those with journals", () => {
     const suites = SUITES.map((name) => `test/e2e/${name}.test.ts`);
@@ -33,7 +25,7 @@ suite("clusters whose servers share a PostgreSQL database", () => {
       encoding: "utf8",
       maxBuffer: 64 * 1024 * 1024,
       timeout: 580_000,
-      env: { ...process.env, AISLE_TEST_DATABASE: `postgres://aisle@127.0.0.1:${node.port}/aisle` },
+      env: { ...process.env, AISLE_TEST_DATABASE: `postgres://aisle@127.0.0.1:${primary().port}/aisle` },
     });
     const { numPassedTests, numFailedTests, success } = JSON.parse(stdout) as Summary;
     expect({ success, numFailedTests, problems: success ? "" : stderr }).toEqual({

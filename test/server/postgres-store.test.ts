@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { describe, expect, it } from "@jest/globals";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { PostgresStore } from "../../src/server/store/postgres-store.js";
 import { urlsOf } from "../../src/server/store/primary.js";
 import { author } from "../crdt/scripts.js";
-import { NO_POSTGRES, PostgresNode, postgresFolder, removeFolder } from "./postgres.js";
+import { NO_POSTGRES, primaryForAll } from "./postgres.js";
 import { keepsTheStoreContract } from "./store-conformance.js";
 
 const LIST = "11111111-1111-4111-8111-111111111111";
@@ -18,22 +18,13 @@ const options = { migrations, onTrouble: () => undefined, onCompactionFailed: fa
 const suite = NO_POSTGRES === null ? describe : describe.skip;
 
 suite(`PostgreSQL${NO_POSTGRES === null ? "" : ` (${NO_POSTGRES})`}`, () => {
-  const folder = NO_POSTGRES === null ? postgresFolder() : "";
-  let node: PostgresNode;
+  const primary = primaryForAll();
   let databases = 0;
-
-  beforeAll(async () => {
-    node = await PostgresNode.primary(folder);
-  }, 60_000);
-  afterAll(() => {
-    node.stop();
-    removeFolder(folder);
-  });
 
   function fresh(): string {
     const name = `aisle_${++databases}`;
-    node.query(`CREATE DATABASE ${name}`);
-    return `postgres://aisle@127.0.0.1:${node.port}/${name}`;
+    primary().query(`CREATE DATABASE ${name}`);
+    return `postgres://aisle@127.0.0.1:${primary().port}/${name}`;
   }
 
   keepsTheStoreContract(
@@ -72,7 +63,7 @@ suite(`PostgreSQL${NO_POSTGRES === null ? "" : ` (${NO_POSTGRES})`}`, () => {
     await again.read(LIST);
     await again.close();
     const database = url.split("/").at(-1);
-    expect(Number(node.query("SELECT count(*) FROM aisle_delta", database))).toBeLessThan(40);
+    expect(Number(primary().query("SELECT count(*) FROM aisle_delta", database))).toBeLessThan(40);
   });
 
   it("lets a list go for one server and keeps it for the others", async () => {
@@ -89,17 +80,17 @@ suite(`PostgreSQL${NO_POSTGRES === null ? "" : ` (${NO_POSTGRES})`}`, () => {
     const url = fresh();
     const store = await PostgresStore.open(url, { ...options, answerMs: 1_000 });
     const delta = new Document(new ShoppingList().add(author("a"), "milk", null, 1_000));
-    node.configure("synchronous_standby_names = 'ANY 1 (nobody)'");
-    node.reload();
+    primary().configure("synchronous_standby_names = 'ANY 1 (nobody)'");
+    primary().reload();
     try {
       await expect(store.append([{ listId: LIST, delta }])).rejects.toThrow(/timeout/);
       // Whose wait ends without an answer has committed: the row is there, and on this disk alone.
-      node.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+      primary().query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
       await until(async () => (await store.read(LIST)) !== null);
       await expect(store.append([{ listId: LIST, delta }])).rejects.toThrow(/timeout/);
     } finally {
-      node.configure("synchronous_standby_names = ''");
-      node.reload();
+      primary().configure("synchronous_standby_names = ''");
+      primary().reload();
     }
     await store.append([{ listId: LIST, delta }]);
     await store.close();
@@ -112,10 +103,10 @@ suite(`PostgreSQL${NO_POSTGRES === null ? "" : ` (${NO_POSTGRES})`}`, () => {
     const write = async (name: string): Promise<void> =>
       await store.append([{ listId: LIST, delta: new Document(new ShoppingList().add(author(name), name, null, 1)) }]);
     await write("milk");
-    node.kill();
+    primary().kill();
     await expect(write("eggs")).rejects.toThrow(/terminat|refused|no primary|closed/i);
     await expect(store.read(LIST)).rejects.toThrow();
-    node.start();
+    primary().start();
     await until(
       async () =>
         await write("bread").then(

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, beforeAll } from "@jest/globals";
 import { freePortBase } from "../../scripts/free-ports.js";
 
 /** Where Debian puts its server, by version. */
@@ -149,4 +150,18 @@ export function postgresFolder(): string {
 
 export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** A primary for all tests of a suite; answers how to get at it while they run. */
+export function primaryForAll(): () => PostgresNode {
+  const folder = NO_POSTGRES === null ? postgresFolder() : "";
+  let node: PostgresNode;
+  beforeAll(async () => {
+    node = await PostgresNode.primary(folder);
+  }, 60_000);
+  afterAll(() => {
+    node.stop();
+    removeFolder(folder);
+  });
+  return () => node;
 }
