@@ -10,6 +10,7 @@ import { writeAddress } from "../protocol/address.js";
 import type { KeyFolder } from "../runtime/key-files.js";
 import { MALLOC_SETTINGS } from "../runtime/memory-guard.js";
 import { monotonicMs } from "../runtime/clock.js";
+import { isThere, signal } from "../runtime/processes.js";
 import { AisleError, EXIT, usageError } from "./errors.js";
 import { t } from "./messages.js";
 
@@ -222,19 +223,9 @@ export class LocalCluster {
     if (!Number.isInteger(pid) || pid <= 0) return null;
     const child = this.#children.get(pid);
     if (child !== undefined) return child.exitCode === null && child.signalCode === null ? pid : null;
-    try {
-      process.kill(pid, 0);
-    } catch (error) {
-      if (!isErrno(error, "EPERM")) return null;
-    }
-    const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
-    // Where there is no /proc, the pid file is believed.
-    if (words === null) return pid;
-    // From the moment it begins to end: its ports and its lock are free only when it is a zombie.
-    if (words === "") return (await isZombie(pid)) ? null : pid;
     const mark = part.role === "server" ? nameOf(part) : "--frontend";
-    const isOurs = (all: readonly string[]): boolean => all.includes(part.role) && all.includes(mark);
-    return isOurs(words.split("\0")) ? pid : null;
+    const isMeant = (words: readonly string[]): boolean => words.includes(part.role) && words.includes(mark);
+    return (await isThere(pid, isMeant)) ? pid : null;
   }
 
   async #spawn(part: Part, { portBase, brokers, servers, curve, storeUrlFile }: ClusterShape): Promise<void> {
@@ -334,19 +325,5 @@ async function requireFree(endpoints: ReturnType<typeof endpointsOf>): Promise<v
     if (isFree) continue;
     const hint = t("is another cluster up, with another --data folder? stop it, or choose another --port-base");
     throw new AisleError(EXIT.refused, "port-taken", t`port ${port} is taken by another program`, hint);
-  }
-}
-
-/** Whether all there still is of it is its exit code, or nothing. */
-async function isZombie(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
-  return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if (!isErrno(error, "ESRCH")) throw error;
   }
 }
