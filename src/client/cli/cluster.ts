@@ -160,7 +160,7 @@ async function up(cluster: LocalCluster, flags: Flags): Promise<CommandResult> {
   return { value: { stopped: await cluster.stop() }, text: t("stopped") };
 }
 
-/** Every broker answers and knows every server to be alive. */
+/** Every broker answers and knows every server to be alive and, in a cluster that begins, to have its place. */
 async function untilAllAnswer(
   cluster: LocalCluster,
   shape: ClusterShape,
@@ -168,8 +168,10 @@ async function untilAllAnswer(
   started: readonly string[],
 ): Promise<void> {
   const deadline = monotonicMs() + UP_BUDGET_MS;
+  const expected = shape.servers - removed;
+  const asked = started.filter((name) => name.startsWith("server-"));
   for (const endpoint of await cluster.frontends(shape)) {
-    while (!(await seesAll(endpoint, shape.servers - removed, started))) {
+    while (!(await seesAll(endpoint, expected, asked))) {
       const [dead] = await cluster.dead(shape);
       if (dead !== undefined) {
         const message = t`${dead} did not stay up: ${await cluster.lastWords(dead)}`;
@@ -197,10 +199,15 @@ async function untilAllAnswer(
 async function seesAll(endpoint: string, servers: number, started: readonly string[]): Promise<boolean> {
   try {
     const { value: status } = await new Session([endpoint]).status(1_000);
-    if (status.servers.filter((server) => server.alive).length < servers) return false;
+    const alive = status.servers.filter((server) => server.alive);
+    if (alive.length < servers) return false;
+    // Who joins a cluster that is there takes over its lists first, and that takes as long as it takes.
+    const isBeginning = started.length >= servers;
+    if (isBeginning && alive.some((server) => server.status === "joining")) return false;
     const operator = new Operator([endpoint]);
-    const asked = started.filter((name) => name.startsWith("server-"));
-    return (await Promise.all(asked.map(async (id) => await operator.inspect(id)))).every((answer) => answer !== null);
+    return (await Promise.all(started.map(async (id) => await operator.inspect(id)))).every(
+      (answer) => answer !== null,
+    );
   } catch (error) {
     if (error instanceof AisleError) return false;
     throw error;
