@@ -11,10 +11,10 @@ import { BOUNDS, parseBody } from "./bounds.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
 /**
- * Why a list is exchanged: for a client's request, to mend a difference, to mend one that positions do not show, or to give
- * a list away, which wants nothing back.
+ * Why a list is exchanged: for a client's request, which as a proposal is to be taken only by who would judge it alike; to
+ * mend a difference, to mend one that positions do not show, or to give a list away, which wants nothing back.
  */
-export const PURPOSES = ["request", "repair", "clash", "hand-over"] as const;
+export const PURPOSES = ["request", "proposal", "repair", "clash", "hand-over"] as const;
 
 export type Purpose = (typeof PURPOSES)[number];
 
@@ -59,6 +59,8 @@ export type PeerMessage =
     }
   /** The answerer could not use its disk. */
   | { readonly type: "declined"; readonly tag: number }
+  /** A proposal was not taken: the answerer knows something that its sender does not, or may not know enough itself. */
+  | { readonly type: "objected"; readonly tag: number }
   | { readonly type: "describe"; readonly tag: number; readonly listId: ListId }
   | { readonly type: "described"; readonly tag: number; readonly digest: string | null }
   /** "Give me what you have", from a server that does not keep it. */
@@ -150,6 +152,7 @@ const SCHEMAS = {
     whole: v.boolean(),
   }),
   declined: v.strictObject({ tag }),
+  objected: v.strictObject({ tag }),
   describe: v.strictObject({ tag, listId }),
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
   fetch: v.strictObject({ tag, listId }),
@@ -253,6 +256,8 @@ function decodeTyped(type: string, body: Frame, document: Frame | undefined): Pe
       return { type, ...parse(SCHEMAS.members, body) };
     case "declined":
       return { type, ...parse(SCHEMAS.declined, body) };
+    case "objected":
+      return { type, ...parse(SCHEMAS.objected, body) };
     case "describe":
       return { type, ...parse(SCHEMAS.describe, body) };
     case "described":

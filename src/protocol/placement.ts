@@ -106,6 +106,12 @@ export class Placement {
     return this.heirs(partition).includes(server);
   }
 
+  /** Whether the server owns the partition, and nobody is about to who does not. */
+  isSettledOwner(server: ServerId, partition: number): boolean {
+    const owners = this.owners(partition);
+    return owners.includes(server) && this.holders(partition).length === owners.length;
+  }
+
   /** How many partitions each server owns. */
   shares(): ReadonlyMap<ServerId, number> {
     const shares = new Map<ServerId, number>();

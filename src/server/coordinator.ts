@@ -8,6 +8,7 @@ import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import { bodyFrame, type Request, type ServerReply } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
+import type { Millis } from "../protocol/machine.js";
 import {
   decodeSyncRequest,
   encodeSyncReply,
@@ -19,7 +20,7 @@ import { changed, describe, found, notLetIn, roleOf } from "./access.js";
 import { decline, refusing, storageFailed, tooFew, type Answer } from "./answers.js";
 import type { Authority } from "./authority.js";
 import type { Asker, Caller } from "./caller.js";
-import type { Copies, Quorums, WriteKind } from "./quorums.js";
+import type { Copies, Failed, Quorums, Then, WriteKind } from "./quorums.js";
 import type { QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
@@ -48,52 +49,77 @@ export class Coordinator {
   onSync({ listId, body }: Request, caller: Caller, answer: Answer): void {
     if (listId === null) throw new ProtocolError("malformed", "a sync request is about a list");
     const request = decodeSyncRequest(body);
-    const withinMs = request.delta === null ? this.times.answerAfterMs : this.times.compareWithinMs;
-    this.#assembled(listId, caller, withinMs, answer, (asker, document, copies) =>
-      this.#sync({ listId, request, asker, answer }, document, copies),
-    );
+    const { answerAfterMs, compareWithinMs } = this.times;
+    this.#identified(caller, answer, (asker) => {
+      const sync = { listId, request, asker, answer };
+      const compare = (): void =>
+        this.#assembled(listId, request.delta === null ? answerAfterMs : compareWithinMs, answer, (document, copies) =>
+          this.#sync(sync, document, copies),
+        );
+      if (request.delta === null) compare();
+      else this.#propose(sync, request.delta, compare);
+    });
   }
 
   onAccess({ listId, body }: Request, caller: Caller, answer: Answer): void {
     if (listId === null) throw new ProtocolError("malformed", "an access request is about a list");
     const request = decodeAccessRequest(body);
-    this.#assembled(listId, caller, this.times.compareWithinMs, answer, (asker, document, copies) => {
-      requireRecord(document.access, copies);
-      // Rights do not merge as lists do: who may do what is only changed by somebody who knows who may.
-      if (request.do !== "members" && !copies.isCertain) throw tooFew();
-      const next = certainly(copies, () => changed(document.access, request, asker, caller.at));
-      const then = (document: Document, { stored, wanted, replicas }: Copies): void => {
-        const value = { ...describe(document.access, asker, caller.at), stored, wanted, replicas };
-        this.#reply(listId, answer, { kind: "reply", body: bodyFrame(value) });
-      };
-      this.#store(listId, new Document(undefined, next), "strict-write", answer, then);
-    });
+    this.#identified(caller, answer, (asker) =>
+      this.#assembled(listId, this.times.compareWithinMs, answer, (document, copies) => {
+        requireRecord(document.access, copies);
+        // Rights do not merge as lists do: who may do what is only changed by somebody who knows who may.
+        if (request.do !== "members" && !copies.isCertain) throw tooFew();
+        const next = certainly(copies, () => changed(document.access, request, asker, caller.at));
+        const then = (document: Document, { stored, wanted, replicas }: Copies): void => {
+          const value = { ...describe(document.access, asker, caller.at), stored, wanted, replicas };
+          this.#reply(listId, answer, { kind: "reply", body: bodyFrame(value) });
+        };
+        this.#store(listId, new Document(undefined, next), "strict-write", answer, then);
+      }),
+    );
   }
 
   /** Whether the asker may read the list, as far as can be told; throws where not. */
   mayRead(listId: ListId, caller: Caller, answer: Answer, then: () => void): void {
-    this.#assembled(listId, caller, this.times.compareWithinMs, answer, (asker, { access }, copies) => {
-      requireRecord(access, copies);
-      if (roleOf(access, asker) === null) throw notLetIn();
-      then();
-    });
+    this.#identified(caller, answer, (asker) =>
+      this.#assembled(listId, this.times.compareWithinMs, answer, ({ access }, copies) => {
+        requireRecord(access, copies);
+        if (roleOf(access, asker) === null) throw notLetIn();
+        then();
+      }),
+    );
   }
 
-  #assembled(
-    listId: ListId,
-    caller: Caller,
-    withinMs: number,
-    answer: Answer,
-    then: (asker: Asker, document: Document, copies: Copies) => void,
-  ): void {
-    const identified = (asker: Asker): void =>
-      this.quorums.assemble(
-        listId,
-        withinMs,
-        (document, copies) => refusing(answer, this.turn, () => then(asker, document, copies)),
-        (problem) => decline(answer, this.turn, storageFailed(problem)),
-      );
-    this.authority.identify(caller, identified, (error) => decline(answer, this.turn, error));
+  #identified(caller: Caller, answer: Answer, then: (asker: Asker) => void): void {
+    this.authority.identify(caller, then, (error) => decline(answer, this.turn, error));
+  }
+
+  #assembled(listId: ListId, withinMs: Millis, answer: Answer, then: Then): void {
+    this.quorums.assemble(listId, withinMs, ...this.#answering(answer, then));
+  }
+
+  /** What goes wrong on the way is answered. */
+  #answering(answer: Answer, then: Then): [Then, Failed] {
+    return [
+      (document, copies) => refusing(answer, this.turn, () => then(document, copies)),
+      (problem) => decline(answer, this.turn, storageFailed(problem)),
+    ];
+  }
+
+  /** As a rule the copies are the same: then what this server's own lets pass takes one round, and not two. */
+  #propose(sync: Sync, delta: ShoppingList, otherwise: () => void): void {
+    const { listId, request, asker, answer } = sync;
+    const propose = (document: Document): void => {
+      const { access, list } = document;
+      const role = access.isEmpty ? null : roleOf(access, asker);
+      const isJudged = role !== null && !isStale(newestOf(list, request.replica), request);
+      if (!isJudged || refusalOf(access, role, list, delta) !== null || !this.quorums.mayPropose(listId)) otherwise();
+      else {
+        const then: Then = (stored, copies) => this.#replyTo(sync, stored, copies, role);
+        this.quorums.propose(listId, document, new Document(delta), otherwise, ...this.#answering(answer, then));
+      }
+    };
+    this.replica.use(listId, propose, (problem) => decline(answer, this.turn, storageFailed(problem)));
   }
 
   #sync(sync: Sync, document: Document, copies: Copies): void {
@@ -109,16 +135,14 @@ export class Coordinator {
       return;
     }
     if (request.delta === null && founded === null) {
-      this.#reply(listId, answer, replyTo(sync, document, copies, role));
+      this.#replyTo(sync, document, copies, role);
       return;
     }
-    if (request.delta !== null) certainly(copies, () => requireMayWrite(access, role, document.list, request.delta));
-    const overflow = request.delta === null ? null : overflowOf(document.list, request.delta);
-    if (overflow !== null) throw new ProtocolError("too-large", `a list holds at most ${overflow}`);
+    const refusal = request.delta === null ? null : refusalOf(access, role, document.list, request.delta);
+    // A refusal by a record that may be out of date is none: another server, or a later time, may know better.
+    if (refusal !== null) throw copies.isCertain || refusal.code !== "read-only" ? refusal : tooFew();
     const delta = new Document(request.delta ?? undefined, founded ?? undefined);
-    this.#store(listId, delta, "write", answer, (stored, counts) =>
-      this.#reply(listId, answer, replyTo(sync, stored, counts, roleOf(stored.access, asker) ?? role)),
-    );
+    this.#store(listId, delta, "write", answer, (stored, counts) => this.#replyTo(sync, stored, counts, role));
   }
 
   /** The list's first access record, where it has none and the asker made the list; null where it has one. */
@@ -131,20 +155,15 @@ export class Coordinator {
     return founded;
   }
 
-  #store(
-    listId: ListId,
-    delta: Document,
-    kind: WriteKind,
-    answer: Answer,
-    then: (document: Document, copies: Copies) => void,
-  ): void {
-    this.quorums.store(
-      listId,
-      delta,
-      kind,
-      (document, copies) => refusing(answer, this.turn, () => then(document, copies)),
-      (problem) => decline(answer, this.turn, storageFailed(problem)),
-    );
+  #store(listId: ListId, delta: Document, kind: WriteKind, answer: Answer, then: Then): void {
+    this.quorums.store(listId, delta, kind, ...this.#answering(answer, then));
+  }
+
+  /** @param judged as what the asker was let in, should the record say nothing of that any more */
+  #replyTo(sync: Sync, document: Document, copies: Copies, judged: Role): void {
+    const reply = replyTo(sync, document, copies, roleOf(document.access, sync.asker) ?? judged);
+    if (copies.isSafeElsewhere) sync.answer(reply);
+    else this.#reply(sync.listId, sync.answer, reply);
   }
 
   /** Once all that the reply tells of is on disk. */
@@ -170,12 +189,14 @@ function certainly<T>({ isCertain }: Copies, work: () => T): T {
   }
 }
 
-function requireMayWrite(access: AccessRecord, role: Role, list: ShoppingList, delta: ShoppingList | null): void {
-  if (delta === null) return;
-  if (role === "viewer") throw new ProtocolError("read-only", "viewers of the list may not change it");
+/** Why whoever has this role may not make this change, or null. */
+function refusalOf(access: AccessRecord, role: Role, list: ShoppingList, delta: ShoppingList): ProtocolError | null {
+  if (role === "viewer") return new ProtocolError("read-only", "viewers of the list may not change it");
   // Deleting is for owners, and where nobody in particular is, for everybody.
-  if (role === "owner" || access.isOpen || !isWritten(delta.deleted, list.deleted)) return;
-  throw new ProtocolError("read-only", "only an owner of the list may delete it or bring it back");
+  if (role !== "owner" && !access.isOpen && isWritten(delta.deleted, list.deleted))
+    return new ProtocolError("read-only", "only an owner of the list may delete it or bring it back");
+  const overflow = overflowOf(list, delta);
+  return overflow === null ? null : new ProtocolError("too-large", `a list holds at most ${overflow}`);
 }
 
 /** Whether joining `given` would leave another value, or the same one harder to replace. */

@@ -8,7 +8,7 @@ type Sync = Extract<PeerMessage, { readonly type: "sync" }>;
 type Synced = Extract<PeerMessage, { readonly type: "synced" }>;
 
 /** What a peer's answer came to. `lacks` is not the last word: what it lacks is on its way to it. */
-export type ExchangeAnswer = "holds" | "lacks" | "declined";
+export type ExchangeAnswer = "holds" | "lacks" | "objects" | "declined";
 
 interface Exchange {
   readonly listId: ListId;
@@ -36,6 +36,8 @@ export class Exchanges {
     readonly turn: Turn,
     readonly replica: Replica,
     readonly isWhole: () => boolean,
+    /** Whether this server's copy may be one of the R by which a request is judged. */
+    readonly mayJudge: (listId: ListId) => boolean,
   ) {}
 
   get size(): number {
@@ -64,6 +66,15 @@ export class Exchanges {
     if (exchange !== undefined) this.#send(topic, tag, exchange, list, delta, null);
   }
 
+  /**
+   * Asks all that listen to the topic to take `delta`, which this server has not taken itself, if their copy of the list
+   * would have them judge as it was judged here; they hold it then, or they object.
+   */
+  propose(tag: number, topic: string, list: Document, delta: Document): void {
+    const exchange = this.#open.get(tag);
+    if (exchange !== undefined) this.#send(topic, tag, { ...exchange, purpose: "proposal" }, list, delta, null);
+  }
+
   /** Asks one peer, giving it `delta`. */
   ask(tag: number, peer: ServerId, list: Document, delta: Document | null): void {
     this.publish(tag, topicOfServer(peer), list, delta);
@@ -76,13 +87,19 @@ export class Exchanges {
   }
 
   /** A peer asks: takes in what it gives, and answers once that is on disk. */
-  onSync(from: ServerId, { tag, listId, purpose, position, delta, digest }: Sync): void {
+  onSync(from: ServerId, sync: Sync): void {
+    const { tag, listId, purpose, position, delta, digest } = sync;
     const topic = topicOfServer(from);
     const decline = (problem: string): void => {
       this.turn.emit({ type: "log", event: "declined", facts: { list: listId, problem } });
       this.turn.emit({ type: "publish", topic, message: { type: "declined", tag } });
     };
     const answer = (list: Document): void => {
+      if (purpose === "proposal") {
+        if (this.#agrees(list, sync)) this.onSync(from, agreed(sync));
+        else this.turn.emit({ type: "publish", topic, message: { type: "objected", tag } });
+        return;
+      }
       if (delta !== null && !(purpose === "request" && list.includes(delta))) {
         if (purpose !== "request") {
           this.#count(listId);
@@ -146,6 +163,16 @@ export class Exchanges {
     this.#open.get(tag)?.onAnswer(from, "declined", false);
   }
 
+  onObjected(from: ServerId, tag: number): void {
+    this.#open.get(tag)?.onAnswer(from, "objects", false);
+  }
+
+  /** The sender knows all that is known here, and the same of who may do what: nothing would be judged otherwise here. */
+  #agrees({ list, position: { records } }: Document, { listId, position }: Sync): boolean {
+    const isSame = records !== "" && records === position.records && position.seen.includesAll(list.seen);
+    return isSame && this.mayJudge(listId);
+  }
+
   #send(
     topic: string,
     tag: number,
@@ -172,6 +199,13 @@ export class Exchanges {
   #notify(listId: ListId): void {
     this.turn.emit({ type: "notify", topic: topicOf(listId) });
   }
+}
+
+/** What was proposed as something to take; its sender will have it, too. */
+function agreed({ position, ...sync }: Sync): Sync {
+  const { seen, records } = copyOf(position);
+  if (sync.delta !== null) seen.join(sync.delta.list.seen);
+  return { ...sync, purpose: "request", position: { seen, records } };
 }
 
 /** What the asker lacks, and where this side lacks something itself, what it has seen. */

@@ -110,7 +110,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
-    this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole);
+    const mayJudge = (listId: ListId): boolean => this.#isReady() && this.#roster.mayJudge(listId);
+    this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
     this.#questions = new Questions(this);
     this.#antiEntropy = new AntiEntropy(
       this,
@@ -281,6 +282,9 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       case "declined":
         this.#exchanges.onDeclined(from, message.tag);
         this.#questions.onAnswer(from, message);
+        break;
+      case "objected":
+        this.#exchanges.onObjected(from, message.tag);
         break;
       case "describe":
         this.#describe(from, message.tag, message.listId);

@@ -5,7 +5,7 @@ import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
 import { orMalformed } from "../protocol/messages.js";
 import type { Millis } from "../protocol/machine.js";
 import { topicOfHolders } from "../protocol/peer-messages.js";
-import type { Exchanges } from "./exchanges.js";
+import type { ExchangeAnswer, Exchanges } from "./exchanges.js";
 import { Quorum, type QuorumMove, type QuorumPlan, type QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
 import type { Roster } from "./roster.js";
@@ -23,6 +23,8 @@ export interface Copies {
    * stand-ins took while owners were away still can, until they have handed it over.
    */
   readonly isCertain: boolean;
+  /** Whether W others have on disk all that this one shows, which it may not have there itself yet. */
+  readonly isSafeElsewhere: boolean;
 }
 
 /** What it throws is logged and goes no further: whoever asks for an answer takes care of that (see `refusing`). */
@@ -48,6 +50,10 @@ interface Coordination {
   readonly then: Then;
   readonly failed: Failed;
   readonly timers: Timer[];
+  /** While it is only proposed: what to do where it is not taken. */
+  otherwise: (() => void) | null;
+  /** The number of this server's own write where all before it was on disk. */
+  soleWrite: number | null;
   isSettled: boolean;
 }
 
@@ -57,6 +63,8 @@ interface Coordination {
  */
 export class Quorums {
   readonly #underWay = new Set<Coordination>();
+  /** Lists to which a change is proposed that nobody has taken yet. */
+  readonly #proposed = new Set<ListId>();
 
   constructor(
     readonly turn: Turn,
@@ -89,19 +97,82 @@ export class Quorums {
   store(listId: ListId, delta: Document, kind: WriteKind, then: Then, failed: Failed): void {
     requireReadable(delta);
     const begin = (document: Document): void => {
-      if (!document.includes(delta)) {
-        this.replica.join(listId, document, delta);
-        const notify = (): void => this.turn.emit({ type: "notify", topic: topicOf(listId) });
-        this.replica.whenDurable(listId, notify, () => undefined);
-      }
+      this.#join(listId, document, delta);
       this.#begin(this.#open(listId, kind, delta, this.config.answerAfterMs, then, failed), document);
     };
     this.replica.use(listId, begin, failed);
   }
 
+  /**
+   * Whether a change that this server's own copy lets pass may be proposed: its copy and one other are all that have to be
+   * compared, all who hold the list live, and nothing else is on its way to them.
+   */
+  mayPropose(listId: ListId): boolean {
+    const owners = this.roster.placement.owners(partitionOf(listId));
+    const isQuiet = owners.every((server) => server === this.turn.id || this.isAlive(server));
+    const isOneEnough = owners.length > 1 && this.roster.quorumOf(this.config.readQuorum, owners.length) === 2;
+    return isQuiet && isOneEnough && this.roster.mayJudge(listId) && !this.#proposed.has(listId);
+  }
+
+  /**
+   * Compares and stores in one round: the others take `delta` where their copies say of the asker's rights what this one
+   * says, and with the first that does two copies have been compared. Only then it is joined here; until then, or where
+   * nobody takes it, nothing has happened here, and `otherwise` is called.
+   * @param document as `use` just gave it
+   */
+  propose(
+    listId: ListId,
+    document: Document,
+    delta: Document,
+    otherwise: () => void,
+    then: Then,
+    failed: Failed,
+  ): void {
+    const coordination = this.#open(listId, "write", delta, this.config.answerAfterMs, then, failed);
+    coordination.otherwise = otherwise;
+    this.#proposed.add(listId);
+    // All of them live: its only move is to ask them all.
+    coordination.quorum.begin();
+    this.exchanges.propose(coordination.tag, coordination.topic, document, delta);
+  }
+
+  /** One other has judged as this server did. */
+  #accept(coordination: Coordination, delta: Document): void {
+    const { listId, failed } = coordination;
+    coordination.otherwise = null;
+    this.#proposed.delete(listId);
+    const begin = (document: Document): void => {
+      const wasWritten = this.replica.unwritten(listId) === null;
+      const number = this.#join(listId, document, delta);
+      coordination.soleWrite = wasWritten ? number : null;
+      this.#awaitDisk(coordination);
+    };
+    this.replica.use(listId, begin, failed);
+  }
+
+  #withdraw(coordination: Coordination, otherwise: () => void): void {
+    this.#proposed.delete(coordination.listId);
+    coordination.isSettled = true;
+    this.#end(coordination);
+    otherwise();
+  }
+
+  /** @returns the number of the write, or null where there was nothing new in it */
+  #join(listId: ListId, document: Document, delta: Document): number | null {
+    if (document.includes(delta)) return null;
+    const number = this.replica.join(listId, document, delta);
+    const notify = (): void => this.turn.emit({ type: "notify", topic: topicOf(listId) });
+    this.replica.whenDurable(listId, notify, () => undefined);
+    return number;
+  }
+
   #begin(coordination: Coordination, document: Document): void {
+    this.#move(coordination, coordination.quorum.begin(), document);
+    this.#awaitDisk(coordination);
+  }
+
+  #awaitDisk(coordination: Coordination): void {
     const { listId, quorum, failed } = coordination;
-    this.#move(coordination, quorum.begin(), document);
     this.replica.whenDurable(
       listId,
       () => {
@@ -144,11 +215,7 @@ export class Quorums {
     const tag = this.exchanges.open(
       listId,
       "request",
-      (peer, reply, isWhole) => {
-        if (reply === "declined") this.#move(coordination, quorum.onDeclined(peer), null);
-        else quorum.onAnswer(peer, reply === "holds", isWhole);
-        this.#consider(coordination);
-      },
+      (peer, reply, isWhole) => this.#onAnswer(coordination, peer, reply, isWhole),
       gives,
     );
     const copies = (): Copies => ({
@@ -156,6 +223,10 @@ export class Quorums {
       wanted,
       replicas: owners.length,
       isCertain: quorum.comparedOwners >= this.roster.quorumOf(this.config.readQuorum, owners.length),
+      isSafeElsewhere:
+        coordination.soleWrite !== null &&
+        coordination.soleWrite === this.replica.unwritten(listId) &&
+        quorum.stored >= wanted,
     });
     const coordination: Coordination = {
       listId,
@@ -167,19 +238,38 @@ export class Quorums {
       then,
       failed,
       timers: [],
+      otherwise: null,
+      soleWrite: null,
       isSettled: false,
     };
     this.#underWay.add(coordination);
     const { resendAfterMs, standInAfterMs, endAfterMs } = this.config;
     coordination.timers.push(
-      this.turn.after(Math.min(resendAfterMs, settleAfterMs / 2), () =>
-        this.#move(coordination, quorum.resend(), null),
-      ),
+      this.turn.after(Math.min(resendAfterMs, settleAfterMs / 2), () => {
+        if (coordination.otherwise !== null) this.#withdraw(coordination, coordination.otherwise);
+        else this.#move(coordination, quorum.resend(), null);
+      }),
       this.turn.after(standInAfterMs, () => this.#move(coordination, quorum.standIn(), null)),
       this.turn.after(settleAfterMs, () => this.#settle(coordination)),
       this.turn.after(endAfterMs, () => this.#end(coordination)),
     );
     return coordination;
+  }
+
+  #onAnswer(coordination: Coordination, peer: ServerId, answer: ExchangeAnswer, isWhole: boolean): void {
+    const { quorum, otherwise, delta } = coordination;
+    if (otherwise !== null && delta !== null) {
+      if (answer === "declined" || answer === "objects" || !isWhole) {
+        this.#withdraw(coordination, otherwise);
+        return;
+      }
+      this.#accept(coordination, delta);
+    }
+    // Who objected to what another one took is asked like anybody else.
+    if (answer === "objects") this.#move(coordination, [{ type: "ask", server: peer }], null);
+    else if (answer === "declined") this.#move(coordination, quorum.onDeclined(peer), null);
+    else quorum.onAnswer(peer, answer === "holds", isWhole);
+    this.#consider(coordination);
   }
 
   /** @param document the document where it is at hand, else it is looked up */

@@ -89,8 +89,11 @@ export class Replica {
     this.#evict();
   }
 
-  /** Joins `delta` into the list, which was just given to the caller by `use`, and sends it to the disk. */
-  join(listId: ListId, list: Document, delta: Document): void {
+  /**
+   * Joins `delta` into the list, which was just given to the caller by `use`, and sends it to the disk.
+   * @returns the number of this write
+   */
+  join(listId: ListId, list: Document, delta: Document): number {
     list.join(delta);
     let resident = this.#residents.get(listId);
     if (resident === undefined) this.#residents.set(listId, (resident = { list, waiting: [], persisting: 0 }));
@@ -99,6 +102,13 @@ export class Replica {
     resident.persisting = ++this.#persistNumber;
     this.turn.emit({ type: "persist", number: this.#persistNumber, listId, delta });
     this.onChange(listId);
+    return resident.persisting;
+  }
+
+  /** The number of the newest write of the list that is not on disk yet; null where all of it is. */
+  unwritten(listId: ListId): number | null {
+    const newest = this.#residents.get(listId)?.persisting ?? 0;
+    return newest <= this.#persistedThrough ? null : newest;
   }
 
   /** Calls `then` once all that the list shows now is on disk: at once for a list at rest. */

@@ -1,5 +1,6 @@
 import type { Ready, Replication } from "../protocol/cluster-messages.js";
-import type { ServerId } from "../protocol/ids.js";
+import { partitionOf } from "../protocol/hash-ring.js";
+import type { ListId, ServerId } from "../protocol/ids.js";
 import { Membership, type Member, type MemberStatus } from "../protocol/membership.js";
 import { Placement } from "../protocol/placement.js";
 import { SUPPORTED } from "../protocol/version.js";
@@ -72,6 +73,11 @@ export class Roster {
    */
   get isWhole(): boolean {
     return !this.#hasLost;
+  }
+
+  /** Whether this server's copy of the list is one of those by which requests are judged, as long as nobody joins or leaves. */
+  mayJudge(listId: ListId): boolean {
+    return this.isWhole && this.#placement.isSettledOwner(this.turn.id, partitionOf(listId));
   }
 
   /** Everything was gone through with every other member. */
