@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { freePortBase } from "../scripts/free-ports.js";
 import { median, report } from "./table.js";
 
-const RUNS = 20;
+const RUNS = 40;
 const WARM_UP = 3;
 const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "aisle-bench-"));

@@ -2,11 +2,12 @@
 // finding, reading and compiling a hundred modules would take many times that. See docs/decisions/0020-start-up.md.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { freePortBase } from "./free-ports.ts";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -24,9 +25,14 @@ function zeromqAddon() {
   return loaded.slice(loaded.lastIndexOf("/build/") + 1);
 }
 
-/** Loads a file of a package, or else whatever `search` finds. */
-function orElse(place, search) {
-  return `try { module.exports = require(${place}); } catch { module.exports = ${search}; }`;
+/**
+ * Loads a package's binary: from the folder beside this program's where npm puts it as a rule, since a millisecond goes into
+ * looking for it; else wherever the package is, or else whatever `search` finds.
+ */
+function binary(place, search) {
+  const beside = `require("node:path").join(__dirname, "..", "node_modules", ${place})`;
+  const found = `try { module.exports = require(${place}); } catch { module.exports = ${search}; }`;
+  return `try { process.dlopen(module, ${beside}); } catch { ${found} }`;
 }
 
 const onDemand = {
@@ -47,18 +53,45 @@ const onDemand = {
     // Their binaries lie at known places; the packages look in all places where one might.
     if (id.endsWith("/fs-native-extensions/binding.js")) {
       const place = "fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node";
-      return orElse(`\`${place}\``, 'require("require-addon")(".", require.resolve("fs-native-extensions"))');
+      return binary(`\`${place}\``, 'require("require-addon")(".", require.resolve("fs-native-extensions"))');
     }
     if (id.endsWith("/zeromq/lib/load-addon.js")) {
       const isHere = `[process.platform, process.arch, process.versions.modules].join() === ${HERE}`;
       const place = `\`\${${isHere} ? "zeromq" : "elsewhere"}/${zeromqAddon()}\``;
       const search =
         'require("cmake-ts/build/loader").loadAddon(require.resolve("zeromq/package.json").slice(0, -12) + "build")';
-      return orElse(place, search);
+      return binary(place, search);
     }
     return null;
   },
 };
+
+/** What is always loaded together is one file, since finding and opening each takes a moment: groups of what starts import. */
+const GROUPS = [
+  ["base", ["src/main.ts"]],
+  ["items", ["src/client/cli/items.ts"]],
+  ["zeromq", ["src/runtime/zeromq.ts"]],
+  ["sync", ["src/client/session.ts", "src/client/synchronizer.ts"]],
+];
+
+const groupOf = new Map();
+
+function group(id, bundle) {
+  if (groupOf.size === 0) {
+    const visit = (one, name) => {
+      if (groupOf.has(one)) return;
+      groupOf.set(one, name);
+      for (const next of bundle.getModuleInfo(one)?.importedIds ?? []) visit(next, name);
+    };
+    for (const [name, starts] of GROUPS) for (const start of starts) visit(at(start), name);
+  }
+  return groupOf.get(id) ?? null;
+}
+
+const groups = GROUPS.map(([name], index) => ({
+  name: (id, bundle) => (group(id, bundle) === name ? name : null),
+  priority: GROUPS.length - index,
+}));
 
 const options = {
   platform: "node",
@@ -79,42 +112,48 @@ const output = {
 
 rmSync(at("dist"), { recursive: true, force: true });
 for (const input of [{ program: at("src/main.ts") }, { main: at("src/start.ts") }]) {
+  groupOf.clear();
   const bundle = await rolldown({ ...options, input });
-  await bundle.write(output);
+  await bundle.write({ ...output, codeSplitting: { groups } });
 }
 writeFileSync(at("dist/package.json"), '{ "type": "commonjs" }\n');
-const program = at("dist/program.js");
-// The first line is for the shell, and no part of a function.
-writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*\n/, ""));
-
-// What these commands use is kept compiled; what another one needs beside it is compiled as usual. The last one is what people
-// do most and wait for: of the files that it uses, what it uses is all, since reading more takes it longer.
-const folder = mkdtempSync(join(tmpdir(), "aisle-build-"));
-const lines = ["new Groceries", "add '2kg flour, organic @baking' milk", "got milk 1", "lists", "show"].join("\n");
-for (const [words, input] of [
-  [["batch"], lines],
-  [["add", "milk"], ""],
-]) {
-  const { status, stderr } = spawnSync(process.execPath, [at("dist/main.js"), ...words, "--data-dir", folder], {
-    encoding: "utf8",
-    input,
-    // There is no cluster to push to, but what would push is loaded. What the person who builds has set up is left out of it.
-    env: {
-      PATH: process.env.PATH,
-      XDG_CONFIG_HOME: folder,
-      AISLE_BROKERS: "tcp://127.0.0.1:9",
-      AISLE_RECORD_CODE: at("dist/program.cache"),
-    },
+// What src/start.ts loads is made as it wants it: functions, and no letters beyond ASCII, for which V8 takes twice the room.
+for (const name of readdirSync(at("dist")).filter((name) => name.endsWith(".js") && name !== "main.js")) {
+  const text = readFileSync(at(`dist/${name}`), "utf8");
+  // The first line may be for the shell, and no part of a function.
+  const body = text.replace(/^#!.*\n/, "").replace(/[^\0-\x7f]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
-  if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);
-  // A cluster that was away a moment ago is not tried again so soon.
-  rmSync(join(folder, "sync.json"), { force: true });
+  writeFileSync(at(`dist/${name}`), `(function (exports, require, module, __filename, __dirname) { ${body}\n})`);
 }
 
-const manual = spawnSync(process.execPath, [at("dist/main.js"), "manual", "--data-dir", folder], {
-  encoding: "utf8",
-  env: { PATH: process.env.PATH, XDG_CONFIG_HOME: folder },
-});
-if (manual.status !== 0) throw new Error(`there is no manual page: ${manual.stderr}`);
-writeFileSync(at("dist/aisle.1"), manual.stdout);
+const folder = mkdtempSync(join(tmpdir(), "aisle-build-"));
+
+/** Runs the program that was built, away from what the person who builds has set up; answers what it printed. */
+function run(words, env = {}, input = "") {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [at("dist/main.js"), ...words], {
+    encoding: "utf8",
+    input,
+    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: folder, AISLE_DATA_DIR: folder, ...env },
+  });
+  if (status !== 0) throw new Error(`the program that was built does not work: ${stderr}`);
+  return stdout;
+}
+
+// What these commands use is kept compiled; what another one needs beside it is compiled as usual. The last one is what people
+// do most and wait for: of the files that it uses, what it uses is all, since reading more takes it longer. There is a cluster
+// for it, so that what reads its answers is used, too.
+const portBase = await freePortBase();
+const cluster = ["--data", join(folder, "cluster")];
+run(["cluster", "up", "--brokers", "1", "--servers", "1", "--port-base", `${portBase}`, ...cluster]);
+try {
+  const env = { AISLE_BROKERS: `tcp://127.0.0.1:${portBase}`, AISLE_RECORD_CODE: at("dist/program.cache") };
+  const lines = ["new Groceries", "add '2kg flour, organic @baking' milk", "got milk 1", "lists", "show"];
+  run(["batch"], env, lines.join("\n"));
+  run(["add", "milk"], env);
+} finally {
+  run(["cluster", "down", ...cluster]);
+}
+
+writeFileSync(at("dist/aisle.1"), run(["manual"]));
 rmSync(folder, { recursive: true });

@@ -9,12 +9,12 @@ import { serviceFamilies } from "./families.js";
 import { outputFailure, printError } from "./runtime/output.js";
 import type { UntilStopped } from "./service.js";
 
-/** Set by a service that cannot start: what it had opened before would keep the process alive. */
-const service = { failedToStart: false };
+/** Whether a service ran: what it still has to say, it says before the process ends by itself. */
+const service = { hasRun: false };
 
 const untilStopped: UntilStopped = async (start) => {
   const { runService } = await import("./service.js");
-  await runService(start, () => (service.failedToStart = true));
+  await runService(start, () => (service.hasRun = true));
 };
 
 /** Whatever is wrong with a translation, one can go on in English. */
@@ -43,7 +43,9 @@ async function main(words: readonly string[]): Promise<void> {
     printError(`aisle: the output could not be written: ${unwritten.message}\n`);
     if (process.exitCode === 0) process.exitCode = 1;
   }
-  if (service.failedToStart) process.exit();
+  // All that a command has to say is written. Taking down what it opened would take longer than some commands do, and what a
+  // service had opened that could not start would keep the process alive.
+  if (!service.hasRun) process.exit();
 }
 
 void main(process.argv.slice(2));

@@ -10,11 +10,9 @@ export interface Service {
 export type UntilStopped = (start: () => Promise<Service>) => Promise<void>;
 
 /** Runs a service until it is asked to stop or cannot go on, then lets it finish. @throws AisleError */
-export async function runService(start: () => Promise<Service>, failedToStart: () => void): Promise<void> {
-  const service = await start().catch((error: unknown) => {
-    failedToStart();
-    return explain(error);
-  });
+export async function runService(start: () => Promise<Service>, onStarted: () => void): Promise<void> {
+  const service = await start().catch(explain);
+  onStarted();
   try {
     await untilAskedToStop(...[service.failed, service.left].filter((reason) => reason !== undefined));
   } catch (error) {

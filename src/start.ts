@@ -51,14 +51,12 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports;
   const filename = join(folder, name);
   const cachedData = codeByName.get(name);
-  const script = new Script(
-    `(function (exports, require, module, __filename, __dirname) { ${readFileSync(filename, "utf8")}\n})`,
-    {
-      filename,
-      ...(cachedData === undefined ? {} : { cachedData }),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    },
-  );
+  // The build has made each file a function, in ASCII alone.
+  const script = new Script(readFileSync(filename, "latin1"), {
+    filename,
+    ...(cachedData === undefined ? {} : { cachedData }),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
   if (recording !== undefined) recorded.push([name, script]);
   const module: Module = { exports: {} };
   modules.set(name, module);

@@ -72,6 +72,16 @@ suite("on a terminal", () => {
       expect(Date.parse(lastSync)).toBeGreaterThan(began);
     });
 
+    it("sends what was ticked last although one leaves at once", async () => {
+      const { ben, screen } = await opened();
+      screen.press("Space", "q");
+      await screen.shows("$", "!to get");
+      screen.run("echo left $?");
+      await screen.shows("left 0");
+      await ben.ok("sync");
+      expect(await ben.amounts()).toMatchObject({ bread: "1/1" });
+    });
+
     it("is a conversation where nothing moves for who has it read out", async () => {
       const { ben, screen } = await opened();
       screen.press("q");

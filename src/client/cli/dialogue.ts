@@ -70,7 +70,7 @@ export class Dialogue {
       return outcome;
     } finally {
       lines.close();
-      this.#live.stop();
+      await this.#live.stop();
     }
   }
 

@@ -53,8 +53,10 @@ export class LiveList implements WatchListener {
     this.#watcher.start(this.context.options.offline === true);
   }
 
-  stop(): void {
+  /** Ends the watching; what is not sent yet is sent if that goes quickly, as after any command. */
+  async stop(): Promise<void> {
     this.#watcher?.stop();
+    if (this.list.outbox.length > 0 && this.#isOnline !== false) await this.context.push([this.list.id]);
   }
 
   /** Settles when all that was asked for is done. */

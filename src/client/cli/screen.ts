@@ -61,10 +61,10 @@ export class Screen {
       if (outcome instanceof AisleError) throw outcome;
       return outcome;
     } finally {
-      this.#live.stop();
       process.removeListener("exit", leaveScreen);
       for (const signal of ENDINGS) process.removeListener(signal, endBy);
       leaveScreen();
+      await this.#live.stop();
     }
   }
 
