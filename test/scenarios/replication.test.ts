@@ -24,6 +24,7 @@ describe("a server among three", () => {
     const { delta, seen } = changed(list, "b", "eggs");
     server.sync({ replica: "b", delta, seen });
     server.loaded(before);
+    server.object(3, "s2");
     server.level(5, "s2");
     server.at(7, { type: "persisted", through: 1 });
     const tag = server.newestTag;

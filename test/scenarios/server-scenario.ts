@@ -55,6 +55,9 @@ export function memberOf(id: ServerId): Member {
   return { id, status: "member", incarnation: 1, publish: `tcp://${id}:1` };
 }
 
+/** What is told of messages between servers. */
+const EXCHANGED: ReadonlySet<string> = new Set(["sync", "synced", "objected", "declined"]);
+
 /** A server's core at literal times, with requests built from lists; what it does about lists comes back as lines. */
 export class ServerScenario {
   readonly node: ServerNode;
@@ -111,6 +114,11 @@ export class ServerScenario {
     return this.peer(now, from, { type: "synced", tag: this.newestTag, delta, position: null, whole: true });
   }
 
+  /** A peer does not take what was proposed. */
+  object(now: number, from: ServerId, tag = this.newestTag): string[] {
+    return this.peer(now, from, { type: "objected", tag });
+  }
+
   /** The tag of the newest question to peers. */
   get newestTag(): number {
     const message = this.published.at(-1);
@@ -149,9 +157,10 @@ export class ServerScenario {
         return `to #${tag}: ${this.#kinds[tag - 1] === "sync" ? describeSync(body) : describeAccess(body)}`;
       });
     }
-    if (effect.type !== "publish" || !["sync", "synced", "declined"].includes(effect.message.type)) return [];
+    if (effect.type !== "publish" || !EXCHANGED.has(effect.message.type)) return [];
     this.published.push(effect.message);
-    return [`${effect.message.type} ${effect.topic}`];
+    const isProposal = effect.message.type === "sync" && effect.message.purpose === "proposal";
+    return [`${isProposal ? "proposal" : effect.message.type} ${effect.topic}`];
   }
 }
 
@@ -170,6 +179,14 @@ function describeAccess(body: Uint8Array): string {
 
 function describeCopies({ stored, wanted }: { readonly stored: number; readonly wanted: number }): string {
   return wanted === 1 ? "" : `, on ${stored} of ${wanted}`;
+}
+
+/** A server with this on its disk and in memory. */
+export function keeping(document: Document, peers: readonly ServerId[] = ["s2", "s3"]): ServerScenario {
+  const server = new ServerScenario([LIST], peers);
+  server.peer(0, "s2", { type: "describe", tag: 1, listId: LIST });
+  server.loaded(document);
+  return server;
 }
 
 /** A list with one change by `replica`, and the delta of that change. */
