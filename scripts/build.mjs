@@ -45,10 +45,9 @@ const onDemand = {
     if (id.startsWith("\0node:")) {
       const name = id.slice(1);
       const functions = Object.entries(await import(name)).filter(([, value]) => typeof value === "function");
-      const wrapped = functions.map(
-        ([key]) => `export const ${key} = (...given) => require("${name}").${key}(...given);`,
-      );
-      return [...wrapped, `export default { ${functions.map(([key]) => key).join(", ")} };`].join("\n");
+      const loaded = `let part;\nconst loaded = () => (part ??= require("${name}"));`;
+      const wrapped = functions.map(([key]) => `export const ${key} = (...given) => loaded().${key}(...given);`);
+      return [loaded, ...wrapped, `export default { ${functions.map(([key]) => key).join(", ")} };`].join("\n");
     }
     // Their binaries lie at known places; the packages look in all places where one might.
     if (id.endsWith("/fs-native-extensions/binding.js")) {

@@ -17,7 +17,7 @@ import { connectDealer, type DealerSocket } from "../runtime/zeromq.js";
 /** A server's socket to one broker, opened and closed as its core says. */
 export class BrokerConnection {
   #socket: DealerSocket | null = null;
-  readonly #batches = new Batches<"replies" | "notice">((type, frames) => this.#send([...headFrames(type), ...frames]));
+  readonly #replies = new Batches<"replies">((type, frames) => this.#send([...headFrames(type), ...frames]));
 
   constructor(
     readonly endpoint: string,
@@ -42,12 +42,12 @@ export class BrokerConnection {
   /** Dropped while the broker is away: whoever waits for it asks again. */
   send(message: ServerMessage): void {
     const frames = encodeServerMessage(message);
-    if (message.type === "replies" || message.type === "notice") {
-      this.#batches.add(message.type, frames.slice(HEAD_FRAMES));
+    if (message.type === "replies") {
+      this.#replies.add(message.type, frames.slice(HEAD_FRAMES));
       return;
     }
     // A goodbye comes last.
-    this.#batches.flush();
+    if (message.type === "goodbye") this.#replies.flush();
     this.#send(frames);
   }
 
@@ -56,7 +56,7 @@ export class BrokerConnection {
   }
 
   async close(): Promise<void> {
-    this.#batches.flush();
+    this.#replies.flush();
     const socket = this.#socket;
     this.#socket = null;
     await socket?.close();

@@ -17,6 +17,7 @@ import { BrokerConnection } from "./broker-connection.js";
 import { CredentialChecker } from "./credential-checker.js";
 import type { ServerConfig } from "./config.js";
 import { ServerNode } from "./node.js";
+import { Notices } from "./notices.js";
 import { PeerSockets } from "./peer-sockets.js";
 import { JournalStore, SEGMENT_BYTES } from "./store/journal-store.js";
 import type { Store } from "./store/store.js";
@@ -122,6 +123,9 @@ class Server implements RunningServer {
   readonly #node: ServerNode;
   onAppended: (seconds: number) => void = () => undefined;
   readonly #connections: readonly BrokerConnection[];
+  readonly #notices = new Notices((topics) => {
+    for (const connection of this.#connections) connection.send({ type: "notice", topics });
+  });
   #isStopping = false;
   #saved: Promise<void> = Promise.resolve();
   readonly failed: Promise<never>;
@@ -202,6 +206,7 @@ class Server implements RunningServer {
     this.#isStopping = true;
     await this.store.close();
     await this.#saved;
+    this.#notices.flush();
     for (const connection of this.#connections) connection.send({ type: "goodbye" });
     this.#driver.stop();
     await Promise.all(this.#connections.map((connection) => connection.close()));
@@ -233,7 +238,7 @@ class Server implements RunningServer {
         this.#connections[effect.broker]?.send(effect.message);
         break;
       case "notify":
-        for (const connection of this.#connections) connection.send({ type: "notice", topics: [effect.topic] });
+        this.#notices.add(effect.topic);
         break;
       case "work":
         this.#work(effect.job, effect.work);
