@@ -79,6 +79,9 @@ export function defaultDataFolder(environment: NodeJS.ProcessEnv): string {
  * whoever writes holds the folder's lock, so that parallel commands lose nothing.
  */
 export class DataFolder {
+  /** Small files as they were last read, with the stamps they had: one command looks at some of them again and again. */
+  readonly #read = new Map<string, { readonly stamp: string; readonly value: unknown }>();
+
   private constructor(readonly path: string) {}
 
   static open(path: string): DataFolder {
@@ -193,8 +196,7 @@ export class DataFolder {
 
   /** Equal for two looks at the list's file between which nobody wrote it: files are replaced whole. */
   listStamp(id: ListId): string {
-    const file = statSync(this.#listPath(id), { bigint: true, throwIfNoEntry: false });
-    return file === undefined ? "" : `${file.ino} ${file.size} ${file.mtimeNs}`;
+    return stampOf(this.#listPath(id));
   }
 
   /** Durably, under the lock. */
@@ -243,6 +245,10 @@ export class DataFolder {
   /** Small files that can be made anew: a damaged one is set aside and its default used. */
   #readJson<T>(name: string, fallback: T): T {
     const path = join(this.path, name);
+    const stamp = orUnusable(path, () => stampOf(path));
+    if (stamp === "") return fallback;
+    const known = this.#read.get(name);
+    if (known?.stamp === stamp) return known.value as T;
     const db = new LowSync<T>(new DurableJsonFileSync(path), fallback);
     try {
       orUnusable(path, () => db.read());
@@ -251,12 +257,19 @@ export class DataFolder {
       orUnusable(path, () => renameSync(path, `${path}.damaged`));
       printError(t`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
     }
+    this.#read.set(name, { stamp, value: db.data });
     return db.data;
   }
 
   #writeJson(name: string, value: unknown): void {
     orUnusable(this.path, () => new LowSync<unknown>(new DurableJsonFileSync(join(this.path, name)), value).write());
   }
+}
+
+/** Equal for two looks at a file between which nobody replaced it; empty where there is none. */
+function stampOf(path: string): string {
+  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return file === undefined ? "" : `${file.ino} ${file.size} ${file.mtimeNs}`;
 }
 
 /** Turns what is wrong with a list's file into one clear line. */
