@@ -72,7 +72,9 @@ export class Exchanges {
    */
   propose(tag: number, topic: string, list: Document, delta: Document): void {
     const exchange = this.#open.get(tag);
-    if (exchange !== undefined) this.#send(topic, tag, { ...exchange, purpose: "proposal" }, list, delta, null);
+    // The position as it was judged, and not as it will be when this step is over.
+    const judged = { position: copyOf(list.position) };
+    if (exchange !== undefined) this.#send(topic, tag, { ...exchange, purpose: "proposal" }, judged, delta, null);
   }
 
   /** Asks one peer, giving it `delta`. */
@@ -177,7 +179,7 @@ export class Exchanges {
     topic: string,
     tag: number,
     { listId, purpose }: Pick<Exchange, "listId" | "purpose">,
-    { position }: Document,
+    { position }: Pick<Document, "position">,
     delta: Document | null,
     digest: string | null,
   ): void {

@@ -52,6 +52,8 @@ interface Coordination {
   readonly timers: Timer[];
   /** While it is only proposed: what to do where it is not taken. */
   otherwise: (() => void) | null;
+  /** The newest write of the list as it was judged. */
+  judgedAt: number;
   /** The number of this server's own write where all before it was on disk. */
   soleWrite: number | null;
   isSettled: boolean;
@@ -130,6 +132,7 @@ export class Quorums {
   ): void {
     const coordination = this.#open(listId, "write", delta, this.config.answerAfterMs, then, failed);
     coordination.otherwise = otherwise;
+    coordination.judgedAt = this.replica.newestWrite(listId);
     this.#proposed.add(listId);
     // All of them live: its only move is to ask them all.
     coordination.quorum.begin();
@@ -142,7 +145,7 @@ export class Quorums {
     coordination.otherwise = null;
     this.#proposed.delete(listId);
     const begin = (document: Document): void => {
-      const wasWritten = this.replica.unwritten(listId) === null;
+      const wasWritten = this.replica.isWritten(listId);
       const number = this.#join(listId, document, delta);
       coordination.soleWrite = wasWritten ? number : null;
       this.#awaitDisk(coordination);
@@ -225,7 +228,7 @@ export class Quorums {
       isCertain: quorum.comparedOwners >= this.roster.quorumOf(this.config.readQuorum, owners.length),
       isSafeElsewhere:
         coordination.soleWrite !== null &&
-        coordination.soleWrite === this.replica.unwritten(listId) &&
+        coordination.soleWrite === this.replica.newestWrite(listId) &&
         quorum.stored >= wanted,
     });
     const coordination: Coordination = {
@@ -239,6 +242,7 @@ export class Quorums {
       failed,
       timers: [],
       otherwise: null,
+      judgedAt: 0,
       soleWrite: null,
       isSettled: false,
     };
@@ -259,7 +263,9 @@ export class Quorums {
   #onAnswer(coordination: Coordination, peer: ServerId, answer: ExchangeAnswer, isWhole: boolean): void {
     const { quorum, otherwise, delta } = coordination;
     if (otherwise !== null && delta !== null) {
-      if (answer === "declined" || answer === "objects" || !isWhole) {
+      // What judged is not what would take it now, where another change has come between.
+      const isAsJudged = this.replica.newestWrite(coordination.listId) === coordination.judgedAt;
+      if (answer === "declined" || answer === "objects" || !isWhole || !isAsJudged) {
         this.#withdraw(coordination, otherwise);
         return;
       }

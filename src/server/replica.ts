@@ -105,10 +105,13 @@ export class Replica {
     return resident.persisting;
   }
 
-  /** The number of the newest write of the list that is not on disk yet; null where all of it is. */
-  unwritten(listId: ListId): number | null {
-    const newest = this.#residents.get(listId)?.persisting ?? 0;
-    return newest <= this.#persistedThrough ? null : newest;
+  /** The number of the newest write of the list since it came into memory, 0 where there was none. */
+  newestWrite(listId: ListId): number {
+    return this.#residents.get(listId)?.persisting ?? 0;
+  }
+
+  isWritten(listId: ListId): boolean {
+    return this.newestWrite(listId) <= this.#persistedThrough;
   }
 
   /** Calls `then` once all that the list shows now is on disk: at once for a list at rest. */
