@@ -229,7 +229,11 @@ export class SimServer {
         if (effect.event === "request-failed") throw new Error(JSON.stringify(effect.facts));
         break;
       case "stop":
-        if (effect.reason !== null && !this.#members.some(({ id, status }) => id === name && status === "removed"))
+        // It need not have that on its disk: one that lost it leaves itself out of what it remembers.
+        if (
+          effect.reason !== null &&
+          !this.#node?.members.some(({ id, status }) => id === name && status === "removed")
+        )
           throw new Error(effect.reason);
         this.world.trace(`${name} has left`);
         this.#hasLeft = true;
