@@ -7,7 +7,7 @@ const MAIN = "^src/(main|service|families|storage|(broker|server|client)/main)\\
 const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
-  "^src/server/store/(backup|infirmary|inspection|journal-segment|journal-store|numbered-files|postgres-store|primary|pack-file|packs)\\.ts$",
+  "^src/server/store/(backup|infirmary|inspection|journal-segment|journal-store|numbered-files|open-files|postgres-store|primary|pack-file|packs)\\.ts$",
   "^src/client/(adoption|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|translation|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
 ];

@@ -15,8 +15,8 @@ import { median, report, type Row } from "./table.js";
 
 const WRITERS = 32;
 const WRITE_BYTES = 2_000;
-/** Enough for several segments, and so for what making snapshots of them takes. */
-const WRITES = 100_000;
+/** Enough for many segments, and so for what making snapshots of them takes, and for using them again. */
+const WRITES = 300_000;
 const ROUNDS = 3;
 const LISTS = 1_000;
 

@@ -102,26 +102,35 @@ export class History implements Lattice<History> {
   #byItem: Map<ItemKey | null, Operation[]> | null = null;
 
   record(operation: Operation): void {
-    const operations = this.#operations;
-    let at = operations.length;
-    for (let before = operations[at - 1]; before !== undefined; before = operations[at - 1]) {
-      const order = compareOperations(before, operation);
-      if (order === 0) return;
-      if (order < 0) break;
-      at--;
-      if (operations.length - at >= HISTORY_LENGTH) return;
-    }
-    if (at === operations.length) operations.push(operation);
-    else operations.splice(at, 0, operation);
-    if (this.#byItem !== null) file(this.#byItem, operation);
-    if (operations.length >= 2 * HISTORY_LENGTH) this.#trim();
+    this.#admit([operation]);
   }
 
   join(other: History): void {
     if (this.#operations.length === 0) {
       this.#operations = [...other.#operations];
       this.#byItem = null;
-    } else for (const operation of other.#newest()) this.record(operation);
+    } else this.#admit(other.#newest());
+  }
+
+  /** @param operations in order; what is new among them is newer than all that is here, nearly always */
+  #admit(operations: readonly Operation[]): void {
+    const own = this.#operations;
+    const missing: Operation[] = [];
+    let at = own.length;
+    let newest = operations.length - 1;
+    for (let operation = operations[newest]; operation !== undefined; operation = operations[--newest]) {
+      let order = -1;
+      for (let before = own[at - 1]; before !== undefined; before = own[--at - 1]) {
+        order = compareOperations(before, operation);
+        if (order <= 0) break;
+      }
+      if (own.length - at + missing.length >= HISTORY_LENGTH) break;
+      if (order !== 0) missing.push(operation);
+    }
+    if (missing.length === 0) return;
+    if (this.#byItem !== null) for (const operation of missing) file(this.#byItem, operation);
+    merge(own, at, missing.reverse());
+    if (own.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
   /** Oldest first. */
@@ -178,6 +187,18 @@ export class History implements Lattice<History> {
     this.#operations = this.#operations.slice(-HISTORY_LENGTH);
     this.#byItem = null;
   }
+}
+
+/** Merges what is missing, in order and none of it before `at`, into operations in order. */
+function merge(operations: Operation[], at: number, missing: readonly Operation[]): void {
+  const later = operations.splice(at).values();
+  let next = later.next();
+  for (const operation of missing) {
+    for (; next.done !== true && compareOperations(next.value, operation) < 0; next = later.next())
+      operations.push(next.value);
+    operations.push(operation);
+  }
+  for (; next.done !== true; next = later.next()) operations.push(next.value);
 }
 
 function file(byItem: Map<ItemKey | null, Operation[]>, operation: Operation): void {

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { Document, encodeDocument } from "../../src/crdt/document.js";
@@ -8,7 +8,7 @@ import { JournalStore } from "../../src/server/store/journal-store.js";
 import type { Damage } from "../../src/server/store/store.js";
 import { author } from "../crdt/scripts.js";
 import { Cluster, run, temporaryFolder, type Outcome } from "../e2e/harness.js";
-import { filesIn, flip, flipBehind, GARBAGE, lengthOf } from "./files.js";
+import { filesIn, flip, flipBehind, GARBAGE, lengthOf, spoilEnd } from "./files.js";
 import { Mount } from "./mounts.js";
 
 const LISTS = [1, 2, 3].map((digit): ListId => `${digit}1111111-1111-4111-8111-111111111111`);
@@ -90,7 +90,7 @@ describe("a store's folder", () => {
     ["a torn tail", (folder) => truncateSync(segment(folder), lengthOf(segment(folder)) - 10), 2],
     ["a flipped byte in the journal", (folder) => flip(segment(folder), 0.5), 2],
     ["garbage for a journal", (folder) => writeFileSync(segment(folder), GARBAGE), 0],
-    ["garbage at the journal's end", (folder) => appendFileSync(segment(folder), GARBAGE), 3],
+    ["garbage at the journal's end", (folder) => spoilEnd(segment(folder)), 3],
     ["a flipped byte in a snapshot", (folder) => flipBehind(pack(folder), FIRST), 2],
     ["snapshots that are torn", (folder) => truncateSync(pack(folder), 40), 0],
     ["garbage for snapshots", (folder) => writeFileSync(pack(folder), GARBAGE), 0],

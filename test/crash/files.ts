@@ -15,9 +15,22 @@ export function filesIn(folder: string): readonly string[] {
     .sort();
 }
 
-/** How much of the file says something: room for more, as zeros, may follow. */
+/** What stands in a segment of a journal where its next line would begin. */
+const END = Buffer.alloc(8);
+
+/** How much of the file says something: of a segment, what is before its end. */
 export function lengthOf(path: string): number {
-  return 1 + readFileSync(path).findLastIndex((byte) => byte !== 0);
+  const bytes = readFileSync(path);
+  if (bytes.subarray(0, END.byteLength).equals(END)) return 0;
+  const feed = bytes.indexOf(Buffer.concat([Buffer.of(LINE_FEED), END]));
+  return feed < 0 ? 1 + bytes.findLastIndex((byte) => byte !== 0) : feed + 1;
+}
+
+/** Writes what is none of the file's own after all that says something. */
+export function spoilEnd(path: string): void {
+  const bytes = readFileSync(path);
+  const at = lengthOf(path);
+  writeFileSync(path, Buffer.concat([bytes.subarray(0, at), GARBAGE, bytes.subarray(at + GARBAGE.byteLength)]));
 }
 
 /**

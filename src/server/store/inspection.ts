@@ -55,14 +55,14 @@ async function inspectJournal(
   let [segments, batches] = [0, 0];
   const { files, strange } = await filesIn(folder);
   for (const path of strange) problems.push({ path, problem: "it is no file" });
-  for (const { path } of files) {
-    const content = await readSegment(path);
+  for (const { path, number } of files) {
+    const content = await readSegment(path, number);
     segments++;
     batches += content.batches.length;
     for (const batch of content.batches) for (const { listId } of batch) lists.add(listId);
-    const damaged = content.damaged.length - (content.endsTorn ? 1 : 0);
+    const damaged = content.damaged.length;
     if (damaged > 0) problems.push({ path, problem: `${damaged} of its lines are damaged` });
-    if (content.endsTorn) notes.push(`${path} ends in the middle of a line, which was never acknowledged`);
+    if (content.torn !== null) notes.push(`${path} ends in the middle of a line, which was never acknowledged`);
   }
   return { segments, batches };
 }

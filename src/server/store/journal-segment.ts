@@ -1,18 +1,24 @@
 import { constants } from "node:fs";
-import { open, readFile, type FileHandle } from "node:fs/promises";
+import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { decodeDocument } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
-import { checkedLine, contentOf } from "./checked-line.js";
+import { CheckedLines, contentOf } from "./checked-line.js";
+import { numberedPath } from "./numbered-files.js";
 import type { ListDelta } from "./store.js";
 
-/** One line of a journal: the batch as JSON. */
-export function encodeLine(batch: readonly ListDelta[]): string {
-  return checkedLine(`[${batch.map(({ listId, delta }) => `["${listId}",${delta.text}]`).join(",")}]`);
+export type Batch = readonly ListDelta[];
+
+/** No line begins like this, whichever byte of it is flipped: what follows is room, or what the file held in an earlier life. */
+const NO_LINE = Buffer.alloc(8);
+
+/** What stands after the last line of a segment of this number. */
+function endOf(number: number): Buffer {
+  return Buffer.concat([NO_LINE, Buffer.from(String(number).padStart(15, "0"))]);
 }
 
-/** The batch on a line without its line feed, or null where the line is not what was written. */
-export function decodeLine(line: string): readonly ListDelta[] | null {
-  const json = contentOf(line);
+/** The batch of a line without its line feed, or null where the line is not what was written to this segment. */
+export function decodeLine(line: string, number: number): Batch | null {
+  const json = contentOf(line, number);
   if (json === null) return null;
   try {
     return (JSON.parse(json) as [string, unknown][]).map(([listId, delta]) => {
@@ -25,38 +31,45 @@ export function decodeLine(line: string): readonly ListDelta[] | null {
 }
 
 export interface SegmentContent {
-  readonly batches: readonly (readonly ListDelta[])[];
-  /** Lines that are not what was written. A crash leaves at most one group of them, at the end, that was never acknowledged. */
+  readonly batches: readonly Batch[];
+  /** Lines that are not what was written. */
   readonly damaged: readonly string[];
-  readonly endsTorn: boolean;
+  /** What stands in the place of an end, as a crash leaves it in the middle of a group, which was never acknowledged. */
+  readonly torn: string | null;
   readonly bytes: number;
 }
 
-/** The text of a file without the room at its end that was never written to. */
-function written(data: Buffer): string {
-  let end = data.byteLength;
-  while (end > 0 && data[end - 1] === 0) end--;
-  return data.toString("utf8", 0, end);
+/**
+ * @param number the segment's own: its lines are checked by it, so that those of the file's earlier lives are none of them
+ */
+export async function readSegment(path: string, number: number): Promise<SegmentContent> {
+  const data = await readFile(path);
+  const batches: Batch[] = [];
+  const damaged: string[] = [];
+  // Of a group that a crash cut off, and of an earlier life if the file had one: nothing that was acknowledged.
+  let strange: string[] = [];
+  let at = 0;
+  while (at < data.byteLength && !isAt(data, at, NO_LINE)) {
+    const feed = data.indexOf(10, at);
+    const end = feed < 0 ? data.byteLength : feed;
+    const line = data.toString("utf8", at, end);
+    const batch = feed < 0 ? null : decodeLine(line, number);
+    if (batch === null) strange.push(line);
+    else {
+      damaged.push(...strange);
+      strange = [];
+      batches.push(batch);
+    }
+    at = end + 1;
+  }
+  const bytes = Math.min(at, data.byteLength);
+  // All that stands before the segment's own end was acknowledged.
+  if (isAt(data, at, endOf(number))) return { batches, damaged: [...damaged, ...strange], torn: null, bytes };
+  return { batches, damaged, torn: strange[0] ?? null, bytes };
 }
 
-/** What is left of room that a failed append did not fill. */
-const ROOM = /^\0*$/;
-
-export async function readSegment(path: string): Promise<SegmentContent> {
-  const text = written(await readFile(path));
-  const lines = text.split("\n");
-  const unfinished = lines.pop() ?? "";
-  const batches: (readonly ListDelta[])[] = [];
-  const damaged: string[] = [];
-  for (const line of lines) {
-    // Before the first append after a failed one there may be nothing, or room that the failed one did not fill.
-    if (ROOM.test(line)) continue;
-    const batch = decodeLine(line);
-    if (batch === null) damaged.push(line);
-    else batches.push(batch);
-  }
-  if (unfinished !== "") damaged.push(unfinished);
-  return { batches, damaged, endsTorn: unfinished !== "", bytes: text.length };
+function isAt(data: Buffer, at: number, what: Buffer): boolean {
+  return data.subarray(at, at + what.byteLength).equals(what);
 }
 
 /**
@@ -68,21 +81,30 @@ const ROOM_BYTES = 256 * 1024;
 /** A write returns when the disk has it: one way to the disk and back instead of two. */
 const ON_DISK = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC;
 
-/** The segment that is being appended to. */
+/** A file that is being appended to, by one at a time. */
 export class SegmentWriter {
+  readonly #lines = new CheckedLines();
   #bytes = 0;
   #allocated = 0;
   #growth: Promise<void> | null = null;
-  #endIsUnknown = false;
+  #isSpoiled = false;
+  #end: Buffer;
 
   private constructor(
-    readonly path: string,
+    readonly folder: string,
+    private number: number,
     readonly file: FileHandle,
-  ) {}
+  ) {
+    this.#end = endOf(number);
+  }
 
-  /** Creates the file; it must not be there yet. */
-  static async create(path: string): Promise<SegmentWriter> {
-    return new SegmentWriter(path, await open(path, ON_DISK, 0o600));
+  /** Creates the file, which must not be there yet. Its name is for the caller to make durable. */
+  static async create(folder: string, number: number): Promise<SegmentWriter> {
+    return new SegmentWriter(folder, number, await open(numberedPath(folder, number), ON_DISK, 0o600));
+  }
+
+  get path(): string {
+    return numberedPath(this.folder, this.number);
   }
 
   /** What was appended so far. */
@@ -90,15 +112,40 @@ export class SegmentWriter {
     return this.#bytes;
   }
 
-  /** Appends whole lines and waits until the disk has them. What a failed one left is closed off by a line feed. */
-  async append(lines: string): Promise<void> {
-    const data = Buffer.from(this.#endIsUnknown ? `\n${lines}` : lines);
-    const at = this.#bytes;
-    this.#endIsUnknown = true;
-    this.#bytes += data.byteLength;
-    await this.#makeRoom(this.#bytes);
-    await this.#write(data, at);
-    this.#endIsUnknown = false;
+  /** Whether the disk refused something here: better to go on elsewhere. */
+  get isSpoiled(): boolean {
+    return this.#isSpoiled;
+  }
+
+  /** Appends a line for each batch and waits until the disk has them. What a failed one left is overwritten by the next. */
+  async append(batches: Iterable<Batch>): Promise<void> {
+    this.#lines.clear();
+    for (const batch of batches) this.#lines.add(partsOf(batch), this.number);
+    const end = this.#bytes + this.#lines.bytes.byteLength;
+    try {
+      const data = this.#lines.followedBy(this.#end);
+      await this.#makeRoom(this.#bytes + data.byteLength);
+      await this.#write(data, this.#bytes);
+    } catch (error) {
+      this.#isSpoiled = true;
+      throw error;
+    }
+    this.#bytes = end;
+  }
+
+  /**
+   * Empties the file and gives it another number, under which what it held is nothing any more: an append to room that was
+   * written to before costs least (as PostgreSQL recycles its segments). Not to be appended to before its name is durable.
+   */
+  async renew(number: number): Promise<void> {
+    await this.#growth;
+    const end = endOf(number);
+    await this.#write(end, 0);
+    const before = this.path;
+    await rename(before, numberedPath(this.folder, number));
+    this.number = number;
+    this.#end = end;
+    this.#bytes = 0;
   }
 
   async close(): Promise<void> {
@@ -129,4 +176,12 @@ export class SegmentWriter {
       at += (await this.file.write(data, at, data.byteLength - at, position + at)).bytesWritten;
     }
   }
+}
+
+/** The batch as JSON, in pieces. */
+function partsOf(batch: Batch): readonly string[] {
+  const parts: string[] = [];
+  for (const { listId, delta } of batch) parts.push(`${parts.length === 0 ? "[" : ","}["${listId}",`, delta.text, "]");
+  parts.push(parts.length === 0 ? "[]" : "]");
+  return parts;
 }

@@ -7,10 +7,10 @@ import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { takeLock, type Lock } from "../../runtime/lock.js";
 import { Flusher, type Waiter } from "./group-commit.js";
 import { Infirmary } from "./infirmary.js";
-import { numberedFiles, numberedPath } from "./numbered-files.js";
-import { encodeLine, readSegment, SegmentWriter, type SegmentContent } from "./journal-segment.js";
+import { readSegment, SegmentWriter, type Batch, type SegmentContent } from "./journal-segment.js";
+import { numberedFiles, type NumberedFile } from "./numbered-files.js";
 import { Packs } from "./packs.js";
-import { StoreError, type Damage, type ListDelta, type Store } from "./store.js";
+import { StoreError, type Damage, type Store } from "./store.js";
 
 export interface JournalOptions {
   /** A segment that has grown beyond this is closed, and its lists are written out as snapshots. */
@@ -21,18 +21,19 @@ export interface JournalOptions {
 }
 
 interface Append extends Waiter {
-  readonly line: string;
-  readonly batch: readonly ListDelta[];
+  readonly batch: Batch;
 }
 
 /** What of each list was appended, in order. */
 type Tail = Map<ListId, Document[]>;
 
-/** Segments that take no more appends, and what they hold until it is in snapshots. */
+/** What takes no more appends, and what it holds until that is in snapshots. */
 interface Closed {
-  readonly segments: readonly string[];
+  readonly path: string;
   readonly tail: Tail;
   readonly bytes: number;
+  /** Who wrote it, unless it was there at the start. */
+  readonly writer: SegmentWriter | null;
 }
 
 const LOCK_TIMEOUT_MS = 2_000;
@@ -63,6 +64,8 @@ export class JournalStore implements Store {
   /** What the open segment holds. */
   #tail: Tail = new Map();
   #closed: readonly Closed[] = [];
+  /** Emptied, to be appended to again. */
+  readonly #spare: SegmentWriter[] = [];
   #compacting: Promise<void> | null = null;
   #verifying: Promise<void> | null = null;
   #isClosing = false;
@@ -102,17 +105,15 @@ export class JournalStore implements Store {
     const segment = await createSegment(folder, next);
     const store = new JournalStore(folder, options, packs, lock, segment, next + 1);
     for (const listId of packs.lists()) store.#lists.add(listId);
-    for (const { path } of files) await store.#recover(path, infirmary);
+    for (const file of files) await store.#recover(file, infirmary);
     store.#startCompaction();
     store.#verifying = packs.verify(() => store.#isClosing).catch(options.onCompactionFailed);
     return store;
   }
 
-  append(batch: readonly ListDelta[]): Promise<void> {
-    // While what came before is on its way to the disk.
-    const line = encodeLine(batch);
+  append(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#appends.add({ line, batch, resolve, reject });
+      this.#appends.add({ batch, resolve, reject });
     });
   }
 
@@ -164,22 +165,27 @@ export class JournalStore implements Store {
     await this.#verifying;
     await this.#appends.idle();
     await this.#compacting;
-    await this.segment.close();
+    for (const { writer } of this.#closed) await writer?.close();
+    for (const writer of [...this.#spare, this.segment]) await writer.close();
+    await this.packs.close();
     this.lock.release();
   }
 
   async #flush(group: readonly Append[]): Promise<void> {
+    const batches = group.map(({ batch }) => batch);
     try {
-      await this.segment.append(group.map(({ line }) => line).join(""));
+      await this.segment.append(batches);
     } catch (error) {
       throw new StoreError(String(error));
     }
-    for (const { batch } of group) for (const change of batch) this.#remember(this.#tail, change);
+    for (const batch of batches) this.#remember(this.#tail, batch);
   }
 
-  /** Between two groups, when the segment is full, the step to the next. */
+  /** Between two groups the step to the next segment, when this one is full or the disk refuses to have more in it. */
   async #step(): Promise<void> {
-    if (this.segment.bytes > this.options.segmentBytes) await this.#rotate().catch(this.options.onCompactionFailed);
+    const { bytes, isSpoiled } = this.segment;
+    if (bytes > this.options.segmentBytes || (isSpoiled && bytes > 0))
+      await this.#rotate().catch(this.options.onCompactionFailed);
   }
 
   /** Closes the segment, opens the next, and lets what the closed ones hold become snapshots. */
@@ -188,12 +194,11 @@ export class JournalStore implements Store {
       this.#startCompaction();
       await this.#compacting;
     }
-    const next = await createSegment(this.folder, this.nextSegment++);
-    const full = this.segment;
+    const next = this.#spare.pop() ?? (await createSegment(this.folder, this.nextSegment++));
+    const { path, bytes } = this.segment;
+    this.#closed = [...this.#closed, { path, tail: this.#tail, bytes, writer: this.segment }];
     this.segment = next;
-    this.#closed = [...this.#closed, { segments: [full.path], tail: this.#tail, bytes: full.bytes }];
     this.#tail = new Map();
-    await full.close();
     this.#startCompaction();
   }
 
@@ -214,47 +219,67 @@ export class JournalStore implements Store {
     const read = async (listId: ListId): Promise<Document | null> =>
       isThere(listId) ? await this.#read(listId) : null;
     if (lists.size > 0) await this.packs.write(lists, read);
-    for (const path of closed.flatMap(({ segments }) => segments)) await rm(path, { force: true });
+    const renewed: SegmentWriter[] = [];
+    for (const { path, writer } of closed) {
+      if (writer !== null && (await this.#isRenewed(writer))) renewed.push(writer);
+      else await rm(path, { force: true });
+    }
     await syncFolder(this.folder);
+    // Not before their new names are durable.
+    this.#spare.push(...renewed);
     this.#closed = this.#closed.filter((one) => !closed.includes(one));
   }
 
-  async #recover(path: string, infirmary: Infirmary): Promise<void> {
+  /** Empties the segment for the next time that one is full, or else closes it for good. */
+  async #isRenewed(writer: SegmentWriter): Promise<boolean> {
+    const number = this.nextSegment++;
+    const isRenewed = !writer.isSpoiled && (await writer.renew(number).then(yes, no));
+    if (!isRenewed) await writer.close();
+    return isRenewed;
+  }
+
+  async #recover({ path, number }: NumberedFile, infirmary: Infirmary): Promise<void> {
     let content: SegmentContent;
     try {
-      content = await readSegment(path);
+      content = await readSegment(path, number);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       await infirmary.keepFile(path, `${path} cannot be read: ${reason}`);
       return;
     }
-    const { batches, damaged, endsTorn, bytes } = content;
+    const { batches, damaged, torn, bytes } = content;
     const tail: Tail = new Map();
-    for (const batch of batches) for (const change of batch) this.#remember(tail, change);
-    this.#closed = [...this.#closed, { segments: [path], tail, bytes }];
-    if (damaged.length === 0) return;
-    const problem = `${damaged.length} damaged line(s) of ${path}${endsTorn ? ", the last one unfinished" : ""}`;
-    await infirmary.keepLines("journal-lines.txt", damaged, null, problem);
+    for (const batch of batches) this.#remember(tail, batch);
+    this.#closed = [...this.#closed, { path, tail, bytes, writer: null }];
+    const lines = torn === null ? damaged : [...damaged, torn];
+    if (lines.length === 0) return;
+    const problem = `${lines.length} damaged line(s) of ${path}${torn === null ? "" : ", the last one unfinished"}`;
+    await infirmary.keepLines("journal-lines.txt", lines, null, problem);
   }
 
-  /** The delta stays as it is: who appended it is done with it. */
-  #remember(tail: Tail, { listId, delta }: ListDelta): void {
-    this.#lists.add(listId);
-    const parts = tail.get(listId);
-    if (parts === undefined) tail.set(listId, [delta]);
-    else if (parts.length < MOST_PARTS) parts.push(delta);
-    else {
-      const whole = new Document();
-      for (const part of parts) whole.join(part);
-      whole.join(delta);
-      tail.set(listId, [whole]);
+  /** The deltas stay as they are: who appended them is done with them. */
+  #remember(tail: Tail, batch: Batch): void {
+    for (const { listId, delta } of batch) {
+      this.#lists.add(listId);
+      const parts = tail.get(listId);
+      if (parts === undefined) tail.set(listId, [delta]);
+      else if (parts.length < MOST_PARTS) parts.push(delta);
+      else {
+        const whole = new Document();
+        for (const part of parts) whole.join(part);
+        whole.join(delta);
+        tail.set(listId, [whole]);
+      }
     }
   }
 }
 
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
 /** A new segment whose name survives a crash. */
 async function createSegment(folder: string, number: number): Promise<SegmentWriter> {
-  const segment = await SegmentWriter.create(numberedPath(folder, number));
+  const segment = await SegmentWriter.create(folder, number);
   try {
     await syncFolder(folder);
     return segment;

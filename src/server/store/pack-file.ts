@@ -1,7 +1,6 @@
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { isListId, type ListId } from "../../protocol/ids.js";
 import { syncFolder } from "../../runtime/durable-file.js";
-import { isErrno } from "../../runtime/errno.js";
 import { numberedPath } from "./numbered-files.js";
 import { checkedLine, contentOf } from "./checked-line.js";
 
@@ -133,27 +132,6 @@ export function indexOf(data: Buffer): { readonly index: PackIndex; readonly dam
 /** The index itself, or the trailer. */
 function isIndex(text: string): boolean {
   return /^[0-9a-f]{16}$/.test(text) || contentOf(text)?.startsWith("{") === true;
-}
-
-/** Null where the line is not what was written, or the file is gone. */
-export async function readPackLine(path: string, at: number, bytes: number): Promise<PackLine | null> {
-  return parsePackLine(await rawText(path, at, bytes));
-}
-
-/** Empty where the file is gone. */
-export async function rawText(path: string, at: number, bytes: number): Promise<string> {
-  let file: FileHandle;
-  try {
-    file = await open(path, "r");
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return "";
-    throw error;
-  }
-  try {
-    return await textAt(file, at, bytes);
-  } finally {
-    await file.close();
-  }
 }
 
 const LINE = /^\["([0-9a-f-]{36})","([0-9a-f]{64})",/;

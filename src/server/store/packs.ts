@@ -4,17 +4,11 @@ import { join } from "node:path";
 import { Document } from "../../crdt/document.js";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
-import {
-  PackWriter,
-  parsePackLine,
-  rawText,
-  readIndex,
-  readPackLine,
-  type PackIndex,
-  type PackLine,
-} from "./pack-file.js";
+import { isErrno } from "../../runtime/errno.js";
+import { PackWriter, parsePackLine, readIndex, type PackIndex, type PackLine } from "./pack-file.js";
 import type { Infirmary } from "./infirmary.js";
 import { numberedFiles } from "./numbered-files.js";
+import { OpenFiles } from "./open-files.js";
 
 /** A file of snapshots. It never changes: what is written later stands in a later one. */
 interface Pack {
@@ -45,6 +39,9 @@ const DAMAGED_LINES = "snapshots.txt";
 /** Snapshots looked at between two turns of everything else. */
 const LOOKED_AT_A_TIME = 64;
 
+/** Packs that stay open: what a process may have open is bounded, and each list that comes to memory is a read. */
+const MOST_OPEN = 64;
+
 /** What of old packs is written anew in one go at most: the rest has to wait for the next. */
 const MOST_MOVED_BYTES = 64 * 1024 * 1024;
 
@@ -56,6 +53,7 @@ const MOST_MOVED_BYTES = 64 * 1024 * 1024;
 export class Packs {
   readonly #places = new Map<ListId, Place>();
   readonly #packs = new Map<number, Pack>();
+  readonly #files = new OpenFiles(MOST_OPEN);
   /** Let go of since the last pack was begun: the next one says so. */
   #gone = new Set<ListId>();
   #next = 1;
@@ -96,6 +94,10 @@ export class Packs {
   async read(listId: ListId): Promise<Document | null> {
     const line = await this.#line(listId);
     return line === null ? null : Document.read(line.document);
+  }
+
+  async close(): Promise<void> {
+    await this.#files.closeAll();
   }
 
   /** Lets go of the list's snapshot. */
@@ -166,12 +168,22 @@ export class Packs {
     for (;;) {
       const place = this.#places.get(listId);
       if (place === undefined) return null;
-      const line = await readPackLine(place.pack.path, place.at, place.bytes).catch(reasonOf);
+      const line = await this.#text(place).then(parsePackLine, reasonOf);
       // While it was being looked for it may have moved.
       if (this.#places.get(listId) !== place) continue;
       if (typeof line !== "string" && isIt(line, listId, place)) return line;
       await this.#lose(place, listId, typeof line === "string" ? `cannot be read: ${line}` : undefined);
       return null;
+    }
+  }
+
+  /** Empty where the file is gone. */
+  async #text({ pack: { path }, at, bytes }: Place): Promise<string> {
+    try {
+      return (await this.#files.read(path, at, bytes)).toString("utf8");
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return "";
+      throw error;
     }
   }
 
@@ -227,15 +239,17 @@ export class Packs {
       this.#packs.delete(number);
       if (isDamaged) await this.infirmary.keepFile(path, `${path} was damaged, and nothing in it is needed any more`);
       else await rm(path, { force: true });
+      await this.#files.close(path);
     }
     if (empty.length > 0) await syncFolder(this.folder);
   }
 
   /** Sets a damaged snapshot aside. */
-  async #lose({ pack, at, bytes }: Place, listId: ListId, reason = "is damaged"): Promise<void> {
+  async #lose(place: Place, listId: ListId, reason = "is damaged"): Promise<void> {
+    const { pack } = place;
     this.#displace(listId);
     pack.isDamaged = true;
-    const text = await rawText(pack.path, at, bytes).catch(() => "");
+    const text = await this.#text(place).catch(() => "");
     await this.infirmary.keepLines(
       DAMAGED_LINES,
       [text],
