@@ -63,7 +63,8 @@ export class Document implements Lattice<Document> {
   }
 
   join(other: Document): void {
-    this.#text = null;
+    // What becomes another is written as that is.
+    this.#text = this.isEmpty ? other.#text : null;
     this.list.join(other.list);
     if (other.access.isEmpty && other.accounts.isEmpty) return;
     this.access.join(other.access);
@@ -79,6 +80,7 @@ export class Document implements Lattice<Document> {
 
   /** What a reader at this position lacks, or may lack: the records go whole. */
   lacking({ seen, records }: Position): Document {
+    if (seen.isEmpty() && records === "") return this.clone();
     const list = this.list.lacking(seen);
     if (records === this.position.records) return new Document(list);
     const lacking = new Document(list);
@@ -156,8 +158,6 @@ export function decodeDocument(encoded: unknown): Document {
 }
 
 /** SHA-256 of the canonical form. */
-export function documentDigest(document: Document): string {
-  return createHash("sha256")
-    .update(JSON.stringify(encodeDocument(document)))
-    .digest("hex");
+export function documentDigest({ text }: Document): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -39,7 +39,7 @@ export interface RoundResult {
 }
 
 /** Lists exchanged at a time, digests computed at a time. */
-const LISTS_AT_A_TIME = 16;
+const LISTS_AT_A_TIME = 64;
 const DIGESTS_AT_A_TIME = 64;
 
 const EXCHANGE_TIMEOUT_MS = 2_000;

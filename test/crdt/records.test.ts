@@ -13,7 +13,7 @@ import { decodeAccess, decodeAccounts, encodeAccess, encodeAccounts } from "../.
 import { MalformedStateError } from "../../src/crdt/codec.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { obeysLatticeLaws, type Make } from "./laws.js";
-import { author } from "./scripts.js";
+import { arbitraryScript, author, playScript } from "./scripts.js";
 
 type Change<T> = (value: T) => void;
 
@@ -198,6 +198,22 @@ describe("a document", () => {
           expect(a.lacking(b.position).isEmpty).toBe(true);
         },
       ),
+    );
+  });
+
+  it("is written as it is, whatever it became that from", () => {
+    fc.assert(
+      fc.property(arbitraryScript, (script) => {
+        const { deltas } = playScript(script);
+        const document = new Document();
+        for (const delta of deltas) {
+          const read = Document.read(new Document(delta).text);
+          document.join(read);
+          for (const one of [document, document.clone(), document.lacking(NOWHERE), read])
+            expect(one.text).toBe(text(encodeDocument(one)));
+        }
+      }),
+      { numRuns: 30 },
     );
   });
 
