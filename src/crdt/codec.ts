@@ -6,7 +6,7 @@ import { OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemKey } from "./item-key.js";
 import { compareText } from "./lattice.js";
 import type { Written } from "./lww-register.js";
-import { trimmed } from "./rows.js";
+import { COLUMNS, trimmed } from "./rows.js";
 import type { ShoppingList } from "./shopping-list.js";
 
 export { decodeContext, decodeList, decodeSeen, MalformedStateError } from "./decode.js";
@@ -113,7 +113,11 @@ function encodeItem(list: ShoppingList, key: ItemKey, at: IndexOf): Encoded {
   const item = list.items.get(key);
   if (item === undefined) throw new Error("invariant: an encoded item is known");
   // In order of replicas, and so of their places in the table.
-  const rows = item.rows.map(({ replica, cells }) => [at(replica), ...cells]);
+  const { replicas, cells } = item.rows;
+  const rows = replicas.map((replica, row) => [
+    at(replica),
+    ...trimmed(cells.slice(row * COLUMNS, (row + 1) * COLUMNS)),
+  ]);
   return [key, encodeWritten(item.label, at), encodeWritten(item.note, at), encodeWritten(item.aisle, at), ...rows];
 }
 

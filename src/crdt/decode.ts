@@ -3,10 +3,10 @@ import { DotContext, type DotRange } from "./dot-context.js";
 import { compareOperations, HISTORY_LENGTH, MOST_AFTER, OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS, READABLE } from "./limits.js";
-import { COLUMN, COLUMNS, ItemState } from "./item-state.js";
+import { COLUMN, ItemState } from "./item-state.js";
 import { LwwRegister, type Written } from "./lww-register.js";
 import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
-import type { Cells, Row } from "./rows.js";
+import { COLUMNS, type Rows } from "./rows.js";
 import { ShoppingList } from "./shopping-list.js";
 
 export { MalformedStateError } from "./shape.js";
@@ -143,9 +143,11 @@ function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt)
   }
 }
 
-function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): readonly Row[] {
+function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): Rows {
   let previous = -1;
-  return encoded.map((row) => {
+  const replicas: ReplicaId[] = [];
+  const all: number[] = [];
+  for (const row of encoded) {
     const [index, ...cells] = array(row, 2) as readonly [unknown, ...number[]];
     require(cells.length <= COLUMNS && cells.at(-1) !== 0, "row of an item is too long or padded");
     for (const cell of cells) natural(cell);
@@ -154,16 +156,18 @@ function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): readonly
     requirePresence(cells);
     requireCounter(cells, COLUMN.needed);
     requireCounter(cells, COLUMN.acquired);
-    return { replica: replicaAt(index), cells };
-  });
+    replicas.push(replicaAt(index));
+    for (let column = 0; column < COLUMNS; column++) all.push(cells[column] ?? 0);
+  }
+  return { replicas, cells: all };
 }
 
-function requirePresence(cells: Cells): void {
+function requirePresence(cells: readonly number[]): void {
   const touched = positive(cells[COLUMN.touched]);
   require(natural(cells[COLUMN.removed] ?? 0) <= touched, "removed beyond what was touched");
 }
 
-function requireCounter(cells: Cells, column: number): void {
+function requireCounter(cells: readonly number[], column: number): void {
   if (cells.length <= column) return;
   const cell = (index: number): number => natural(cells[column + index] ?? 0, LIMITS.counterTotal);
   require(cell(2) <= cell(0) && cell(3) <= cell(1), "cancelled beyond what was counted");

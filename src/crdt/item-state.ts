@@ -3,7 +3,7 @@ import type { Dot, ReplicaId } from "./dot.js";
 import { cancel, ITEM_COUNTER_COLUMNS, ItemCounter } from "./item-counter.js";
 import { lastOf, type Stamp, type Written } from "./lww-register.js";
 import { count } from "./pncounter.js";
-import { cellsOf, joinRows, trimmed, withCells, type Cells, type Rows } from "./rows.js";
+import { cellOf, changed, COLUMNS, joinRows, NO_ROWS, type Rows } from "./rows.js";
 
 /** The text about an item: its name as typed, a note, the aisle it stands in, when it comes back by itself (`staple.ts`). */
 export const TEXTS = ["label", "note", "aisle", "staple"] as const;
@@ -22,8 +22,6 @@ export const COLUMN = {
   acquired: 2 + ITEM_COUNTER_COLUMNS,
 } as const;
 
-export const COLUMNS = COLUMN.acquired + ITEM_COUNTER_COLUMNS;
-
 /**
  * All that is known of one item: whether it is on the list, how many are wanted and how many are in the basket, and the text
  * about it. A product of maxima and last-writer-wins registers, so that its join needs no causal context. Never changed:
@@ -40,7 +38,9 @@ export class ItemState implements Kept<ItemState> {
 
   /** Present while some replica's last operation is one that no remove has seen: adds win over concurrent removes. */
   get isPresent(): boolean {
-    for (const { cells } of this.rows) if ((cells[COLUMN.touched] ?? 0) > (cells[COLUMN.removed] ?? 0)) return true;
+    const { cells } = this.rows;
+    for (let at = 0; at < cells.length; at += COLUMNS)
+      if ((cells[at + COLUMN.touched] ?? 0) > (cells[at + COLUMN.removed] ?? 0)) return true;
     return false;
   }
 
@@ -54,7 +54,7 @@ export class ItemState implements Kept<ItemState> {
 
   /** The counter of a replica's last operation on the item, 0 where there is none. */
   touchedBy(replica: ReplicaId): number {
-    return cellsOf(this.rows, replica)[COLUMN.touched] ?? 0;
+    return cellOf(this.rows, replica, COLUMN.touched);
   }
 
   /** All of it, in the order of `TEXTS`. */
@@ -69,21 +69,23 @@ export class ItemState implements Kept<ItemState> {
 
   /** After an operation that touches the item, and so leaves it on the list or brings it there. */
   touch({ replica, counter }: Dot, needed = 0, acquired = 0): ItemState {
-    const cells = writable(cellsOf(this.rows, replica));
-    cells[COLUMN.touched] = Math.max(cells[COLUMN.touched] ?? 0, counter);
-    count(cells, COLUMN.needed, needed);
-    count(cells, COLUMN.acquired, acquired);
-    return this.#with(withCells(this.rows, replica, cells));
+    const rows = changed(this.rows, replica, (cells, at) => {
+      touch(cells, at, counter);
+      count(cells, at + COLUMN.needed, needed);
+      count(cells, at + COLUMN.acquired, acquired);
+    });
+    return this.#with(rows);
   }
 
   /** After a remove. It is an operation too: its own dot is touched, then all that is touched and counted is taken off. */
-  remove(dot: Dot): ItemState {
-    const rows = this.touch(dot).rows.map(({ replica, cells }) => {
-      const gone = writable(cells);
-      gone[COLUMN.removed] = gone[COLUMN.touched] ?? 0;
-      cancel(gone, COLUMN.needed);
-      cancel(gone, COLUMN.acquired);
-      return { replica, cells: trimmed(gone) };
+  remove({ replica, counter }: Dot): ItemState {
+    const rows = changed(this.rows, replica, (cells, at) => {
+      touch(cells, at, counter);
+      for (let row = 0; row < cells.length; row += COLUMNS) {
+        cells[row + COLUMN.removed] = cells[row + COLUMN.touched] ?? 0;
+        cancel(cells, row + COLUMN.needed);
+        cancel(cells, row + COLUMN.acquired);
+      }
     });
     return this.#with(rows);
   }
@@ -111,11 +113,9 @@ export class ItemState implements Kept<ItemState> {
 }
 
 /** Of an item that nobody ever touched. */
-export const UNTOUCHED = new ItemState([], null, null, null, null);
+export const UNTOUCHED = new ItemState(NO_ROWS, null, null, null, null);
 
-/** A copy with all columns. */
-function writable(cells: Cells): number[] {
-  const copy = cells.slice();
-  while (copy.length < COLUMNS) copy.push(0);
-  return copy;
+/** @param at where the replica's row begins */
+function touch(cells: number[], at: number, counter: number): void {
+  cells[at + COLUMN.touched] = Math.max(cells[at + COLUMN.touched] ?? 0, counter);
 }

@@ -1,86 +1,110 @@
 import type { ReplicaId } from "./dot.js";
+import { compareText } from "./lattice.js";
 
-/** One replica's row: natural numbers by column, without the zeros at the end. */
-export interface Row {
-  readonly replica: ReplicaId;
-  readonly cells: Cells;
-}
-
-export type Cells = readonly number[];
+/** Columns of a row: what they are for says `item-state.ts`. */
+export const COLUMNS = 10;
 
 /**
  * A row of natural numbers for each replica, joined cell by cell by the maximum: every column is a version vector, and all of
- * an item's are kept together because they are read, joined and sent together. In order of replicas. Rows never change, so
- * that a list, its copies and its deltas share them.
+ * an item's are kept together because they are read, joined and sent together. Rows never change, so that a list, its copies
+ * and its deltas share them.
  */
-export type Rows = readonly Row[];
-
-const NONE: Cells = [];
-
-export function cellsOf(rows: Rows, replica: ReplicaId): Cells {
-  for (const row of rows) if (row.replica === replica) return row.cells;
-  return NONE;
+export interface Rows {
+  /** In order. */
+  readonly replicas: readonly ReplicaId[];
+  /** Row after row, each with all its columns: one array is copied and compared many times as fast as one a row. */
+  readonly cells: readonly number[];
 }
 
-/** The rows with one replica's as `cells` says, which are no less than what was there. */
-export function withCells(rows: Rows, replica: ReplicaId, cells: Cells): Rows {
-  const changed = rows.slice();
-  let at = 0;
-  for (const row of rows) {
-    if (row.replica >= replica) break;
-    at++;
+export const NO_ROWS: Rows = { replicas: [], cells: [] };
+
+const NEW_ROW: readonly number[] = [...new Array<number>(COLUMNS)].map(() => 0);
+
+/** A single row; what is left out of it is 0. */
+export function rowOf(replica: ReplicaId, cells: readonly number[]): Rows {
+  return { replicas: [replica], cells: NEW_ROW.map((zero, column) => cells[column] ?? zero) };
+}
+
+/** One replica's cell, 0 where it has no row. */
+export function cellOf({ replicas, cells }: Rows, replica: ReplicaId, column: number): number {
+  const row = replicas.indexOf(replica);
+  return row < 0 ? 0 : (cells[row * COLUMNS + column] ?? 0);
+}
+
+/**
+ * Other rows, in which there is one of the replica's.
+ * @param change raises what it wants to in a copy of all cells; the replica's row begins at `at`
+ */
+export function changed(
+  { replicas, cells }: Rows,
+  replica: ReplicaId,
+  change: (cells: number[], at: number) => void,
+): Rows {
+  const row = replicas.indexOf(replica);
+  if (row >= 0) {
+    const copy = cells.slice();
+    change(copy, row * COLUMNS);
+    return { replicas, cells: copy };
   }
-  changed.splice(at, rows[at]?.replica === replica ? 1 : 0, { replica, cells: trimmed(cells) });
-  return changed;
+  const place = replicas.filter((other) => other < replica).length;
+  const copy = cells.toSpliced(place * COLUMNS, 0, ...NEW_ROW);
+  change(copy, place * COLUMNS);
+  return { replicas: replicas.toSpliced(place, 0, replica), cells: copy };
 }
 
 /** The sum of a column. */
-export function total(rows: Rows, column: number): number {
+export function total({ cells }: Rows, column: number): number {
   let sum = 0;
-  for (const { cells } of rows) sum += cells[column] ?? 0;
+  for (let at = column; at < cells.length; at += COLUMNS) sum += cells[at] ?? 0;
   return sum;
 }
 
 /** The least rows that are no less than both: one of the two where the other adds nothing to it. */
 export function joinRows(a: Rows, b: Rows): Rows {
-  if (a === b) return a;
-  const joined: Row[] = [];
+  if (a === b || b.replicas.length === 0) return a;
+  if (a.replicas.length === 0) return b;
+  if (!isSame(a.replicas, b.replicas)) return mergeRows(a, b);
+  const [own, other] = [a.cells, b.cells];
   let [isA, isB] = [true, true];
-  let bt = 0;
-  for (const own of a) {
-    let other = b[bt];
-    for (; other !== undefined && other.replica < own.replica; other = b[++bt]) {
-      joined.push(other);
-      isA = false;
-    }
-    const row = other?.replica === own.replica ? joinRow(own, other) : own;
-    if (other?.replica === own.replica) bt++;
-    isA &&= row === own;
-    isB &&= row === other;
-    joined.push(row);
+  for (let at = 0; at < own.length; at++) {
+    const [x, y] = [own[at] ?? 0, other[at] ?? 0];
+    if (x < y) isA = false;
+    else if (y < x) isB = false;
   }
-  if (bt < b.length) return isB ? b : [...joined, ...b.slice(bt)];
-  return isA ? a : isB ? b : joined;
+  if (isA) return a;
+  if (isB) return b;
+  return { replicas: a.replicas, cells: own.map((cell, at) => Math.max(cell, other[at] ?? 0)) };
 }
 
-/** Of the same replica. */
-function joinRow(a: Row, b: Row): Row {
-  if (a === b) return a;
-  const [more, less] = a.cells.length >= b.cells.length ? [a, b] : [b, a];
-  const [cells, others] = [more.cells, less.cells];
-  let [isMore, isLess] = [true, cells.length === others.length];
-  for (let column = 0; column < others.length; column++) {
-    const [own, other] = [cells[column] ?? 0, others[column] ?? 0];
-    if (own < other) isMore = false;
-    else if (other < own) isLess = false;
+function isSame(a: readonly ReplicaId[], b: readonly ReplicaId[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+/** Of different replicas. */
+function mergeRows(a: Rows, b: Rows): Rows {
+  const replicas = [...new Set([...a.replicas, ...b.replicas])].sort(compareText);
+  const cells: number[] = [];
+  let [isA, isB, at, bt] = [replicas.length === a.replicas.length, replicas.length === b.replicas.length, 0, 0];
+  for (const replica of replicas) {
+    const [isOfA, isOfB] = [a.replicas[at] === replica, b.replicas[bt] === replica];
+    for (let column = 0; column < COLUMNS; column++) {
+      const x = isOfA ? (a.cells[at * COLUMNS + column] ?? 0) : 0;
+      const y = isOfB ? (b.cells[bt * COLUMNS + column] ?? 0) : 0;
+      if (x < y) isA = false;
+      else if (y < x) isB = false;
+      cells.push(Math.max(x, y));
+    }
+    if (isOfA) at++;
+    if (isOfB) bt++;
   }
-  if (isMore) return more;
-  if (isLess) return less;
-  return { replica: a.replica, cells: cells.map((cell, column) => Math.max(cell, others[column] ?? 0)) };
+  return isA ? a : isB ? b : { replicas, cells };
 }
 
 /** Without the zeros at the end. */
-export function trimmed(cells: Cells): Cells {
+export function trimmed(cells: readonly number[]): readonly number[] {
   let { length } = cells;
   while (length > 0 && cells[length - 1] === 0) length--;
   return length === cells.length ? cells : cells.slice(0, length);

@@ -7,7 +7,7 @@ import { joinMaps, type Lattice } from "./lattice.js";
 import { LIMITS, LimitExceededError } from "./limits.js";
 import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
 import { LwwRegister, type Stamp } from "./lww-register.js";
-import { cellsOf } from "./rows.js";
+import { cellOf, COLUMNS } from "./rows.js";
 
 /** Who makes an operation. `id` is random and unique to the operation, `at` the wall clock in milliseconds since 1970. */
 export interface Author {
@@ -275,13 +275,18 @@ export class ShoppingList implements Lattice<ShoppingList> {
       throw new LimitExceededError("the name is too long, written out in plain characters");
     if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key))
       throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
-    if (cellsOf(rows, dot.replica).some((cell, column) => column >= COLUMN.needed && cell > LIMITS.counterTotal))
-      throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
+    for (let column: number = COLUMN.needed; column < COLUMNS; column++)
+      if (cellOf(rows, dot.replica, column) > LIMITS.counterTotal)
+        throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
   }
 }
 
-function isTouchedOutside({ rows }: ItemState, known: DotContext): boolean {
-  for (const { replica, cells } of rows) if (!known.covers(replica, cells[COLUMN.touched] ?? 0)) return true;
+function isTouchedOutside({ rows: { replicas, cells } }: ItemState, known: DotContext): boolean {
+  let at: number = COLUMN.touched;
+  for (const replica of replicas) {
+    if (!known.covers(replica, cells[at] ?? 0)) return true;
+    at += COLUMNS;
+  }
   return false;
 }
 

@@ -4,7 +4,7 @@ import type { ItemKey } from "./item-key.js";
 import { LIMITS } from "./limits.js";
 import { ItemState, UNTOUCHED } from "./item-state.js";
 import { LwwRegister } from "./lww-register.js";
-import { joinRows, trimmed } from "./rows.js";
+import { joinRows, rowOf } from "./rows.js";
 import { ShoppingList } from "./shopping-list.js";
 
 /**
@@ -79,9 +79,9 @@ export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period:
   const staple = readStaple(rule);
   if (staple === null || period < 1 || staple.amount * period > LIMITS.counterTotal) return new ShoppingList();
   const replica = authorOf(key, staple);
-  const cells = trimmed([period, 0, staple.amount * period, 0, staple.amount * (period - 1)]);
+  const row = rowOf(replica, [period, 0, staple.amount * period, 0, staple.amount * (period - 1)]);
   const { label, note, aisle, staple: written, rows } = list.items.get(key) ?? UNTOUCHED;
-  const back = joinRows(rows, [{ replica, cells }]);
+  const back = joinRows(rows, row);
   const delta = new ShoppingList();
   delta.items.put(key, new ItemState(back, label, note, aisle, written));
   // The periods that nobody saw had no effect; and no return is in the history, where those that only some have seen would differ.

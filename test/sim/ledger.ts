@@ -1,3 +1,4 @@
+import { UNTOUCHED } from "../../src/crdt/item-state.js";
 import { DotContext } from "../../src/crdt/dot-context.js";
 import type { Dot } from "../../src/crdt/dot.js";
 import type { Intent } from "../../src/client/intent.js";
@@ -28,12 +29,8 @@ export class Ledger {
 
   /** Makes a change on a device, and remembers it. @param amount null to remove the item */
   record(client: SimClient, listId: string, item: string, amount: number | null): void {
-    const saw = new Map(
-      client
-        .list(listId)
-        .shown.items.get(item)
-        ?.rows.map(({ replica, cells }) => [replica, cells[0] ?? 0]),
-    );
+    const state = client.list(listId).shown.items.get(item) ?? UNTOUCHED;
+    const saw = new Map(state.rows.replicas.map((replica) => [replica, state.touchedBy(replica)]));
     const intent: Intent =
       amount === null
         ? { type: "remove", key: item }
