@@ -102,7 +102,14 @@ export class History implements Lattice<History> {
   #byItem: Map<ItemKey | null, Operation[]> | null = null;
 
   record(operation: Operation): void {
-    this.#admit([operation]);
+    const newest = this.#operations.at(-1);
+    if (newest !== undefined && compareOperations(newest, operation) >= 0) {
+      this.#admit([operation]);
+      return;
+    }
+    this.#operations.push(operation);
+    if (this.#byItem !== null) file(this.#byItem, operation);
+    if (this.#operations.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
   join(other: History): void {
