@@ -4,9 +4,10 @@ import { DotContext } from "./dot-context.js";
 import type { ReplicaId } from "./dot.js";
 import { OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemKey } from "./item-key.js";
+import type { ItemState } from "./item-state.js";
 import { compareText } from "./lattice.js";
 import type { Written } from "./lww-register.js";
-import { COLUMNS, trimmed } from "./rows.js";
+import { COLUMNS } from "./rows.js";
 import type { ShoppingList } from "./shopping-list.js";
 
 export { decodeContext, decodeList, decodeSeen, MalformedStateError } from "./decode.js";
@@ -33,12 +34,12 @@ export function encodeList(list: ShoppingList): Encoded {
   return [
     FORMAT,
     replicas,
-    trimmed(replicas.map((replica) => list.seen.vector.get(replica))),
+    prefixesOf(list.seen, replicas),
     cloudRows(list.seen, at),
     newestRows(list, at),
     encodeWritten(list.name.written(), at),
     encodeWritten(list.deleted.written(), at),
-    keys.map((key) => encodeItem(list, key, at)),
+    keys.map((key) => encodeItem(key, list.items.get(key), at)),
     list.history.operations().map((operation) => encodeOperation(operation, at)),
     ...encodeExtras(list, keys, at),
   ];
@@ -75,6 +76,12 @@ export function encodeContext(context: DotContext): Encoded {
 
 type IndexOf = (replica: ReplicaId) => number;
 
+/** Of each replica in turn, without the zeros at the end. */
+function prefixesOf({ vector }: DotContext, replicas: readonly ReplicaId[]): Encoded {
+  const prefixes = replicas.map((replica) => vector.get(replica));
+  return prefixes.slice(0, prefixes.findLastIndex((prefix) => prefix > 0) + 1);
+}
+
 /** For each replica with dots ahead of its prefix: from, to, from, to... */
 function cloudByReplica(context: DotContext): Map<ReplicaId, number[]> {
   const byReplica = new Map<ReplicaId, number[]>();
@@ -109,16 +116,26 @@ function encodeWritten(written: Written<string | boolean> | null, at: IndexOf): 
   return written === null ? 0 : [written.stamp.time, at(written.stamp.replica), written.value];
 }
 
-function encodeItem(list: ShoppingList, key: ItemKey, at: IndexOf): Encoded {
-  const item = list.items.get(key);
+function encodeItem(key: ItemKey, item: ItemState | undefined, at: IndexOf): Encoded {
   if (item === undefined) throw new Error("invariant: an encoded item is known");
-  // In order of replicas, and so of their places in the table.
   const { replicas, cells } = item.rows;
-  const rows = replicas.map((replica, row) => [
-    at(replica),
-    ...trimmed(cells.slice(row * COLUMNS, (row + 1) * COLUMNS)),
-  ]);
-  return [key, encodeWritten(item.label, at), encodeWritten(item.note, at), encodeWritten(item.aisle, at), ...rows];
+  const encoded: Encoded[] = [
+    key,
+    encodeWritten(item.label, at),
+    encodeWritten(item.note, at),
+    encodeWritten(item.aisle, at),
+  ];
+  // In order of replicas, and so of their places in the table.
+  let from = 0;
+  for (const replica of replicas) {
+    const row = [at(replica)];
+    let end = from + COLUMNS;
+    while (end > from && cells[end - 1] === 0) end--;
+    for (let cell = from; cell < end; cell++) row.push(cells[cell] ?? 0);
+    encoded.push(row);
+    from += COLUMNS;
+  }
+  return encoded;
 }
 
 function encodeOperation(operation: Operation, at: IndexOf): Encoded {

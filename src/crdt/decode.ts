@@ -20,11 +20,12 @@ export function decodeList(encoded: unknown): ShoppingList {
   require(format === 1, `format ${String(format).slice(0, 20)} is not one this version reads`);
   const list = new ShoppingList();
   const replicas = decodeReplicas(replicaTable);
-  const used = new Set<ReplicaId>();
-  const replicaAt = (index: unknown): ReplicaId => {
-    const replica = replicas[natural(index, READABLE.replicas)];
+  const isUsed = replicas.map(() => false);
+  const replicaAt = (encodedIndex: unknown): ReplicaId => {
+    const index = natural(encodedIndex, READABLE.replicas);
+    const replica = replicas[index];
     require(replica !== undefined, "index outside the table of replicas");
-    used.add(replica);
+    isUsed[index] = true;
     return replica;
   };
   decodePrefixes(list.seen, prefixes, replicas);
@@ -35,8 +36,9 @@ export function decodeList(encoded: unknown): ShoppingList {
   decodeItems(list, items, replicaAt);
   decodeHistory(list, history, replicaAt);
   decodeExtras(list, extras, replicaAt);
-  for (const replica of list.seen.vector.replicas()) used.add(replica);
-  require(used.size === replicas.length, "a replica that nothing refers to");
+  require(replicas.every(
+    (replica, index) => isUsed[index] === true || list.seen.vector.get(replica) > 0,
+  ), "a replica that nothing refers to");
   return list;
 }
 
@@ -128,48 +130,53 @@ function decodeNewest(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt
   }
 }
 
+/** Where the rows begin in what is encoded of an item. */
+const ROWS_AT = 4;
+
 function decodeItems(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt): void {
   const items = array(encoded);
   require(items.length <= READABLE.items, `more than ${READABLE.items} items`);
   let previous: ItemKey | null = null;
-  for (const item of items) {
-    const [rawKey, label, note, aisle, ...rows] = array(item, 5);
-    const key = text(LIMITS.keyLength)(rawKey);
+  for (const one of items) {
+    // Not taken apart by a pattern, here and below, which takes as long as all the rest.
+    const item = array(one, ROWS_AT + 1);
+    const key = itemKey(item[0]);
     require(previous === null || key > previous, "items out of order");
     previous = key;
-    const texts = [label, note, aisle].map((text) => decodeWritten(text, replicaAt, listText));
-    const [labelled = null, noted = null, filed = null] = texts;
-    list.items.put(key, new ItemState(decodeRows(rows, replicaAt), labelled, noted, filed, null));
+    const textAt = (at: number): Written<string> | null => decodeWritten(item[at], replicaAt, listText);
+    list.items.put(key, new ItemState(decodeRows(item, replicaAt), textAt(1), textAt(2), textAt(3), null));
   }
 }
 
-function decodeRows(encoded: readonly unknown[], replicaAt: ReplicaAt): Rows {
+function decodeRows(item: readonly unknown[], replicaAt: ReplicaAt): Rows {
   let previous = -1;
   const replicas: ReplicaId[] = [];
-  const all: number[] = [];
-  for (const row of encoded) {
-    const [index, ...cells] = array(row, 2) as readonly [unknown, ...number[]];
-    require(cells.length <= COLUMNS && cells.at(-1) !== 0, "row of an item is too long or padded");
-    for (const cell of cells) natural(cell);
-    require(natural(index) > previous, "rows of an item out of order");
-    previous = natural(index);
-    requirePresence(cells);
-    requireCounter(cells, COLUMN.needed);
-    requireCounter(cells, COLUMN.acquired);
+  const cells: number[] = [];
+  for (let at = ROWS_AT; at < item.length; at++) {
+    const row = array(item[at], 2);
+    require(row.length <= 1 + COLUMNS && row.at(-1) !== 0, "row of an item is too long or padded");
+    const index = natural(row[0]);
+    require(index > previous, "rows of an item out of order");
+    previous = index;
     replicas.push(replicaAt(index));
-    for (let column = 0; column < COLUMNS; column++) all.push(cells[column] ?? 0);
+    const from = cells.length;
+    for (let column = 1; column <= COLUMNS; column++) cells.push(column < row.length ? natural(row[column]) : 0);
+    requirePresence(cells, from);
+    requireCounter(cells, from + COLUMN.needed);
+    requireCounter(cells, from + COLUMN.acquired);
   }
-  return { replicas, cells: all };
+  return { replicas, cells };
 }
 
-function requirePresence(cells: readonly number[]): void {
-  const touched = positive(cells[COLUMN.touched]);
-  require(natural(cells[COLUMN.removed] ?? 0) <= touched, "removed beyond what was touched");
+/** @param at where the row begins */
+function requirePresence(cells: readonly number[], at: number): void {
+  const touched = positive(cells[at + COLUMN.touched]);
+  require(natural(cells[at + COLUMN.removed]) <= touched, "removed beyond what was touched");
 }
 
-function requireCounter(cells: readonly number[], column: number): void {
-  if (cells.length <= column) return;
-  const cell = (index: number): number => natural(cells[column + index] ?? 0, LIMITS.counterTotal);
+/** @param at where the counter begins */
+function requireCounter(cells: readonly number[], at: number): void {
+  const cell = (index: number): number => natural(cells[at + index], LIMITS.counterTotal);
   require(cell(2) <= cell(0) && cell(3) <= cell(1), "cancelled beyond what was counted");
 }
 
@@ -235,6 +242,7 @@ function decodeExtras(list: ShoppingList, extras: readonly unknown[], replicaAt:
 }
 
 const listText = text(LIMITS.textLength);
+const itemKey = text(LIMITS.keyLength);
 
 function decodeRegister<T extends string | boolean>(
   register: LwwRegister<T>,
@@ -252,7 +260,7 @@ function decodeWritten<T extends string | boolean>(
   decodeValue: (value: unknown) => T,
 ): Written<T> | null {
   if (encoded === 0) return null;
-  const [time, index, value, ...rest] = array(encoded, 3);
-  require(rest.length === 0, "register is too long");
-  return { value: decodeValue(value), stamp: { time: positive(time), replica: replicaAt(index) } };
+  const register = array(encoded, 3);
+  require(register.length === 3, "register is too long");
+  return { value: decodeValue(register[2]), stamp: { time: positive(register[0]), replica: replicaAt(register[1]) } };
 }

@@ -102,10 +102,3 @@ function mergeRows(a: Rows, b: Rows): Rows {
   }
   return isA ? a : isB ? b : { replicas, cells };
 }
-
-/** Without the zeros at the end. */
-export function trimmed(cells: readonly number[]): readonly number[] {
-  let { length } = cells;
-  while (length > 0 && cells[length - 1] === 0) length--;
-  return length === cells.length ? cells : cells.slice(0, length);
-}
