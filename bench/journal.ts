@@ -17,7 +17,7 @@ const WRITERS = 32;
 const WRITE_BYTES = 2_000;
 /** Enough for many segments, and so for what making snapshots of them takes, and for using them again. */
 const WRITES = 300_000;
-const ROUNDS = 3;
+const ROUNDS = 5;
 const LISTS = 1_000;
 
 const folder = mkdtempSync(join(process.env.BENCH_FOLDER ?? process.cwd(), ".bench-"));

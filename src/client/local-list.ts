@@ -252,8 +252,7 @@ export class LocalList {
   /** Makes a change and puts it in the outbox. @throws LimitExceededError; then nothing has changed */
   perform(intent: Intent, author: Omit<Author, "replica">): void {
     const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId });
-    for (const [replica, newest] of delta.newest) {
-      const { stamp, value: id } = newest.written() ?? { stamp: { time: 0 }, value: "" };
+    for (const [replica, { stamp, value: id }] of delta.newest) {
       const entry = { replica, counter: stamp.time, id, at: author.at, by: author.by ?? null, intent };
       this.#outbox.push(entry);
     }
@@ -348,7 +347,7 @@ export class LocalList {
    */
   #knownThrough(whole: ShoppingList): ReadonlyMap<ReplicaId, number> {
     const there = new Set(whole.history.operations().map((operation) => operation.id));
-    for (const newest of whole.newest.values()) there.add(newest.get() ?? "");
+    for (const newest of whole.newest.values()) there.add(newest.value);
     const through = new Map<ReplicaId, number>();
     for (const { replica, counter, id } of this.#outbox) {
       if (there.has(id)) through.set(replica, Math.max(counter, through.get(replica) ?? 0));

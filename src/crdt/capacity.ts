@@ -46,8 +46,7 @@ function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {
   for (const { replica, to } of delta.seen.ranges())
     if (to > list.seen.newest(replica) + LIMITS.counterJump) return true;
   let newest = delta.history.newestTime();
-  for (const { time } of [delta.name, delta.deleted, delta.order].flatMap(stampOf)) newest = Math.max(newest, time);
-  for (const item of delta.items.entries().values())
-    for (const written of item.texts) newest = Math.max(newest, written?.stamp.time ?? 0);
+  for (const { time } of [delta.name, delta.deleted, delta.order]) newest = Math.max(newest, time);
+  for (const { newestTime } of delta.items.entries().values()) newest = Math.max(newest, newestTime);
   return newest > list.history.newestTime() + LIMITS.counterJump;
 }

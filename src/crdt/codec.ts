@@ -101,10 +101,7 @@ function cloudRows(context: DotContext, at: IndexOf): Encoded {
 
 function newestRows(list: ShoppingList, at: IndexOf): Encoded {
   const rows: [number, number, string][] = [];
-  for (const [replica, register] of list.newest) {
-    const written = register.written();
-    if (written !== null) rows.push([at(replica), written.stamp.time, written.value]);
-  }
+  for (const [replica, { stamp, value }] of list.newest) rows.push([at(replica), stamp.time, value]);
   return rows.sort(byFirst);
 }
 

@@ -123,10 +123,9 @@ function decodeNewest(list: ShoppingList, encoded: unknown, replicaAt: ReplicaAt
     const [index, counter, id, ...rest] = array(row, 3);
     require(natural(index) > previous && rest.length === 0, "newest operations out of order");
     previous = natural(index);
-    const register = new LwwRegister<string>();
     const replica = replicaAt(index);
-    register.write(identifier(id, LIMITS.operationIdLength), { time: positive(counter), replica });
-    list.newest.set(replica, register);
+    const stamp = { time: positive(counter), replica };
+    list.newest.set(replica, { stamp, value: identifier(id, LIMITS.operationIdLength) });
   }
 }
 

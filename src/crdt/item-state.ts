@@ -62,6 +62,12 @@ export class ItemState implements Kept<ItemState> {
     return [this.label, this.note, this.aisle, this.staple];
   }
 
+  /** The Lamport time of the last write to any of its texts, 0 before the first. */
+  get newestTime(): number {
+    const { label, note, aisle, staple } = this;
+    return Math.max(timeOf(label), timeOf(note), timeOf(aisle), timeOf(staple));
+  }
+
   /** What was written last, an empty text where somebody cleared it; null where nobody ever wrote. */
   text(name: TextName): string | null {
     return this[name]?.value ?? null;
@@ -114,6 +120,10 @@ export class ItemState implements Kept<ItemState> {
 
 /** Of an item that nobody ever touched. */
 export const UNTOUCHED = new ItemState(NO_ROWS, null, null, null, null);
+
+function timeOf(text: Text): number {
+  return text?.stamp.time ?? 0;
+}
 
 /** @param at where the replica's row begins */
 function touch(cells: number[], at: number, counter: number): void {

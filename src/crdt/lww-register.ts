@@ -40,6 +40,11 @@ export class LwwRegister<T extends string | boolean> implements Lattice<LwwRegis
     return this.#written;
   }
 
+  /** The Lamport time of the last write, 0 before the first. */
+  get time(): number {
+    return this.#written?.stamp.time ?? 0;
+  }
+
   write(value: T, stamp: Stamp): void {
     this.#written = lastOf(this.#written, { stamp, value });
   }

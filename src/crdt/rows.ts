@@ -31,6 +31,12 @@ export function cellOf({ replicas, cells }: Rows, replica: ReplicaId, column: nu
   return row < 0 ? 0 : (cells[row * COLUMNS + column] ?? 0);
 }
 
+/** The largest of one replica's cells from a column on. */
+export function mostOf({ replicas, cells }: Rows, replica: ReplicaId, column: number): number {
+  const at = replicas.indexOf(replica) * COLUMNS;
+  return at < 0 ? 0 : Math.max(...cells.slice(at + column, at + COLUMNS));
+}
+
 /**
  * Other rows, in which there is one of the replica's.
  * @param change raises what it wants to in a copy of all cells; the replica's row begins at `at`

@@ -3,11 +3,11 @@ import type { Dot, ReplicaId } from "./dot.js";
 import { DotContext } from "./dot-context.js";
 import { History, type Operation, type OperationKind } from "./history.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
-import { joinMaps, type Lattice } from "./lattice.js";
+import type { Lattice } from "./lattice.js";
 import { LIMITS, LimitExceededError } from "./limits.js";
 import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
-import { LwwRegister, type Stamp } from "./lww-register.js";
-import { cellOf, COLUMNS } from "./rows.js";
+import { lastOf, LwwRegister, type Stamp, type Written } from "./lww-register.js";
+import { COLUMNS, mostOf } from "./rows.js";
 
 /** Who makes an operation. `id` is random and unique to the operation, `at` the wall clock in milliseconds since 1970. */
 export interface Author {
@@ -59,7 +59,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
   readonly order = new LwwRegister<string>();
   readonly history = new History();
   /** Each replica's newest operation id, stamped with its counter: tells a copied data folder from the original. */
-  readonly newest = new Map<ReplicaId, LwwRegister<string>>();
+  readonly newest = new Map<ReplicaId, Written<string>>();
 
   /** Wants `amount` thousandths more of the item, putting it on the list if it is not there. */
   add(
@@ -137,7 +137,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     this.deleted.join(other.deleted);
     this.order.join(other.order);
     this.history.join(other.history);
-    joinMaps(this.newest, other.newest, newRegister);
+    for (const written of other.newest.values()) this.#knowNewest(written);
   }
 
   clone(): ShoppingList {
@@ -169,10 +169,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
     lacking.deleted.join(this.deleted);
     lacking.order.join(this.order);
     lacking.history.join(this.history.without(known));
-    for (const [replica, register] of this.newest) {
-      const counter = register.written()?.stamp.time ?? 0;
-      if (!known.has({ replica, counter })) joinMaps(lacking.newest, new Map([[replica, register]]), newRegister);
-    }
+    for (const written of this.newest.values())
+      if (!known.covers(written.stamp.replica, written.stamp.time)) lacking.#knowNewest(written);
     return lacking;
   }
 
@@ -218,13 +216,14 @@ export class ShoppingList implements Lattice<ShoppingList> {
       by: author.by ?? null,
       after: this.history.frontier(effect.key, dot.replica),
     };
+    const newest = { stamp: { time: dot.counter, replica: dot.replica }, value: operation.id };
     const delta = new ShoppingList();
-    for (const list of [delta, this]) list.#take(operation, item);
+    for (const list of [delta, this]) list.#take(operation, newest, item);
     return delta;
   }
 
   /** @param item what the operation's item, if it is about one, is after it */
-  #take(operation: Operation, item: ItemState): void {
+  #take(operation: Operation, newest: Written<string>, item: ItemState): void {
     const { dot, time, kind, key, text } = operation;
     const stamp: Stamp = { time, replica: dot.replica };
     if (key !== null) this.items.put(key, item);
@@ -233,9 +232,13 @@ export class ShoppingList implements Lattice<ShoppingList> {
     else this.deleted.write(kind === "delete", stamp);
     this.seen.add(dot);
     this.history.record(operation);
-    let newest = this.newest.get(dot.replica);
-    if (newest === undefined) this.newest.set(dot.replica, (newest = newRegister()));
-    newest.write(operation.id, { time: dot.counter, replica: dot.replica });
+    this.#knowNewest(newest);
+  }
+
+  #knowNewest(written: Written<string>): void {
+    const { replica } = written.stamp;
+    const newest = lastOf(written, this.newest.get(replica) ?? null);
+    if (newest !== null) this.newest.set(replica, newest);
   }
 
   /** The item as the effect leaves it. */
@@ -256,11 +259,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
   #newestTimeFor(key: ItemKey | null): number {
     const replaced =
       key === null
-        ? [this.name, this.deleted, this.order].map((register) => register.written())
-        : (this.items.get(key)?.texts ?? []);
-    let newest = this.history.newestTime();
-    for (const written of replaced) newest = Math.max(newest, written?.stamp.time ?? 0);
-    return newest;
+        ? Math.max(this.name.time, this.deleted.time, this.order.time)
+        : (this.items.get(key) ?? UNTOUCHED).newestTime;
+    return Math.max(replaced, this.history.newestTime());
   }
 
   /** What a decoder would refuse must never be made. @throws LimitExceededError */
@@ -275,9 +276,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
       throw new LimitExceededError("the name is too long, written out in plain characters");
     if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key))
       throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
-    for (let column: number = COLUMN.needed; column < COLUMNS; column++)
-      if (cellOf(rows, dot.replica, column) > LIMITS.counterTotal)
-        throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
+    if (mostOf(rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
+      throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
   }
 }
 
@@ -288,10 +288,6 @@ function isTouchedOutside({ rows: { replicas, cells } }: ItemState, known: DotCo
     at += COLUMNS;
   }
   return false;
-}
-
-function newRegister(): LwwRegister<string> {
-  return new LwwRegister<string>();
 }
 
 /** An empty text means that somebody cleared it. */

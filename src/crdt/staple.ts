@@ -3,7 +3,6 @@ import type { ReplicaId } from "./dot.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS } from "./limits.js";
 import { ItemState, UNTOUCHED } from "./item-state.js";
-import { LwwRegister } from "./lww-register.js";
 import { joinRows, rowOf } from "./rows.js";
 import { ShoppingList } from "./shopping-list.js";
 
@@ -86,9 +85,7 @@ export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period:
   delta.items.put(key, new ItemState(back, label, note, aisle, written));
   // The periods that nobody saw had no effect; and no return is in the history, where those that only some have seen would differ.
   delta.seen.addRange({ replica, from: 1, to: period });
-  const newest = new LwwRegister<string>();
-  newest.write(idOf(`return ${replica} ${period}`), { time: period, replica });
-  delta.newest.set(replica, newest);
+  delta.newest.set(replica, { stamp: { time: period, replica }, value: idOf(`return ${replica} ${period}`) });
   list.join(delta);
   return delta;
 }

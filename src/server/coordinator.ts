@@ -225,8 +225,8 @@ function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, 
 }
 
 function newestOf(list: ShoppingList, replica: string): NewestOperation | null {
-  const written = list.newest.get(replica)?.written() ?? null;
-  return written === null ? null : { counter: written.stamp.time, id: written.value };
+  const written = list.newest.get(replica);
+  return written === undefined ? null : { counter: written.stamp.time, id: written.value };
 }
 
 /** Whether operations of the sender's replica are known here that the sender shows no sign of knowing. */

@@ -16,7 +16,7 @@ class Server {
   reply(request: SyncRequest): SyncReply {
     if (request.delta !== null) this.list.join(request.delta);
     const delta = this.list.lacking(request.seen);
-    const newest = this.list.newest.get(request.replica)?.written() ?? null;
+    const newest = this.list.newest.get(request.replica) ?? null;
     return {
       delta: delta.seen.isEmpty() ? null : delta,
       serverSeen: this.list.seen.includesAll(request.seen) ? null : this.list.seen,
