@@ -1,14 +1,14 @@
 import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
 import type { ReplicaId } from "../crdt/dot.js";
 import { DotContext } from "../crdt/dot-context.js";
-import type { Operation } from "../crdt/history.js";
 import { LimitExceededError } from "../crdt/limits.js";
 import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { dueReturn } from "../crdt/staple.js";
+import { afterClash } from "./clash.js";
 import { ConfirmedList } from "./confirmed-list.js";
-import { apply, keyOf, type Intent } from "./intent.js";
+import { apply, type Intent } from "./intent.js";
 import {
   FILE_VERSION,
   type LocalListFile,
@@ -329,30 +329,14 @@ export class LocalList {
     this.#clashed = false;
     this.#serverSeen = null;
     this.#confirmed = ConfirmedList.of(whole.clone());
-    const knownThrough = this.#knownThrough(whole);
-    const unknown = this.#outbox.filter(({ replica, counter }) => counter > (knownThrough.get(replica) ?? 0));
-    // Whether these are there is past finding out. Kept for their author to decide: making them again might count twice.
-    const unclear = unknown.filter((entry) => mayBeThere(entry, whole));
+    const { unclear, unknown } = afterClash(this.#outbox, whole);
+    // Kept for their author to decide: making them again might count twice.
     this.#reject(unclear, {
       code: "unclear",
       message: "it may be stored already; look, and make it again if it is not",
     });
-    this.#redo(unknown.filter((entry) => !unclear.includes(entry)));
+    this.#redo(unknown);
     return { type: this.#outbox.length > 0 ? "behind" : "level" };
-  }
-
-  /**
-   * How far the cluster knows what this folder made under each of its replica ids. A replica's operations reach the cluster
-   * in order, so one of ours that is found there speaks for all before it, also for those that the history has dropped.
-   */
-  #knownThrough(whole: ShoppingList): ReadonlyMap<ReplicaId, number> {
-    const there = new Set(whole.history.operations().map((operation) => operation.id));
-    for (const newest of whole.newest.values()) there.add(newest.value);
-    const through = new Map<ReplicaId, number>();
-    for (const { replica, counter, id } of this.#outbox) {
-      if (there.has(id)) through.set(replica, Math.max(counter, through.get(replica) ?? 0));
-    }
-    return through;
   }
 
   /** Answers can overtake each other; the newest operation that is known to be stored only moves forward. */
@@ -394,13 +378,4 @@ export class LocalList {
       }
     }
   }
-}
-
-/** Whether the operation could be one of those that the list's history has dropped. */
-function mayBeThere(entry: OutboxEntry, whole: ShoppingList): boolean {
-  if (!whole.seen.has(entry)) return false;
-  const isSameDot = ({ dot }: Operation): boolean => dot.replica === entry.replica && dot.counter === entry.counter;
-  if (whole.history.operations().some(isSameDot)) return false;
-  const key = keyOf(entry.intent);
-  return key === null || (whole.items.get(key)?.touchedBy(entry.replica) ?? 0) >= entry.counter;
 }

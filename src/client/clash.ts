@@ -1,0 +1,46 @@
+import type { ReplicaId } from "../crdt/dot.js";
+import type { Operation } from "../crdt/history.js";
+import type { ShoppingList } from "../crdt/shopping-list.js";
+import { keyOf } from "./intent.js";
+import type { OutboxEntry } from "./local-list-file.js";
+
+/**
+ * Sorts what waits in an outbox when a twin has written under its replica id: a copy of the folder, or its past before a
+ * restore. What `whole`, all that the cluster has, shows to be there under its old name is in neither part.
+ */
+export function afterClash(
+  outbox: readonly OutboxEntry[],
+  whole: ShoppingList,
+): {
+  /** Whether these are there is past finding out. */
+  readonly unclear: readonly OutboxEntry[];
+  /** These are not there. */
+  readonly unknown: readonly OutboxEntry[];
+} {
+  const through = knownThrough(outbox, whole);
+  const others = outbox.filter(({ replica, counter }) => counter > (through.get(replica) ?? 0));
+  const unclear = others.filter((entry) => mayBeThere(entry, whole));
+  return { unclear, unknown: others.filter((entry) => !unclear.includes(entry)) };
+}
+
+/**
+ * How far the cluster knows what this folder made under each of its replica ids. A replica's operations reach the cluster
+ * in order, so one of ours that is found there speaks for all before it, also for those that the history has dropped.
+ */
+function knownThrough(outbox: readonly OutboxEntry[], whole: ShoppingList): ReadonlyMap<ReplicaId, number> {
+  const there = new Set(whole.history.operations().map((operation) => operation.id));
+  for (const newest of whole.newest.values()) there.add(newest.value);
+  const through = new Map<ReplicaId, number>();
+  for (const { replica, counter, id } of outbox)
+    if (there.has(id)) through.set(replica, Math.max(counter, through.get(replica) ?? 0));
+  return through;
+}
+
+/** Whether the operation could be one of those that the list's history has dropped. */
+function mayBeThere(entry: OutboxEntry, whole: ShoppingList): boolean {
+  if (!whole.seen.has(entry)) return false;
+  const isSameDot = ({ dot }: Operation): boolean => dot.replica === entry.replica && dot.counter === entry.counter;
+  if (whole.history.operations().some(isSameDot)) return false;
+  const key = keyOf(entry.intent);
+  return key === null || (whole.items.get(key)?.touchedBy(entry.replica) ?? 0) >= entry.counter;
+}
