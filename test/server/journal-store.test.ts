@@ -1,16 +1,21 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "@jest/globals";
+import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import fc from "fast-check";
 import { digestOf } from "../../src/crdt/codec.js";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { GroupCommit } from "../../src/server/store/group-commit.js";
+import type { ListId } from "../../src/protocol/ids.js";
+import { Infirmary } from "../../src/server/store/infirmary.js";
 import { readSegment } from "../../src/server/store/journal-segment.js";
 import { JournalStore } from "../../src/server/store/journal-store.js";
 import { numberedFiles } from "../../src/server/store/numbered-files.js";
+import { OpenFiles } from "../../src/server/store/open-files.js";
+import { Packs } from "../../src/server/store/packs.js";
 import type { Damage } from "../../src/server/store/store.js";
+import { lengthOf } from "../crash/files.js";
 import { author } from "../crdt/scripts.js";
 import { keepsTheStoreContract } from "./store-conformance.js";
 
@@ -115,7 +120,7 @@ describe("the journal", () => {
     );
     await (await open(folder)).close();
     expect(segments(folder)).toHaveLength(1);
-    expect(readFileSync(segments(folder)[0] ?? "", "utf8")).toBe("");
+    expect(lengthOf(segments(folder)[0] ?? "")).toBe(0);
     const store = await open(folder);
     expect(digestOf((await store.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
     await store.close();
@@ -146,6 +151,103 @@ describe("the journal", () => {
       expect(cut.batches).toHaveLength(batches.length);
     }
     expect(usedAgain).toBeGreaterThan(0);
+  });
+
+  it("tells of a block of zeros, and gives back what comes after it", async () => {
+    const folder = newFolder();
+    await written(
+      folder,
+      Array.from({ length: 40 }, (_, index) => `item ${index}`),
+    );
+    const [segment = ""] = segments(folder);
+    const bytes = readFileSync(segment);
+    for (const [zeros, atLeast] of [
+      [512, 30],
+      [lengthOf(segment), 0],
+      [bytes.byteLength, 0],
+    ] as const) {
+      const copy = newFolder();
+      cpSync(folder, copy, { recursive: true });
+      writeFileSync(segment.replace(folder, copy), Buffer.from(bytes).fill(0, 0, zeros));
+      const damages: Damage[] = [];
+      const store = await open(copy, damages);
+      expect(damages.length).toBeGreaterThan(0);
+      const there = [...((await store.read(LIST))?.list.visibleItems() ?? [])];
+      expect(there.length).toBeGreaterThanOrEqual(atLeast);
+      await store.close();
+    }
+  });
+
+  it("takes no more than it can hold while snapshots cannot be written, and goes on when they can", async () => {
+    const folder = newFolder();
+    const options = { segmentBytes: 2_000, onDamage: () => undefined, onCompactionFailed: () => undefined };
+    const store = await JournalStore.open(folder, options);
+    rmSync(join(folder, "snapshots"), { recursive: true });
+    const list = new ShoppingList();
+    const add = async (): Promise<boolean> => {
+      const delta = new Document(list.add(author("a"), "milk", null, 1_000));
+      return await store.append([{ listId: LIST, delta }]).then(
+        () => true,
+        () => false,
+      );
+    };
+    let taken = 0;
+    for (let step = 0; step < 200; step++) if (await add()) taken++;
+    expect(taken).toBeGreaterThan(10);
+    expect(taken).toBeLessThan(100);
+    expect(segments(folder).length).toBeLessThan(8);
+    mkdirSync(join(folder, "snapshots"));
+    // The one that finds it mended is refused, too.
+    await add();
+    expect(await add()).toBe(true);
+    await store.close();
+  });
+
+  it("loses nothing of a list that cannot be read for want of something else than the disk", async () => {
+    const folder = newFolder();
+    const list = await written(folder, ["milk", "eggs"]);
+    await (await open(folder)).close();
+    const store = await open(folder);
+    const read = jest.spyOn(OpenFiles.prototype, "read");
+    read.mockRejectedValueOnce(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+    await expect(store.read(LIST)).rejects.toThrow("too many open files");
+    read.mockRestore();
+    expect(digestOf((await store.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
+    await store.close();
+  });
+
+  it("sets aside what is called like a segment that nobody could have come to", async () => {
+    const folder = newFolder();
+    await written(folder, ["milk"]);
+    for (const name of ["4294967295.jsonl", "999999999999998.jsonl"])
+      for (const below of ["journal", "snapshots"]) writeFileSync(join(folder, below, name), "");
+    const damages: Damage[] = [];
+    const store = await open(folder, damages);
+    expect(damages).toHaveLength(4);
+    await store.append([{ listId: LIST, delta: new Document(new ShoppingList().add(author("b"), "tea", null, 1)) }]);
+    await store.close();
+    const again = await open(folder);
+    expect((await again.read(LIST))?.list.item("tea")).not.toBeNull();
+    await again.close();
+  });
+
+  it("gives room back, also beside a pack that is larger than what is moved at a time", async () => {
+    const folder = newFolder();
+    const packs = await Packs.open(folder, new Infirmary(join(folder, "damaged"), () => undefined), 1_000, 20_000);
+    const id = (number: number): ListId => `${10_000_000 + number}-1111-4111-8111-111111111111`;
+    const of = (bytes: number): Promise<Document> => {
+      const list = new ShoppingList();
+      for (let item = 0; item * 100 < bytes; item++) list.add(author("a"), `item ${item}`, null, 1);
+      return Promise.resolve(new Document(list));
+    };
+    const ids = (count: number): ListId[] => Array.from({ length: count }, (_, index) => id(index));
+    await packs.write(ids(60), () => of(1_000));
+    await packs.write(ids(35), () => of(1_000));
+    // Each pack from here on is out of date with the next, but for a little.
+    for (let round = 0; round < 40; round++)
+      await packs.write([id(200 + round), id(100)], (listId) => of(listId === id(100) ? 2_000 : 100));
+    expect(readdirSync(folder).length).toBeLessThan(15);
+    await packs.close();
   });
 
   it("sets a damaged snapshot aside and says so, without failing", async () => {

@@ -16,39 +16,33 @@ const MEMBERSHIP = "membership.json";
  */
 export async function copyStore(from: string, to: string): Promise<number> {
   await makeFolder(to);
-  let copied = await copyAll(join(from, JOURNAL), join(to, JOURNAL), new Set());
-  const packs = new Set<string>();
-  for (let before = -1; before !== packs.size;) {
-    before = packs.size;
-    await copyAll(join(from, SNAPSHOTS), join(to, SNAPSHOTS), packs);
-  }
-  copied += packs.size + (await copyOne(join(from, MEMBERSHIP), join(to, MEMBERSHIP)));
+  const [journal, packs] = [new Set<string>(), new Set<string>()];
+  await copyNew(join(from, JOURNAL), join(to, JOURNAL), journal);
+  // What was in a pack that goes meanwhile is in one that the last listing need not have.
+  while (await copyNew(join(from, SNAPSHOTS), join(to, SNAPSHOTS), packs));
+  const members = await copyOne(join(from, MEMBERSHIP), join(to, MEMBERSHIP));
   await syncFolder(to);
-  return copied;
+  return journal.size + packs.size + (members ? 1 : 0);
 }
 
-async function copyAll(from: string, to: string, done: Set<string>): Promise<number> {
+/** @returns whether there was anything that had not been copied */
+async function copyNew(from: string, to: string, done: Set<string>): Promise<boolean> {
   await makeFolder(to);
-  let copied = 0;
-  for (const name of await readdir(from)) {
-    // What a server is still writing has no name yet.
-    if (!name.endsWith(".jsonl") || done.has(name)) continue;
-    if ((await copyOne(join(from, name), join(to, name))) === 0) continue;
-    done.add(name);
-    copied++;
-  }
+  // What a server is still writing has no name yet.
+  const names = (await readdir(from)).filter((name) => name.endsWith(".jsonl") && !done.has(name));
+  for (const name of names) if (await copyOne(join(from, name), join(to, name))) done.add(name);
   await syncFolder(to);
-  return copied;
+  return names.length > 0;
 }
 
-/** @returns 1, or 0 where it is gone by now */
-async function copyOne(from: string, to: string): Promise<number> {
+/** @returns whether it is still there */
+async function copyOne(from: string, to: string): Promise<boolean> {
   try {
     await copyFile(from, to);
   } catch (error) {
-    if (isErrno(error, "ENOENT")) return 0;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
   await syncFile(to);
-  return 1;
+  return true;
 }

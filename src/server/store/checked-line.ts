@@ -4,6 +4,9 @@ const CHECKSUM_LENGTH = 8;
 const LINE_FEED = 10;
 const SPACE = 32;
 
+/** What lines may take of memory between two groups. */
+const MOST_KEPT_BYTES = 1024 * 1024;
+
 /** JSON on a line of its own after a checksum, which tells a torn or flipped line from the one that was written. */
 export function checkedLine(json: string): string {
   return `${checksumOf(json)} ${json}\n`;
@@ -22,7 +25,7 @@ function checksumOf(json: string | Uint8Array, seed = 0): string {
 
 /** Checked lines one after the other, in memory that is used again and again. */
 export class CheckedLines {
-  #memory = Buffer.allocUnsafe(4_096);
+  #memory: Buffer = Buffer.allocUnsafe(4_096);
   #end = 0;
 
   /** Good until the next change. */
@@ -39,6 +42,8 @@ export class CheckedLines {
 
   clear(): void {
     this.#end = 0;
+    // One that is very large comes once in a while.
+    if (this.#memory.byteLength > MOST_KEPT_BYTES) this.#memory = Buffer.allocUnsafe(MOST_KEPT_BYTES);
   }
 
   /**
@@ -60,7 +65,7 @@ export class CheckedLines {
 
   #reserve(bytes: number): void {
     if (this.#end + bytes <= this.#memory.byteLength) return;
-    const larger = Buffer.allocUnsafe(2 * (this.#end + bytes));
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.#memory.byteLength, this.#end + bytes));
     this.#memory.copy(larger, 0, 0, this.#end);
     this.#memory = larger;
   }

@@ -1,8 +1,14 @@
 import { appendFile, rename } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
+import { isErrno } from "../../runtime/errno.js";
 import type { Damage } from "./store.js";
+
+/** Whether the disk has lost something, and not just this process the means to read it, as where it has too many files open. */
+export function isOfDisk(error: unknown): boolean {
+  return ["EIO", "EUCLEAN", "EBADMSG", "EILSEQ"].some((code) => isErrno(error, code));
+}
 
 /**
  * Where what is not as it was written is kept for a person to look at. That it cannot be kept, on a disk that is full or fails,
@@ -23,7 +29,7 @@ export class Infirmary {
 
   /** Keeps a whole file, which then is in nobody's way. */
   async keepFile(file: string, problem: string): Promise<void> {
-    const path = join(this.folder, basename(file));
+    const path = join(this.folder, `${basename(dirname(file))}-${basename(file)}`);
     await this.#keep(path, null, problem, () => rename(file, path));
   }
 

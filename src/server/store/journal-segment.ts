@@ -8,12 +8,15 @@ import type { ListDelta } from "./store.js";
 
 export type Batch = readonly ListDelta[];
 
-/** No line begins like this, whichever byte of it is flipped: what follows is room, or what the file held in an earlier life. */
-const NO_LINE = Buffer.alloc(8);
+/** No line begins like this, whichever byte of it is flipped. */
+const NO_LINE = "\0".repeat(8);
 
-/** What stands after the last line of a segment of this number. */
+/** A file's mark, of whatever life. */
+const MARK = /^\0{8}[0-9]{15}/;
+
+/** What stands after the last line of a segment of this number: what follows is room, or what the file held in an earlier life. */
 function endOf(number: number): Buffer {
-  return Buffer.concat([NO_LINE, Buffer.from(String(number).padStart(15, "0"))]);
+  return Buffer.from(`${NO_LINE}${String(number).padStart(15, "0")}`);
 }
 
 /** The batch of a line without its line feed, or null where the line is not what was written to this segment. */
@@ -44,28 +47,35 @@ export interface SegmentContent {
  */
 export async function readSegment(path: string, number: number): Promise<SegmentContent> {
   const data = await readFile(path);
+  const own = endOf(number);
   const batches: Batch[] = [];
   const damaged: string[] = [];
+  // Emptied, and about to get another number: what it held is elsewhere.
+  if (MARK.test(data.toString("latin1", 0, own.byteLength))) return { batches, damaged, torn: null, bytes: 0 };
   // Of a group that a crash cut off, and of an earlier life if the file had one: nothing that was acknowledged.
   let strange: string[] = [];
-  let at = 0;
-  while (at < data.byteLength && !isAt(data, at, NO_LINE)) {
+  let [at, bytes] = [0, 0];
+  while (at < data.byteLength && !isAt(data, at, own)) {
     const feed = data.indexOf(10, at);
     const end = feed < 0 ? data.byteLength : feed;
     const line = data.toString("utf8", at, end);
     const batch = feed < 0 ? null : decodeLine(line, number);
-    if (batch === null) strange.push(line);
-    else {
-      damaged.push(...strange);
-      strange = [];
-      batches.push(batch);
-    }
     at = end + 1;
+    if (batch === null) {
+      strange.push(line);
+      continue;
+    }
+    damaged.push(...strange);
+    strange = [];
+    batches.push(batch);
+    bytes = at;
   }
-  const bytes = Math.min(at, data.byteLength);
-  // All that stands before the segment's own end was acknowledged.
-  if (isAt(data, at, endOf(number))) return { batches, damaged: [...damaged, ...strange], torn: null, bytes };
-  return { batches, damaged, torn: strange[0] ?? null, bytes };
+  const [first = ""] = strange;
+  // All that stands before the segment's own end was acknowledged; and it has one from its beginning.
+  if (at < data.byteLength) damaged.push(...strange);
+  else if (first.startsWith(NO_LINE) && bytes === 0) damaged.push("");
+  else if (first !== "" && !first.startsWith(NO_LINE)) return { batches, damaged, torn: first, bytes };
+  return { batches, damaged, torn: null, bytes };
 }
 
 function isAt(data: Buffer, at: number, what: Buffer): boolean {
@@ -100,7 +110,13 @@ export class SegmentWriter {
 
   /** Creates the file, which must not be there yet. Its name is for the caller to make durable. */
   static async create(folder: string, number: number): Promise<SegmentWriter> {
-    return new SegmentWriter(folder, number, await open(numberedPath(folder, number), ON_DISK, 0o600));
+    const writer = new SegmentWriter(folder, number, await open(numberedPath(folder, number), ON_DISK, 0o600));
+    // On a disk that is full there may still be much to read.
+    await writer.#write(writer.#end, 0).then(
+      () => (writer.#allocated = writer.#end.byteLength),
+      () => undefined,
+    );
+    return writer;
   }
 
   get path(): string {

@@ -6,7 +6,7 @@ import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { takeLock, type Lock } from "../../runtime/lock.js";
 import { Flusher, type Waiter } from "./group-commit.js";
-import { Infirmary } from "./infirmary.js";
+import { Infirmary, isOfDisk } from "./infirmary.js";
 import { readSegment, SegmentWriter, type Batch, type SegmentContent } from "./journal-segment.js";
 import { numberedFiles, type NumberedFile } from "./numbered-files.js";
 import { Packs } from "./packs.js";
@@ -46,6 +46,9 @@ export const SEGMENT_BYTES = 32 * 1024 * 1024;
 
 /** So many full segments wait for their snapshots, and their content in memory, before appends wait, too. */
 const MOST_CLOSED = 3;
+
+/** How many times as large as it should be a segment may become where the full ones cannot be made snapshots of. */
+const MOST_OVERFULL = 2;
 
 /** From here on the parts of a list become one: each of them takes more memory than what it adds. */
 const MOST_PARTS = 16;
@@ -165,14 +168,18 @@ export class JournalStore implements Store {
     await this.#verifying;
     await this.#appends.idle();
     await this.#compacting;
-    for (const { writer } of this.#closed) await writer?.close();
-    for (const writer of [...this.#spare, this.segment]) await writer.close();
-    await this.packs.close();
-    this.lock.release();
+    const writers = [...this.#closed.map(({ writer }) => writer), ...this.#spare, this.segment];
+    try {
+      for (const writer of writers) await writer?.close();
+      await this.packs.close();
+    } finally {
+      this.lock.release();
+    }
   }
 
   async #flush(group: readonly Append[]): Promise<void> {
     const batches = group.map(({ batch }) => batch);
+    if (this.#isStuck) throw new StoreError("the disk takes no snapshots, and the journal is full");
     try {
       await this.segment.append(batches);
     } catch (error) {
@@ -188,11 +195,17 @@ export class JournalStore implements Store {
       await this.#rotate().catch(this.options.onCompactionFailed);
   }
 
+  /** Whether no more can be appended, or memory would not be bounded, until snapshots can be written again. */
+  get #isStuck(): boolean {
+    return this.#closed.length >= MOST_CLOSED && this.segment.bytes > MOST_OVERFULL * this.options.segmentBytes;
+  }
+
   /** Closes the segment, opens the next, and lets what the closed ones hold become snapshots. */
   async #rotate(): Promise<void> {
     if (this.#closed.length >= MOST_CLOSED) {
       this.#startCompaction();
       await this.#compacting;
+      if (this.#closed.length >= MOST_CLOSED) return;
     }
     const next = this.#spare.pop() ?? (await createSegment(this.folder, this.nextSegment++));
     const { path, bytes } = this.segment;
@@ -222,7 +235,7 @@ export class JournalStore implements Store {
     const renewed: SegmentWriter[] = [];
     for (const { path, writer } of closed) {
       if (writer !== null && (await this.#isRenewed(writer))) renewed.push(writer);
-      else await rm(path, { force: true });
+      else await rm(writer?.path ?? path, { force: true });
     }
     await syncFolder(this.folder);
     // Not before their new names are durable.
@@ -243,8 +256,8 @@ export class JournalStore implements Store {
     try {
       content = await readSegment(path, number);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      await infirmary.keepFile(path, `${path} cannot be read: ${reason}`);
+      if (!isOfDisk(error)) throw error;
+      await infirmary.keepFile(path, `${path} cannot be read: ${String(error)}`);
       return;
     }
     const { batches, damaged, torn, bytes } = content;

@@ -7,6 +7,9 @@ export interface NumberedFile {
   readonly path: string;
 }
 
+/** Beyond that nobody comes by counting, and a checksum cannot begin with it: a file that is called so is none of ours. */
+const MOST = 4_000_000_000;
+
 const NAME = /^([0-9]{8,15})\.jsonl$/;
 
 export function numberedPath(folder: string, number: number): string {
@@ -26,9 +29,9 @@ export async function numberedFiles(
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const number = Number(NAME.exec(entry.name)?.[1]);
     if (Number.isNaN(number)) continue;
-    next = Math.max(next, number + 1);
     const path = join(folder, entry.name);
-    if (entry.isFile()) files.push({ number, path });
+    if (number < MOST) next = Math.max(next, number + 1);
+    if (number < MOST && entry.isFile()) files.push({ number, path });
     else strange.push(path);
   }
   return { files: files.sort((a, b) => a.number - b.number), strange, next };

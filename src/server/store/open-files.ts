@@ -41,7 +41,8 @@ export class OpenFiles {
     this.#files.delete(path);
     this.#files.set(path, opening);
     const [oldest] = this.#files.keys();
-    if (this.#files.size > this.most && oldest !== undefined) void this.close(oldest);
+    // It was only read: what goes wrong when it is closed is nobody's loss.
+    if (this.#files.size > this.most && oldest !== undefined) this.close(oldest).catch(() => undefined);
     try {
       return await opening;
     } catch (error) {

@@ -6,7 +6,7 @@ import type { ListId } from "../../protocol/ids.js";
 import { makeFolder, syncFolder } from "../../runtime/durable-file.js";
 import { isErrno } from "../../runtime/errno.js";
 import { PackWriter, parsePackLine, readIndex, type PackIndex, type PackLine } from "./pack-file.js";
-import type { Infirmary } from "./infirmary.js";
+import { isOfDisk, type Infirmary } from "./infirmary.js";
 import { numberedFiles } from "./numbered-files.js";
 import { OpenFiles } from "./open-files.js";
 
@@ -62,10 +62,16 @@ export class Packs {
     readonly folder: string,
     readonly infirmary: Infirmary,
     readonly smallBytes: number,
+    readonly mostMovedBytes: number,
   ) {}
 
-  static async open(folder: string, infirmary: Infirmary, smallBytes: number): Promise<Packs> {
-    const packs = new Packs(folder, infirmary, smallBytes);
+  static async open(
+    folder: string,
+    infirmary: Infirmary,
+    smallBytes: number,
+    mostMovedBytes = MOST_MOVED_BYTES,
+  ): Promise<Packs> {
+    const packs = new Packs(folder, infirmary, smallBytes, mostMovedBytes);
     await makeFolder(folder);
     const { files, strange, next } = await numberedFiles(folder);
     packs.#next = next;
@@ -114,7 +120,10 @@ export class Packs {
     const gone = this.#gone;
     this.#gone = new Set();
     const victims = this.#victims();
-    const writer = await PackWriter.create(this.folder, this.#next++);
+    const writer = await PackWriter.create(this.folder, this.#next++).catch((error: unknown) => {
+      for (const listId of gone) this.#gone.add(listId);
+      throw error;
+    });
     const moved = new Set(victims.flatMap((pack) => [...pack.lists]));
     try {
       for (const listId of lists) {
@@ -145,8 +154,11 @@ export class Packs {
    */
   async verify(isOver: () => boolean): Promise<void> {
     for (const pack of [...this.#packs.values()]) {
+      const isGone = (): boolean => this.#packs.get(pack.number) !== pack;
+      if (isGone()) continue;
       // What cannot be read whole is read line by line.
       const data = await readFile(pack.path).catch((error: unknown) => {
+        if (isGone()) return null;
         const problem = `${pack.path} cannot be read whole: ${reasonOf(error)}`;
         this.infirmary.onDamage({ path: pack.path, listId: null, problem });
         return null;
@@ -168,7 +180,10 @@ export class Packs {
     for (;;) {
       const place = this.#places.get(listId);
       if (place === undefined) return null;
-      const line = await this.#text(place).then(parsePackLine, reasonOf);
+      const line = await this.#text(place).then(parsePackLine, (error: unknown) => {
+        if (!isOfDisk(error)) throw error;
+        return reasonOf(error);
+      });
       // While it was being looked for it may have moved.
       if (this.#places.get(listId) !== place) continue;
       if (typeof line !== "string" && isIt(line, listId, place)) return line;
@@ -196,7 +211,7 @@ export class Packs {
       const problem = `the index of ${path} is damaged, with ${damaged.length} of its lines`;
       await this.infirmary.keepLines(DAMAGED_LINES, damaged, null, problem);
     } catch (error) {
-      // The disk gives none of it.
+      if (!isOfDisk(error)) throw error;
       await this.infirmary.keepFile(path, `${path} cannot be read: ${reasonOf(error)}`);
     }
   }
@@ -229,8 +244,11 @@ export class Packs {
     const small = packs.filter(({ bytes }) => bytes < this.smallBytes);
     const isWorth = (pack: Pack): boolean =>
       2 * pack.live < pack.bytes || (small.length > MOST_SMALL && pack.bytes < this.smallBytes);
-    let room = MOST_MOVED_BYTES;
-    return packs.filter((pack) => isWorth(pack) && (room -= pack.live) >= 0);
+    const [first, ...others] = packs.filter(isWorth);
+    if (first === undefined) return [];
+    // One that is larger than there is room for would never move if it were not moved then.
+    let room = this.mostMovedBytes - first.live;
+    return [first, ...others.filter(({ live }) => live <= room && (room -= live) >= 0)];
   }
 
   async #removeEmpty(): Promise<void> {
