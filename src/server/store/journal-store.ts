@@ -234,7 +234,7 @@ export class JournalStore implements Store {
     if (lists.size > 0) await this.packs.write(lists, read);
     const renewed: SegmentWriter[] = [];
     for (const { path, writer } of closed) {
-      if (writer !== null && (await this.#isRenewed(writer))) renewed.push(writer);
+      if (writer !== null && (await this.#renew(writer))) renewed.push(writer);
       else await rm(writer?.path ?? path, { force: true });
     }
     await syncFolder(this.folder);
@@ -243,8 +243,8 @@ export class JournalStore implements Store {
     this.#closed = this.#closed.filter((one) => !closed.includes(one));
   }
 
-  /** Empties the segment for the next time that one is full, or else closes it for good. */
-  async #isRenewed(writer: SegmentWriter): Promise<boolean> {
+  /** Empties the segment for the next time that one is full, or else closes it for good. @returns whether it can be used again */
+  async #renew(writer: SegmentWriter): Promise<boolean> {
     const number = this.nextSegment++;
     const isRenewed = !writer.isSpoiled && (await writer.renew(number).then(yes, no));
     if (!isRenewed) await writer.close();
