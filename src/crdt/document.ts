@@ -18,6 +18,15 @@ export interface Position {
   readonly records: string;
 }
 
+interface Parts {
+  readonly list: ShoppingList;
+  readonly access: AccessRecord;
+  readonly accounts: AccountRecord;
+}
+
+/** The text of a document with nothing in it. */
+const EMPTY = "[0,0,0]";
+
 export const NOWHERE: Position = { seen: new DotContext(), records: "" };
 
 /**
@@ -25,18 +34,32 @@ export const NOWHERE: Position = { seen: new DotContext(), records: "" };
  * Whatever moves between servers is one of these, so that a list and its access record cannot come apart.
  */
 export class Document implements Lattice<Document> {
+  /** Null until it is opened: then there is a text. */
+  #parts: Parts | null;
   #records: string | null = null;
   /** As it was read or written last, until it changes: what moves on as it came is not encoded again. */
   #text: string | null = null;
 
-  constructor(
-    readonly list = new ShoppingList(),
-    readonly access = new AccessRecord(),
-    readonly accounts = new AccountRecord(),
-  ) {}
+  constructor(list = new ShoppingList(), access = new AccessRecord(), accounts = new AccountRecord()) {
+    this.#parts = { list, access, accounts };
+  }
+
+  get list(): ShoppingList {
+    return this.open().list;
+  }
+
+  get access(): AccessRecord {
+    return this.open().access;
+  }
+
+  get accounts(): AccountRecord {
+    return this.open().accounts;
+  }
 
   get isEmpty(): boolean {
-    return this.list.seen.isEmpty() && this.access.isEmpty && this.accounts.isEmpty;
+    if (this.#parts === null) return this.#text === EMPTY;
+    const { list, access, accounts } = this.#parts;
+    return list.seen.isEmpty() && access.isEmpty && accounts.isEmpty;
   }
 
   /** Good until the document changes. */
@@ -55,20 +78,44 @@ export class Document implements Lattice<Document> {
    * @throws MalformedStateError, SyntaxError
    */
   static read(text: string, value: unknown = JSON.parse(text)): Document {
-    const document = decodeDocument(value);
-    // It is to stand on a line among others.
-    require(!text.includes("\n"), "a document is one line");
-    document.#text = text;
+    const document = Document.unopened(text);
+    document.#parts = decodeParts(value);
     return document;
   }
 
+  /**
+   * A document of which nobody has looked at more than its text: it can move on, be stored and be counted without. Whatever
+   * else is done with it opens it, and throws MalformedStateError or SyntaxError where the text is none of a document.
+   * @throws MalformedStateError
+   */
+  static unopened(text: string): Document {
+    require(!text.includes("\n"), "a document is one line");
+    const document = new Document();
+    document.#text = text;
+    document.#parts = null;
+    return document;
+  }
+
+  /** Decodes what nobody has looked at yet. @throws MalformedStateError, SyntaxError */
+  open(): Parts {
+    return (this.#parts ??= decodeParts(JSON.parse(this.text)));
+  }
+
   join(other: Document): void {
+    if (other.#parts === null && this.isEmpty) {
+      this.#parts = null;
+      this.#text = other.#text;
+      this.#records = null;
+      return;
+    }
+    const own = this.open();
+    const theirs = other.open();
     // What becomes another is written as that is.
     this.#text = this.isEmpty ? other.#text : null;
-    this.list.join(other.list);
-    if (other.access.isEmpty && other.accounts.isEmpty) return;
-    this.access.join(other.access);
-    this.accounts.join(other.accounts);
+    own.list.join(theirs.list);
+    if (theirs.access.isEmpty && theirs.accounts.isEmpty) return;
+    own.access.join(theirs.access);
+    own.accounts.join(theirs.accounts);
     this.#records = null;
   }
 
@@ -148,13 +195,18 @@ export function encodeDocument({ list, access, accounts }: Document): unknown[] 
 
 /** @throws MalformedStateError for what is no canonical form */
 export function decodeDocument(encoded: unknown): Document {
+  const { list, access, accounts } = decodeParts(encoded);
+  return new Document(list, access, accounts);
+}
+
+function decodeParts(encoded: unknown): Parts {
   const [list, access, accounts, ...rest] = array(encoded, 3);
   require(rest.length === 0, "unknown part after the accounts");
-  return new Document(
-    list === 0 ? new ShoppingList() : decodeList(list),
-    access === 0 ? new AccessRecord() : decodeAccess(access),
-    accounts === 0 ? new AccountRecord() : decodeAccounts(accounts),
-  );
+  return {
+    list: list === 0 ? new ShoppingList() : decodeList(list),
+    access: access === 0 ? new AccessRecord() : decodeAccess(access),
+    accounts: accounts === 0 ? new AccountRecord() : decodeAccounts(accounts),
+  };
 }
 
 /** SHA-256 of the canonical form. */

@@ -25,14 +25,27 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * @throws ProtocolError `too-large` or `malformed`
  */
 export function parseBody(body: Uint8Array): unknown {
+  const text = bodyText(body);
+  if (!isShallow(body)) throw new ProtocolError("too-large", `a body may nest ${BOUNDS.depth} levels deep`);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ProtocolError("malformed", "the body is not JSON");
+  }
+}
+
+/**
+ * The text in `body`, looked at for its size alone.
+ * @throws ProtocolError `too-large` or `malformed`
+ */
+export function bodyText(body: Uint8Array): string {
   if (body.byteLength > BOUNDS.frameBytes) {
     throw new ProtocolError("too-large", `a body may have ${BOUNDS.frameBytes} bytes, this one has ${body.byteLength}`);
   }
-  if (!isShallow(body)) throw new ProtocolError("too-large", `a body may nest ${BOUNDS.depth} levels deep`);
   try {
-    return JSON.parse(decoder.decode(body));
+    return decoder.decode(body);
   } catch {
-    throw new ProtocolError("malformed", "the body is not JSON in UTF-8");
+    throw new ProtocolError("malformed", "the body is not UTF-8");
   }
 }
 

@@ -7,7 +7,7 @@ import { isListId, isServerId, type ListId, type ServerId } from "./ids.js";
 import { MembersSchema, type Member } from "./membership.js";
 import { ReplicationSchema, type Replication } from "./cluster-messages.js";
 import { count, encodedState, orMalformed, parse } from "./messages.js";
-import { BOUNDS, parseBody } from "./bounds.js";
+import { BOUNDS, bodyText, parseBody } from "./bounds.js";
 import { checkVersion, VERSION_FRAME } from "./version.js";
 
 /**
@@ -66,6 +66,13 @@ export type PeerMessage =
   /** "Give me what you have", from a server that does not keep it. */
   | { readonly type: "fetch"; readonly tag: number; readonly listId: ListId }
   | { readonly type: "fetched"; readonly tag: number; readonly document: Document; readonly whole: boolean }
+  /** "Give me your copy as it lies on your disk", from a server that has none and knows the digest of this one... */
+  | { readonly type: "copy"; readonly tag: number; readonly listId: ListId; readonly digest: string }
+  /** ...which the answer has to have: it is taken unopened. Null where the answerer has another one by now. */
+  | { readonly type: "copied"; readonly tag: number; readonly document: Document | null }
+  /** "Take such a copy from me if you have none", and that it is on disk. */
+  | { readonly type: "offer"; readonly tag: number; readonly listId: ListId; readonly digest: string }
+  | { readonly type: "taken"; readonly tag: number }
   /**
    * Anti-entropy, from the top of the hash tree down: one sum over all partitions that both hold, which means something
    * only between servers that agree on who holds what...
@@ -157,6 +164,10 @@ const SCHEMAS = {
   described: v.strictObject({ tag, digest: v.nullable(digest) }),
   fetch: v.strictObject({ tag, listId }),
   fetched: v.strictObject({ tag, whole: v.boolean() }),
+  copy: v.strictObject({ tag, listId, digest }),
+  copied: v.strictObject({ tag }),
+  offer: v.strictObject({ tag, listId, digest }),
+  taken: v.strictObject({ tag }),
   compare: v.strictObject({
     tag,
     agreement: v.pipe(v.string(), v.maxLength(64)),
@@ -231,12 +242,17 @@ export function decodePeerMessage([kind, body, document]: readonly Frame[]): Pee
 }
 
 /** Kinds of messages that may bring a document along. */
-const WITH_DOCUMENT: ReadonlySet<string> = new Set(["sync", "synced", "fetched"]);
+const WITH_DOCUMENT: ReadonlySet<string> = new Set(["sync", "synced", "fetched", "copied"]);
 
 function readDocument(frame: Frame | undefined): Document | null {
   if (frame === undefined) return null;
   const value = parseBody(frame);
   return orMalformed(() => Document.read(Buffer.from(frame).toString("utf8"), value));
+}
+
+/** Its content is checked by its digest, and not looked at. */
+function unopened(frame: Frame | undefined): Document | null {
+  return frame === undefined ? null : orMalformed(() => Document.unopened(bodyText(frame)));
 }
 
 function decodeTyped(type: string, body: Frame, document: Frame | undefined): PeerMessage {
@@ -269,6 +285,14 @@ function decodeTyped(type: string, body: Frame, document: Frame | undefined): Pe
       if (fetched === null) throw new ProtocolError("malformed", "the document is missing");
       return { type, ...parse(SCHEMAS.fetched, body), document: fetched };
     }
+    case "copy":
+      return { type, ...parse(SCHEMAS.copy, body) };
+    case "copied":
+      return { type, ...parse(SCHEMAS.copied, body), document: unopened(document) };
+    case "offer":
+      return { type, ...parse(SCHEMAS.offer, body) };
+    case "taken":
+      return { type, ...parse(SCHEMAS.taken, body) };
     case "compare":
       return { type, ...parse(SCHEMAS.compare, body) };
     case "partitions":

@@ -1,4 +1,4 @@
-import { documentDigest } from "../crdt/document.js";
+import { documentDigest, type Document } from "../crdt/document.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
@@ -11,7 +11,7 @@ import {
   type PeerMessage,
   type Scope,
 } from "../protocol/peer-messages.js";
-import type { Document } from "../crdt/document.js";
+import type { Copies } from "./copies.js";
 import type { Exchanges } from "./exchanges.js";
 import type { HashTree } from "./hash-tree.js";
 import type { Questions } from "./questions.js";
@@ -39,7 +39,7 @@ export interface RoundResult {
 }
 
 /** Lists exchanged at a time, digests computed at a time. */
-const LISTS_AT_A_TIME = 64;
+const LISTS_AT_A_TIME = 128;
 const DIGESTS_AT_A_TIME = 64;
 
 const EXCHANGE_TIMEOUT_MS = 2_000;
@@ -71,6 +71,7 @@ export class AntiEntropy {
     readonly turn: Turn,
     readonly replica: Replica,
     readonly exchanges: Exchanges,
+    readonly copies: Copies,
     readonly roster: Roster,
     readonly tree: HashTree,
     readonly questions: Questions,
@@ -179,7 +180,7 @@ export class AntiEntropy {
 
   /** Asks for the lists in what differs, some partitions at a time, then exchanges those that are not the same. */
   #descend(peer: ServerId, scope: Scope, partitions: readonly number[], then: (result: RoundResult) => void): void {
-    const found: ListId[] = [];
+    const found: ListDigest[] = [];
     const next = (from: number): void => {
       const some = partitions.slice(from, from + PARTITIONS_AT_A_TIME);
       if (some.length === 0) {
@@ -202,14 +203,14 @@ export class AntiEntropy {
     next(0);
   }
 
-  /** The lists whose digests differ, or that one side lacks; the peer is given what is its own in this scope. */
+  /** The lists whose digests differ, or that one side lacks, with who has them's digests; the peer is given what is its own in this scope. */
   #unlike(
     peer: ServerId,
     scope: Scope,
     asked: readonly number[],
     theirs: readonly PartitionBuckets[],
     lists: readonly ListDigest[],
-  ): readonly ListId[] {
+  ): readonly ListDigest[] {
     const their = new Map(lists);
     const wanted = new Set(asked);
     const differing = lists.filter(
@@ -219,20 +220,20 @@ export class AntiEntropy {
       ([partition]) => wanted.has(partition) && this.roster.placement.isIn(scope, peer, partition),
     );
     const alone = kept.flatMap((buckets) => this.tree.differing(buckets)).filter(([listId]) => !their.has(listId));
-    return [...differing, ...alone].map(([listId]) => listId);
+    return [...differing, ...alone];
   }
 
-  #exchangeAll(peer: ServerId, lists: readonly ListId[], then: (result: RoundResult) => void): void {
+  #exchangeAll(peer: ServerId, lists: readonly ListDigest[], then: (result: RoundResult) => void): void {
     this.#progress = { ...this.#progress, total: this.#progress.total + lists.length };
-    const waiting = [...lists];
+    const waiting = lists.values();
     let [left, failed] = [lists.length, 0];
     const next = (): void => {
-      const listId = waiting.shift();
-      if (listId === undefined) {
+      const { value, done } = waiting.next();
+      if (done === true) {
         if (left === 0) then({ differing: lists.length, failed: failed > 0 });
         return;
       }
-      this.#exchange(peer, listId, (isLevel) => {
+      this.#level(peer, value, (isLevel) => {
         left--;
         if (!isLevel) failed++;
         const { done, total } = this.#progress;
@@ -246,6 +247,17 @@ export class AntiEntropy {
   }
 
   /** Brings both sides level on one list, and on disk. */
+  #level(peer: ServerId, [listId, digest]: ListDigest, then: (isLevel: boolean) => void): void {
+    const onCopied = (isLevel: boolean): void => {
+      if (isLevel) then(true);
+      else this.#exchange(peer, listId, then);
+    };
+    if (!this.replica.lists().has(listId)) this.copies.take(peer, listId, digest, onCopied);
+    // It is this side's own, so the peer has none.
+    else if (this.tree.digest(listId) === digest) this.copies.offer(peer, listId, digest, onCopied);
+    else this.#exchange(peer, listId, then);
+  }
+
   #exchange(peer: ServerId, listId: ListId, then: (isLevel: boolean) => void): void {
     let isOver = false;
     const end = (isLevel: boolean): void => {
@@ -302,7 +314,7 @@ export class AntiEntropy {
         this.#unreadable.add(listId);
         done();
       };
-      this.replica.use(listId, use, failed);
+      this.replica.useUnopened(listId, use, failed);
     }
   }
 }

@@ -11,6 +11,7 @@ import { BrokerLinks } from "./broker-link.js";
 import type { ServerConfig } from "./config.js";
 import { Accounts } from "./accounts.js";
 import { Authority } from "./authority.js";
+import { Copies } from "./copies.js";
 import { Coordinator } from "./coordinator.js";
 import { Jobs } from "./jobs.js";
 import { Quorums } from "./quorums.js";
@@ -60,6 +61,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   };
   readonly #timers = new Timers();
   readonly #replica: Replica;
+  readonly #copies: Copies;
   readonly #exchanges: Exchanges;
   readonly #questions: Questions;
   readonly #roster: Roster;
@@ -111,12 +113,14 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
     const mayJudge = (listId: ListId): boolean => this.#isReady() && this.#roster.mayJudge(listId);
-    this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
     this.#questions = new Questions(this);
+    this.#copies = new Copies(this, this.#replica, this.#tree, this.#questions);
+    this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
     this.#antiEntropy = new AntiEntropy(
       this,
       this.#replica,
       this.#exchanges,
+      this.#copies,
       this.#roster,
       this.#tree,
       this.#questions,
@@ -296,8 +300,16 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       case "fetch":
         this.#fetch(from, message.tag, message.listId);
         break;
+      case "copy":
+        this.#copies.onCopy(from, message);
+        break;
+      case "offer":
+        this.#copies.onOffer(from, message);
+        break;
       case "described":
       case "fetched":
+      case "taken":
+      case "copied":
       case "partitions":
       case "lists":
         this.#questions.onAnswer(from, message);

@@ -75,6 +75,20 @@ export class Replica {
    * list is only good until `then` returns. What `then` throws goes to whoever made this step happen.
    */
   use(listId: ListId, then: (list: Document) => void, failed: (problem: string) => void): void {
+    const open = (list: Document): void => {
+      try {
+        list.open();
+      } catch (error) {
+        failed(`${listId} cannot be read: ${String(error)}`);
+        return;
+      }
+      then(list);
+    };
+    this.useUnopened(listId, open, failed);
+  }
+
+  /** As `use`, for who needs no more of the list than its text: it may be unopened. */
+  useUnopened(listId: ListId, then: (list: Document) => void, failed: (problem: string) => void): void {
     const resident = this.#residents.get(listId);
     if (resident?.list === null) resident.waiting.push({ then, failed });
     else if (resident !== undefined) {
@@ -153,7 +167,7 @@ export class Replica {
       // Whoever came before may have dropped it, or brought it back.
       this.#safely(() => {
         if (this.#residents.get(listId) === resident) then(list);
-        else this.use(listId, then, failed);
+        else this.useUnopened(listId, then, failed);
       });
     }
     if (list.isEmpty && this.#residents.get(listId) === resident) this.#residents.delete(listId);

@@ -8,7 +8,7 @@ import {
   RecoveryCode,
   type PasswordHash,
 } from "../../src/crdt/account-record.js";
-import { decodeDocument, Document, encodeDocument, NOWHERE } from "../../src/crdt/document.js";
+import { decodeDocument, Document, documentDigest, encodeDocument, NOWHERE } from "../../src/crdt/document.js";
 import { decodeAccess, decodeAccounts, encodeAccess, encodeAccounts } from "../../src/crdt/record-codec.js";
 import { MalformedStateError } from "../../src/crdt/codec.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
@@ -215,6 +215,34 @@ describe("a document", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it("is the same unopened, whatever is done with it first", () => {
+    fc.assert(
+      fc.property(arbitraryScript, arbitraryScript, (here, there) => {
+        const [own, other] = [here, there].map((script) => {
+          const document = new Document();
+          for (const delta of playScript(script).deltas) document.join(new Document(delta));
+          return document;
+        }) as [Document, Document];
+        const unopened = (): Document => Document.unopened(own.text);
+        const joined = own.clone();
+        joined.join(other);
+        const [first, second, copy] = [unopened(), other.clone(), new Document()];
+        first.join(other);
+        second.join(unopened());
+        copy.join(unopened());
+        copy.join(other);
+        expect([first, second, copy].map((one) => one.text)).toEqual([joined.text, joined.text, joined.text]);
+        expect(unopened().isEmpty).toBe(own.isEmpty);
+        expect(unopened().lacking(other.position).text).toBe(own.lacking(other.position).text);
+        expect(unopened().includes(other)).toBe(own.includes(other));
+        expect(documentDigest(unopened())).toBe(documentDigest(own));
+      }),
+      { numRuns: 30 },
+    );
+    for (const text of ["", "[]", "[0,0]", '["a",0,0]', "{"]) expect(() => Document.unopened(text).open()).toThrow();
+    expect(() => Document.unopened("[0,\n0,0]")).toThrow("one line");
   });
 
   it("never counts a record that somebody lacks as held", () => {

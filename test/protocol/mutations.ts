@@ -100,6 +100,7 @@ export function samples(): readonly (readonly [
     ],
     ["a message between servers", said(sync, sync), heard],
     ["a document between servers", said({ type: "fetched", tag: 1, document, whole: true }), heard],
+    ["a copy between servers", said({ type: "copied", tag: 1, document }), heard],
     [
       "answers of a server",
       encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }),

@@ -94,4 +94,60 @@ describe("a server among three", () => {
     const clash = { ...question, purpose: "clash", delta: theirs.clone(), digest: null } as const;
     expect(server.peer(0, "s2", clash)).toEqual(["notify", "persist 1"]);
   });
+
+  it("takes what it has nothing of as it is, unopened, if it is what was said, and says so once it is on disk", () => {
+    const server = new ServerScenario([], ["s2", "s3"]);
+    const theirs = recordOf(changed(new ShoppingList(), "a", "milk").delta);
+    const [listId, digest] = [LIST, documentDigest(theirs)];
+    expect(server.peer(0, "s2", { type: "offer", tag: 5, listId, digest })).toEqual(["copy to/s2/"]);
+    // Whoever offers it meanwhile hears of it, too.
+    expect(server.peer(0, "s3", { type: "offer", tag: 6, listId, digest })).toEqual([]);
+    const question = server.published.at(-1);
+    const tag = question?.type === "copy" ? question.tag : 0;
+    const document = Document.unopened(theirs.text);
+    expect(server.peer(1, "s3", { type: "copied", tag, document })).toEqual([]);
+    expect(server.peer(1, "s2", { type: "copied", tag, document })).toEqual(["notify", "persist 1"]);
+    const taken = server.at(2, { type: "persisted", through: 1 });
+    expect(taken.sort()).toEqual(["taken to/s2/", "taken to/s3/"]);
+    expect(server.peer(3, "s2", { type: "offer", tag: 7, listId, digest })).toEqual(["taken to/s2/"]);
+    expect(server.peer(3, "s2", { type: "offer", tag: 8, listId, digest: "0".repeat(64) })).toEqual([
+      "declined to/s2/",
+    ]);
+  });
+
+  it("takes no copy that is another than was said, nor one that comes after something else of the list", () => {
+    const server = new ServerScenario([], ["s2", "s3"]);
+    const theirs = recordOf(changed(new ShoppingList(), "a", "milk").delta);
+    const [listId, digest] = [LIST, documentDigest(theirs)];
+    const offered = (tag: number): number => {
+      server.peer(0, "s2", { type: "offer", tag, listId, digest });
+      const question = server.published.at(-1);
+      return question?.type === "copy" ? question.tag : 0;
+    };
+    const other = Document.unopened(`${theirs.text} `);
+    for (const document of [other, null])
+      expect(server.peer(1, "s2", { type: "copied", tag: offered(5), document })).toEqual(["declined to/s2/"]);
+    const late = offered(6);
+    const mine = recordOf(changed(new ShoppingList(), "b", "eggs").delta);
+    const { position } = mine;
+    const given = { type: "sync", tag: 7, listId, purpose: "request", position, delta: mine, digest: null } as const;
+    expect(server.peer(1, "s3", given)).toEqual(["persist 1"]);
+    expect(server.peer(2, "s2", { type: "copied", tag: late, document: Document.unopened(theirs.text) })).toEqual([
+      "declined to/s2/",
+    ]);
+  });
+
+  it("fails to open what is no document for whoever asks, and goes on", () => {
+    const server = new ServerScenario([LIST], ["s2", "s3"]);
+    const none = Document.unopened("[9,9,9]");
+    const { position } = new Document();
+    const question = { type: "sync", tag: 7, listId: LIST, purpose: "repair", position, delta: null } as const;
+    server.peer(0, "s2", { ...question, digest: null });
+    expect(server.loaded(none)).toEqual(["declined to/s2/"]);
+    expect(server.peer(1, "s2", { ...question, digest: null })).toEqual(["declined to/s2/"]);
+    // It moves on all the same: another build may be able to read it.
+    expect(server.peer(2, "s2", { type: "copy", tag: 8, listId: LIST, digest: documentDigest(none) })).toEqual([
+      "copied to/s2/",
+    ]);
+  });
 });

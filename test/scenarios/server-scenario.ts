@@ -56,7 +56,10 @@ export function memberOf(id: ServerId): Member {
 }
 
 /** What is told of messages between servers. */
-const EXCHANGED: ReadonlySet<string> = new Set(["sync", "synced", "objected", "declined"]);
+const EXCHANGED: ReadonlySet<string> = new Set([
+  ...["sync", "synced", "objected", "declined"],
+  ...["copy", "copied", "offer", "taken"],
+]);
 
 /** A server's core at literal times, with requests built from lists; what it does about lists comes back as lines. */
 export class ServerScenario {

@@ -264,6 +264,21 @@ describe("the journal", () => {
     await store.close();
   });
 
+  it("sets aside what it was given unopened and is no document, once there is something else to give back", async () => {
+    const folder = newFolder();
+    const damages: Damage[] = [];
+    const store = await open(folder, damages, 300);
+    await store.append([{ listId: LIST, delta: Document.unopened("[9,9,9]") }]);
+    expect((await store.read(LIST))?.text).toBe("[9,9,9]");
+    const list = new ShoppingList();
+    for (let index = 0; index < 20; index++)
+      await store.append([{ listId: LIST, delta: new Document(list.add(author("a"), `item ${index}`, null, 1)) }]);
+    expect(digestOf((await store.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
+    await store.close();
+    expect(damages.map(({ listId }) => listId)).toEqual([LIST]);
+    expect(readFileSync(join(folder, "damaged", "unreadable.txt"), "utf8")).toBe("[9,9,9]\n");
+  });
+
   it("loses nothing that is written to a list while its snapshot is being removed", async () => {
     const folder = newFolder();
     await written(folder, ["milk"]);

@@ -44,6 +44,9 @@ const LOCK_TIMEOUT_MS = 2_000;
  */
 export const SEGMENT_BYTES = 32 * 1024 * 1024;
 
+/** Where parts of lists are kept that are as they were written, and no documents. */
+const UNREADABLE = "unreadable.txt";
+
 /** So many full segments wait for their snapshots, and their content in memory, before appends wait, too. */
 const MOST_CLOSED = 3;
 
@@ -76,6 +79,7 @@ export class JournalStore implements Store {
   private constructor(
     readonly folder: string,
     readonly options: JournalOptions,
+    readonly infirmary: Infirmary,
     readonly packs: Packs,
     readonly lock: Lock,
     private segment: SegmentWriter,
@@ -106,9 +110,9 @@ export class JournalStore implements Store {
     const { files, strange, next } = await numberedFiles(folder);
     for (const path of strange) await infirmary.keepFile(path, `${path} is no file`);
     const segment = await createSegment(folder, next);
-    const store = new JournalStore(folder, options, packs, lock, segment, next + 1);
+    const store = new JournalStore(folder, options, infirmary, packs, lock, segment, next + 1);
     for (const listId of packs.lists()) store.#lists.add(listId);
-    for (const file of files) await store.#recover(file, infirmary);
+    for (const file of files) await store.#recover(file);
     store.#startCompaction();
     store.#verifying = packs.verify(() => store.#isClosing).catch(options.onCompactionFailed);
     return store;
@@ -127,9 +131,28 @@ export class JournalStore implements Store {
   async #read(listId: ListId): Promise<Document> {
     // Taken before the snapshot is read: what is compacted meanwhile is either in that snapshot or still in these.
     const parts = this.#tails.flatMap((tail) => tail.get(listId) ?? []);
-    const list = (await this.packs.read(listId)) ?? new Document();
-    for (const part of parts) list.join(part);
+    const snapshot = await this.packs.read(listId);
+    const list = new Document();
+    for (const part of await this.#sound(listId, snapshot === null ? parts : [snapshot, ...parts])) list.join(part);
     return list;
+  }
+
+  /**
+   * The parts that can be joined. One that was taken unopened and is no document is set aside; where there is no other, it stays
+   * for whoever opens it to tell.
+   */
+  async #sound(listId: ListId, parts: readonly Document[]): Promise<readonly Document[]> {
+    if (parts.length === 1) return parts;
+    for (const part of parts) {
+      const problem = problemOf(part);
+      if (problem === null) continue;
+      await this.infirmary.keepLines(UNREADABLE, [part.text], listId, `part of ${listId} ${problem}`);
+      for (const tail of this.#tails) {
+        const others = tail.get(listId)?.filter((other) => other !== part);
+        if (others !== undefined) tail.set(listId, others);
+      }
+    }
+    return parts.filter((part) => problemOf(part) === null);
   }
 
   get #tails(): readonly Tail[] {
@@ -251,13 +274,13 @@ export class JournalStore implements Store {
     return isRenewed;
   }
 
-  async #recover({ path, number }: NumberedFile, infirmary: Infirmary): Promise<void> {
+  async #recover({ path, number }: NumberedFile): Promise<void> {
     let content: SegmentContent;
     try {
       content = await readSegment(path, number);
     } catch (error) {
       if (!isOfDisk(error)) throw error;
-      await infirmary.keepFile(path, `${path} cannot be read: ${String(error)}`);
+      await this.infirmary.keepFile(path, `${path} cannot be read: ${String(error)}`);
       return;
     }
     const { batches, damaged, torn, bytes } = content;
@@ -267,7 +290,7 @@ export class JournalStore implements Store {
     const lines = torn === null ? damaged : [...damaged, torn];
     if (lines.length === 0) return;
     const problem = `${lines.length} damaged line(s) of ${path}${torn === null ? "" : ", the last one unfinished"}`;
-    await infirmary.keepLines("journal-lines.txt", lines, null, problem);
+    await this.infirmary.keepLines("journal-lines.txt", lines, null, problem);
   }
 
   /** The deltas stay as they are: who appended them is done with them. */
@@ -277,13 +300,21 @@ export class JournalStore implements Store {
       const parts = tail.get(listId);
       if (parts === undefined) tail.set(listId, [delta]);
       else if (parts.length < MOST_PARTS) parts.push(delta);
-      else {
+      else if ([...parts, delta].every((part) => problemOf(part) === null)) {
         const whole = new Document();
-        for (const part of parts) whole.join(part);
-        whole.join(delta);
+        for (const part of [...parts, delta]) whole.join(part);
         tail.set(listId, [whole]);
-      }
+      } else parts.push(delta);
     }
+  }
+}
+
+function problemOf(part: Document): string | null {
+  try {
+    part.open();
+    return null;
+  } catch (error) {
+    return `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

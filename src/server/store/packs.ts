@@ -96,10 +96,10 @@ export class Packs {
     return this.#places.get(listId)?.digest ?? null;
   }
 
-  /** Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
+  /** Unopened. Null where there is none, or where it was damaged: then it is set aside for a person to look at. */
   async read(listId: ListId): Promise<Document | null> {
     const line = await this.#line(listId);
-    return line === null ? null : Document.read(line.document);
+    return line === null ? null : Document.unopened(line.document);
   }
 
   async close(): Promise<void> {

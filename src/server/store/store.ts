@@ -4,6 +4,7 @@ import type { ListId } from "../../protocol/ids.js";
 /** A change to one list, as a store keeps it. */
 export interface ListDelta {
   readonly listId: ListId;
+  /** Perhaps unopened. */
   readonly delta: Document;
 }
 
@@ -30,7 +31,10 @@ export interface Store {
    */
   append(batch: readonly ListDelta[]): Promise<void>;
 
-  /** The join of all that was appended for the list, or null where there is nothing. The caller may keep and change it. */
+  /**
+   * The join of all that was appended for the list, perhaps unopened, or null where there is nothing. The caller may keep and
+   * change it.
+   */
   read(listId: ListId): Promise<Document | null>;
 
   /** Lets go of the list. The next start may bring back all or part of it, which does no harm to a join. */
