@@ -74,7 +74,13 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await make();
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return;
+    if (isErrno(error, "EEXIST")) {
+      // Whoever made it may have died before it was durable; but not in a place where this process may not even look.
+      await syncFolder(dirname(path)).catch((closed: unknown) => {
+        if (!isErrno(closed, "EACCES")) throw closed;
+      });
+      return;
+    }
     if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
     // Another process may have been quicker.
