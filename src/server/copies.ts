@@ -90,7 +90,7 @@ export class Copies {
     }
     this.turn.counters.received++;
     this.turn.emit({ type: "notify", topic: topicOf(listId) });
-    this.replica.join(listId, new Document(), document);
+    this.replica.join(listId, Document.unopened(), document);
     this.tree.set(listId, digest);
     this.#whenDurable(listId, then);
   }

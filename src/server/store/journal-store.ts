@@ -132,7 +132,7 @@ export class JournalStore implements Store {
     // Taken before the snapshot is read: what is compacted meanwhile is either in that snapshot or still in these.
     const parts = this.#tails.flatMap((tail) => tail.get(listId) ?? []);
     const snapshot = await this.packs.read(listId);
-    const list = new Document();
+    const list = Document.unopened();
     for (const part of await this.#sound(listId, snapshot === null ? parts : [snapshot, ...parts])) list.join(part);
     return list;
   }
