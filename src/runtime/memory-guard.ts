@@ -24,8 +24,10 @@ const CONNECTION_BYTES = 128 * 1024;
 const MOST_CONNECTIONS = 1_024;
 const COUNT_EVERY_MS = 1_000;
 
-/** At a gigabyte a second, which is what one peer on the same machine can send, this is ten megabytes. */
-const LOOK_EVERY_MS = 10;
+/** Twice what a peer on the same machine can send: memory is looked at again before it could be filled. */
+const MOST_BYTES_A_MS = 2 * 2 ** 20;
+/** Between two looks, each of which takes as long as several requests do. */
+const [LOOK_AFTER_MS, LOOK_BEFORE_MS] = [10, 100];
 
 /** How much more than after the last cut makes another one, where memory was not given back. */
 const STEP_BYTES = 24 * 2 ** 20;
@@ -47,13 +49,13 @@ const GROWTH_BYTES = 8 * 2 ** 20;
  * `mostBytes`; beyond that only a new process helps.
  */
 export class MemoryGuard {
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | null = null;
   #floor = 0;
   #mostConnections = 0;
   #countAt = 0;
   #collectAt = 0;
   readonly #collectGarbage = garbageCollector();
-  #isCutting = false;
+  #isStopped = false;
 
   /** @param sockets in the order of suspicion */
   constructor(
@@ -62,18 +64,28 @@ export class MemoryGuard {
     readonly logger: Logger,
     readonly onHopeless: () => void,
   ) {
-    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS);
-    this.#timer.unref();
+    this.#next();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#isStopped = true;
+    clearTimeout(this.#timer ?? undefined);
+  }
+
+  /** Looks, and again when there could be something to see. */
+  #next(): void {
+    const room = this.limits.suspiciousBytes - process.memoryUsage.rss();
+    const look = room > 0 ? Promise.resolve() : this.#look();
+    const afterMs = Math.min(Math.max(LOOK_AFTER_MS, room / MOST_BYTES_A_MS), LOOK_BEFORE_MS);
+    void look.then(() => {
+      if (this.#isStopped) return;
+      this.#timer = setTimeout(() => this.#next(), afterMs);
+      this.#timer.unref();
+    });
   }
 
   async #look(): Promise<void> {
     const { suspiciousBytes, mostBytes } = this.limits;
-    // By far the most common, and cheaper to find out.
-    if (this.#isCutting || process.memoryUsage.rss() <= suspiciousBytes) return;
     const bytes = nativeBytes();
     if (bytes <= Math.max(suspiciousBytes, this.#floor + STEP_BYTES)) return;
     const connectionBytes = this.#connections() * CONNECTION_BYTES;
@@ -89,7 +101,6 @@ export class MemoryGuard {
       this.onHopeless();
       return;
     }
-    this.#isCutting = true;
     try {
       const cut = await this.#cut();
       this.#floor = nativeBytes();
@@ -100,7 +111,6 @@ export class MemoryGuard {
       this.stop();
       this.onHopeless();
     }
-    this.#isCutting = false;
   }
 
   /** The most there have been: what one took may not be given back when it ends. Counting many takes a while. */
@@ -130,7 +140,7 @@ async function stillGrows(): Promise<boolean> {
   const end = monotonicMs() + RELEASE_MS;
   const first = nativeBytes();
   for (let [before, lowest] = [Infinity, first]; monotonicMs() < end;) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AFTER_MS));
     const now = nativeBytes();
     if (now > lowest + GROWTH_BYTES) return true;
     if (now >= before && now < first / 2) return false;
