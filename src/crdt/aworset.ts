@@ -31,6 +31,11 @@ export class AWORSet<E, S extends Kept<S>> implements Lattice<AWORSet<E, S>> {
     if (joined !== own) this.#states.set(element, joined);
   }
 
+  /** Puts what was made of all that is known of the element, and so is no less. */
+  replace(element: E, state: S): void {
+    this.#states.set(element, state);
+  }
+
   join(other: AWORSet<E, S>): void {
     for (const [element, state] of other.#states) this.put(element, state);
   }

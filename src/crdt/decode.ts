@@ -6,7 +6,7 @@ import { LIMITS, READABLE } from "./limits.js";
 import { COLUMN, ItemState } from "./item-state.js";
 import { LwwRegister, type Written } from "./lww-register.js";
 import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
-import { COLUMNS, type Rows } from "./rows.js";
+import { COLUMNS, madeRows, type Rows } from "./rows.js";
 import { ShoppingList } from "./shopping-list.js";
 
 export { MalformedStateError } from "./shape.js";
@@ -164,7 +164,7 @@ function decodeRows(item: readonly unknown[], replicaAt: ReplicaAt): Rows {
     requireCounter(cells, from + COLUMN.needed);
     requireCounter(cells, from + COLUMN.acquired);
   }
-  return { replicas, cells };
+  return madeRows(replicas, cells);
 }
 
 /** @param at where the row begins */

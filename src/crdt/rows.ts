@@ -33,8 +33,30 @@ export function cellOf({ replicas, cells }: Rows, replica: ReplicaId, column: nu
 
 /** The largest of one replica's cells from a column on. */
 export function mostOf({ replicas, cells }: Rows, replica: ReplicaId, column: number): number {
-  const at = replicas.indexOf(replica) * COLUMNS;
-  return at < 0 ? 0 : Math.max(...cells.slice(at + column, at + COLUMNS));
+  const row = replicas.indexOf(replica);
+  let most = 0;
+  if (row >= 0)
+    for (let at = row * COLUMNS + column; at < (row + 1) * COLUMNS; at++) most = Math.max(most, cells[at] ?? 0);
+  return most;
+}
+
+/** Which replicas items have rows of: most items of a list have the same few, and one array for all is compared at once. */
+const tables = new Map<string, readonly ReplicaId[]>();
+const [MOST_TABLES, MOST_SHARED] = [1_000, 8];
+
+function shared(replicas: readonly ReplicaId[]): readonly ReplicaId[] {
+  if (replicas.length > MOST_SHARED) return replicas;
+  const name = replicas.join();
+  const known = tables.get(name);
+  if (known !== undefined && isSame(known, replicas)) return known;
+  if (tables.size >= MOST_TABLES) tables.clear();
+  tables.set(name, replicas);
+  return replicas;
+}
+
+/** Rows that nobody has seen yet. */
+export function madeRows(replicas: readonly ReplicaId[], cells: readonly number[]): Rows {
+  return { replicas: shared(replicas), cells };
 }
 
 /**
@@ -55,7 +77,7 @@ export function changed(
   const place = replicas.filter((other) => other < replica).length;
   const copy = cells.toSpliced(place * COLUMNS, 0, ...NEW_ROW);
   change(copy, place * COLUMNS);
-  return { replicas: replicas.toSpliced(place, 0, replica), cells: copy };
+  return madeRows(replicas.toSpliced(place, 0, replica), copy);
 }
 
 /** The sum of a column. */
@@ -106,5 +128,5 @@ function mergeRows(a: Rows, b: Rows): Rows {
     if (isOfA) at++;
     if (isOfB) bt++;
   }
-  return isA ? a : isB ? b : { replicas, cells };
+  return isA ? a : isB ? b : madeRows(replicas, cells);
 }

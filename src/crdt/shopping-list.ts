@@ -163,7 +163,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
   lacking(known: DotContext): ShoppingList {
     if (known.includesAll(this.seen)) return new ShoppingList();
     const lacking = new ShoppingList();
-    for (const [key, item] of this.items.entries()) if (isTouchedOutside(item, known)) lacking.items.put(key, item);
+    const isOutside = touchedOutside(known);
+    for (const [key, item] of this.items.entries()) if (isOutside(item)) lacking.items.replace(key, item);
     lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
     lacking.deleted.join(this.deleted);
@@ -226,7 +227,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
   #take(operation: Operation, newest: Written<string>, item: ItemState): void {
     const { dot, time, kind, key, text } = operation;
     const stamp: Stamp = { time, replica: dot.replica };
-    if (key !== null) this.items.put(key, item);
+    if (key !== null) this.items.replace(key, item);
     else if (kind === "name") this.name.write(text ?? "", stamp);
     else if (kind === "order") this.order.write(text ?? "", stamp);
     else this.deleted.write(kind === "delete", stamp);
@@ -281,13 +282,22 @@ export class ShoppingList implements Lattice<ShoppingList> {
   }
 }
 
-function isTouchedOutside({ rows: { replicas, cells } }: ItemState, known: DotContext): boolean {
-  let at: number = COLUMN.touched;
-  for (const replica of replicas) {
-    if (!known.covers(replica, cells[at] ?? 0)) return true;
-    at += COLUMNS;
-  }
-  return false;
+/** Whether an item has a touch outside `known`: asked of all items of a list, one after the other. */
+function touchedOutside(known: DotContext): (item: ItemState) => boolean {
+  let table: readonly ReplicaId[] = [];
+  let prefixes: readonly number[] = [];
+  return ({ rows: { replicas, cells } }) => {
+    if (replicas !== table) {
+      table = replicas;
+      prefixes = replicas.map((replica) => known.vector.get(replica));
+    }
+    let at: number = COLUMN.touched;
+    for (let row = 0; row < prefixes.length; row++, at += COLUMNS) {
+      const touched = cells[at] ?? 0;
+      if (touched > (prefixes[row] ?? 0) && !known.covers(replicas[row] ?? "", touched)) return true;
+    }
+    return false;
+  };
 }
 
 /** An empty text means that somebody cleared it. */
