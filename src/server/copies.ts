@@ -9,8 +9,9 @@ import type { Turn } from "./turn.js";
 type Then = (isTaken: boolean) => void;
 
 /**
- * Moves lists as they lie on one server's disk to another that has nothing of them, unopened: what is rebuilt may be all that
- * there is, and to check a digest takes a tenth of what decoding takes. Lists that both have are a matter of `Exchanges`.
+ * What peers are told of the copies here, and how one of theirs comes here where there is nothing of the list yet: as it lies on
+ * their disk, unopened. What is rebuilt may be all that there is, and to check a digest takes a tenth of what decoding takes.
+ * Lists that both sides have are a matter of `Exchanges`.
  */
 export class Copies {
   /** On their way here, with who waits for them. */
@@ -21,6 +22,7 @@ export class Copies {
     readonly replica: Replica,
     readonly tree: HashTree,
     readonly questions: Questions,
+    readonly isWhole: () => boolean,
   ) {}
 
   /**
@@ -60,12 +62,7 @@ export class Copies {
 
   /** A peer has what may not be here. */
   onOffer(from: ServerId, { tag, listId, digest }: Extract<PeerMessage, { readonly type: "offer" }>): void {
-    const answer = (isTaken: boolean): void =>
-      this.turn.emit({
-        type: "publish",
-        topic: topicOfServer(from),
-        message: { type: isTaken ? "taken" : "declined", tag },
-      });
+    const answer = (isTaken: boolean): void => this.#tell(from, { type: isTaken ? "taken" : "declined", tag });
     if (!this.replica.lists().has(listId)) this.take(from, listId, digest, answer);
     else if (this.tree.digest(listId) === digest) this.#whenDurable(listId, answer);
     else answer(false);
@@ -73,14 +70,34 @@ export class Copies {
 
   /** A peer asks for what lies here. */
   onCopy(from: ServerId, { tag, listId, digest }: Extract<PeerMessage, { readonly type: "copy" }>): void {
-    const answer = (message: PeerMessage): void =>
-      this.turn.emit({ type: "publish", topic: topicOfServer(from), message });
-    const declined = (): void => answer({ type: "declined", tag });
+    const declined = (): void => this.#tell(from, { type: "declined", tag });
     const give = (list: Document): void => {
       const document = documentDigest(list) === digest ? Document.unopened(list.text) : null;
-      this.replica.whenDurable(listId, () => answer({ type: "copied", tag, document }), declined);
+      this.replica.whenDurable(listId, () => this.#tell(from, { type: "copied", tag, document }), declined);
     };
     this.replica.useUnopened(listId, give, declined);
+  }
+
+  /** A peer that keeps no copy itself asks for all of it, to look into. */
+  onFetch(from: ServerId, { tag, listId }: Extract<PeerMessage, { readonly type: "fetch" }>): void {
+    this.replica.use(
+      listId,
+      (document) => this.#tell(from, { type: "fetched", tag, document, whole: this.isWhole() }),
+      () => this.#tell(from, { type: "declined", tag }),
+    );
+  }
+
+  /** An operator wants to know whether copies are the same. */
+  onDescribe(from: ServerId, { tag, listId }: Extract<PeerMessage, { readonly type: "describe" }>): void {
+    this.replica.durableDigest(
+      listId,
+      (digest) => this.#tell(from, { type: "described", tag, digest }),
+      () => this.#tell(from, { type: "declined", tag }),
+    );
+  }
+
+  #tell(peer: ServerId, message: PeerMessage): void {
+    this.turn.emit({ type: "publish", topic: topicOfServer(peer), message });
   }
 
   #keep(listId: ListId, document: Document | null, digest: string, then: Then): void {

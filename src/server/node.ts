@@ -4,7 +4,7 @@ import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Machine, Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";
-import { EVERYONE, topicOfServer, type PeerMessage } from "../protocol/peer-messages.js";
+import { EVERYONE, type PeerMessage } from "../protocol/peer-messages.js";
 import { decodeMembers } from "../protocol/cluster-messages.js";
 import { AntiEntropy, type RoundResult } from "./anti-entropy.js";
 import { BrokerLinks } from "./broker-link.js";
@@ -114,7 +114,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
     const mayJudge = (listId: ListId): boolean => this.#isReady() && this.#roster.mayJudge(listId);
     this.#questions = new Questions(this);
-    this.#copies = new Copies(this, this.#replica, this.#tree, this.#questions);
+    this.#copies = new Copies(this, this.#replica, this.#tree, this.#questions, () => this.#roster.isWhole);
     this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
     this.#antiEntropy = new AntiEntropy(
       this,
@@ -291,14 +291,14 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         this.#exchanges.onObjected(from, message.tag);
         break;
       case "describe":
-        this.#describe(from, message.tag, message.listId);
+        this.#copies.onDescribe(from, message);
         break;
       case "compare":
       case "buckets":
         this.#antiEntropy.onQuestion(from, message);
         break;
       case "fetch":
-        this.#fetch(from, message.tag, message.listId);
+        this.#copies.onFetch(from, message);
         break;
       case "copy":
         this.#copies.onCopy(from, message);
@@ -315,24 +315,6 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         this.#questions.onAnswer(from, message);
         break;
     }
-  }
-
-  #describe(from: ServerId, tag: number, listId: ListId): void {
-    const answer = (message: PeerMessage): void => this.emit({ type: "publish", topic: topicOfServer(from), message });
-    this.#replica.durableDigest(
-      listId,
-      (digest) => answer({ type: "described", tag, digest }),
-      () => answer({ type: "declined", tag }),
-    );
-  }
-
-  #fetch(from: ServerId, tag: number, listId: ListId): void {
-    const answer = (message: PeerMessage): void => this.emit({ type: "publish", topic: topicOfServer(from), message });
-    this.#replica.use(
-      listId,
-      (document) => answer({ type: "fetched", tag, document, whole: this.#roster.isWhole }),
-      () => answer({ type: "declined", tag }),
-    );
   }
 
   /** @param moved whether partitions have other owners or heirs now */
