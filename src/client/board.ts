@@ -1,7 +1,7 @@
 import type { ItemKey } from "../crdt/item-key.js";
 import type { Item } from "../crdt/shopping-list.js";
 import type { Intent } from "./intent.js";
-import { addIntent, joinLoneNumbers, parseEntry } from "./item-entry.js";
+import { addIntent, joinLoneNumbers, parseEntry, type ItemEntry } from "./item-entry.js";
 import { foldName } from "../crdt/item-key.js";
 import { parseAmountIn } from "./quantity.js";
 import { acceptText, displayable } from "./text.js";
@@ -227,9 +227,9 @@ function typing(state: BoardState, items: readonly Item[], key: Key, completions
   if (mode === "filter")
     return { state: { ...state, mode: "browse", filter: text }, effects: [{ type: "type", text: "" }] };
   if (mode === "add") {
-    if (text === "") return calm({ ...state, mode: "browse" });
+    // Letters typed next would be keys: only Esc ends it.
     const entries = joinLoneNumbers(segments(text)).map((one) => parseEntry(one));
-    return change(state, entries.map(addIntent));
+    return change({ ...state, message: noted(entries, items) }, entries.map(addIntent));
   }
   // What was typed is about the item it was begun for, wherever the cursor would be now.
   const item = items.find(({ key: one }) => one === state.cursor);
@@ -238,6 +238,17 @@ function typing(state: BoardState, items: readonly Item[], key: Key, completions
     return calm({ ...back, message: t("the item was taken off the list meanwhile: nothing was changed") });
   if (text === "" && mode !== "note") return calm(back);
   return change(back, meant(mode, item, text));
+}
+
+/** What became of a comma, where several items may have been meant, or where a note gave way to another. */
+function noted(entries: readonly ItemEntry[], items: readonly Item[]): string {
+  for (const { name, note } of entries) {
+    if (note === null) continue;
+    const before = items.find((item) => foldName(item.name) === foldName(name))?.note ?? note;
+    if (before !== note) return t`the note of ${name} was: ${before}; u brings it back`;
+    if (note.includes(",")) return t`what follows the comma is a note of ${name}; a ; begins another item`;
+  }
+  return "";
 }
 
 function meant(mode: Mode, item: Item, text: string): readonly Intent[] {

@@ -49,7 +49,10 @@ export function refused({ code, message }: Pick<ErrorBody, "code" | "message">):
 }
 
 const refusals = (): Partial<Record<ErrorCode, readonly [ExitCode, string]>> => ({
-  unauthenticated: [EXIT.notAllowed, t("log in with `aisle login NAME`; your changes wait here")],
+  unauthenticated: [
+    EXIT.notAllowed,
+    t("log in with `aisle login NAME`; your changes wait here, also where this is another cluster than it was before"),
+  ],
   "not-allowed": [
     EXIT.notAllowed,
     t("log in with `aisle login NAME` where you have not, or ask an owner of the list for an invitation"),

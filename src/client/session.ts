@@ -158,7 +158,7 @@ type Outcome<T> = { readonly value: T } | { readonly problem: string | null; rea
 export function unreachable(problem: string, brokers: readonly string[]): AisleError {
   const message = t`the cluster cannot be reached (${problem}); tried ${brokers.join(", ")}`;
   const hint = t(
-    "your changes are safe here and will be sent later; start a cluster with `aisle cluster up`, or name its brokers with `aisle connect`, and with #KEY where it has keys",
+    "your changes are safe here and will be sent later; start the cluster as it was started before (`make start`, `aisle cluster up`), or name its brokers with `aisle connect`, and with #KEY where it has keys",
   );
   return new AisleError(EXIT.unreachable, "unreachable", message, hint);
 }

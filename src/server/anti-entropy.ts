@@ -11,7 +11,7 @@ import {
   type PeerMessage,
   type Scope,
 } from "../protocol/peer-messages.js";
-import type { Copies } from "./copies.js";
+import type { Transfers } from "./transfers.js";
 import type { Exchanges } from "./exchanges.js";
 import type { HashTree } from "./hash-tree.js";
 import type { Questions } from "./questions.js";
@@ -71,7 +71,7 @@ export class AntiEntropy {
     readonly turn: Turn,
     readonly replica: Replica,
     readonly exchanges: Exchanges,
-    readonly copies: Copies,
+    readonly transfers: Transfers,
     readonly roster: Roster,
     readonly tree: HashTree,
     readonly questions: Questions,
@@ -252,9 +252,9 @@ export class AntiEntropy {
       if (isLevel) then(true);
       else this.#exchange(peer, listId, then);
     };
-    if (!this.replica.lists().has(listId)) this.copies.take(peer, listId, digest, onCopied);
+    if (!this.replica.lists().has(listId)) this.transfers.take(peer, listId, digest, onCopied);
     // It is this side's own, so the peer has none.
-    else if (this.tree.digest(listId) === digest) this.copies.offer(peer, listId, digest, onCopied);
+    else if (this.tree.digest(listId) === digest) this.transfers.offer(peer, listId, digest, onCopied);
     else this.#exchange(peer, listId, then);
   }
 

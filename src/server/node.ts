@@ -11,7 +11,7 @@ import { BrokerLinks } from "./broker-link.js";
 import type { ServerConfig } from "./config.js";
 import { Accounts } from "./accounts.js";
 import { Authority } from "./authority.js";
-import { Copies } from "./copies.js";
+import { Transfers } from "./transfers.js";
 import { Coordinator } from "./coordinator.js";
 import { Jobs } from "./jobs.js";
 import { Quorums } from "./quorums.js";
@@ -61,7 +61,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   };
   readonly #timers = new Timers();
   readonly #replica: Replica;
-  readonly #copies: Copies;
+  readonly #transfers: Transfers;
   readonly #exchanges: Exchanges;
   readonly #questions: Questions;
   readonly #roster: Roster;
@@ -114,13 +114,13 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
     const mayJudge = (listId: ListId): boolean => this.#isReady() && this.#roster.mayJudge(listId);
     this.#questions = new Questions(this);
-    this.#copies = new Copies(this, this.#replica, this.#tree, this.#questions, () => this.#roster.isWhole);
+    this.#transfers = new Transfers(this, this.#replica, this.#tree, this.#questions, () => this.#roster.isWhole);
     this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
     this.#antiEntropy = new AntiEntropy(
       this,
       this.#replica,
       this.#exchanges,
-      this.#copies,
+      this.#transfers,
       this.#roster,
       this.#tree,
       this.#questions,
@@ -291,20 +291,20 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
         this.#exchanges.onObjected(from, message.tag);
         break;
       case "describe":
-        this.#copies.onDescribe(from, message);
+        this.#transfers.onDescribe(from, message);
         break;
       case "compare":
       case "buckets":
         this.#antiEntropy.onQuestion(from, message);
         break;
       case "fetch":
-        this.#copies.onFetch(from, message);
+        this.#transfers.onFetch(from, message);
         break;
       case "copy":
-        this.#copies.onCopy(from, message);
+        this.#transfers.onCopy(from, message);
         break;
       case "offer":
-        this.#copies.onOffer(from, message);
+        this.#transfers.onOffer(from, message);
         break;
       case "described":
       case "fetched":

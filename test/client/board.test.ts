@@ -51,6 +51,17 @@ describe("a key", () => {
     expect(pressed([key("-")], [item("Salt", 0)]).effects).toEqual([]);
   });
 
+  it("adds until Esc, and says what became of a comma", () => {
+    const typed = [key("a"), key("", "return"), key("milk, eggs, bread", "return")];
+    expect(pressed(typed).state).toMatchObject({
+      mode: "add",
+      message: "what follows the comma is a note of milk; a ; begins another item",
+    });
+    const noted = ITEMS.map((one) => ({ ...one, note: "the blue one" }));
+    expect(pressed(typed, noted).state.message).toBe("the note of milk was: the blue one; u brings it back");
+    expect(pressed([key("a"), key("tea; rice, brown", "return")]).state.message).toBe("");
+  });
+
   it("stays within the list, and moves on from what is taken off", () => {
     expect(selected(pressed([key("", "up")]).state, ITEMS)?.name).toBe("Milk");
     expect(selected(pressed([key("", "end"), key("", "down")]).state, ITEMS)?.name).toBe("Flour");

@@ -139,6 +139,29 @@ suite("on a terminal", () => {
       await screen.shows("[x] milk  5 of 5");
     });
 
+    it("is not another item\u2019s cursor because something comes in above it", async () => {
+      const { ben, screen } = await opened();
+      await screen.shows("> [ ] bread");
+      await ben.ok("add", "apples");
+      await screen.shows("  [ ] apples", "> [ ] bread");
+    });
+
+    it("is chosen among others, or not after all, and another one has another name", async () => {
+      const { screen } = await opened();
+      screen.press("l");
+      await screen.shows("Which list?", "make a new list");
+      screen.press("Escape");
+      await screen.shows("3 of 3 to get", "online");
+      screen.press("l");
+      await screen.shows("Which list?");
+      screen.press("Down", "Enter");
+      await screen.shows("What shall the list be called?", "!(Groceries)");
+      screen.press("groceries", "Enter");
+      await screen.shows("there is a list called Groceries already");
+      screen.press("Escape");
+      await screen.shows("3 of 3 to get");
+    });
+
     it("counts every key of a burst, and takes what is pasted for items", async () => {
       const { ann, screen } = await opened();
       screen.press("+++++");

@@ -1,9 +1,10 @@
 import { type Glance } from "../views.js";
 import inquirer from "inquirer";
 import type { LocalList } from "../local-list.js";
-import { acceptText, displayable } from "../text.js";
+import { displayable } from "../text.js";
 import type { Context } from "./context.js";
 import { asAisleError } from "./failures.js";
+import { freeName, makeList } from "./list-names.js";
 import { t } from "../messages.js";
 
 /** The current list, or one that the person picks or makes. */
@@ -21,39 +22,63 @@ async function pickList(context: Context, lists: readonly Glance[], current: str
     ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),
     { name: t("make a new list"), value: "" },
   ];
-  const { id } =
-    lists.length === 0
-      ? { id: "" }
-      : context.options.accessible === true
-        ? await inquirer.prompt<{ id: string }>([{ type: "rawlist", name: "id", message: t("Which list?"), choices }])
-        : await inquirer.prompt<{ id: string }>([
-            { type: "select", name: "id", message: t("Which list?"), choices, default: current },
-          ]);
-  const chosen = id === "" ? await makeList(context) : id;
-  await context.workspace.changeSettings({ current: chosen });
-  context.workspace.commit();
-  return context.theList(chosen);
+  const { prompt, close } = escapable();
+  try {
+    const { id } =
+      lists.length === 0
+        ? { id: "" }
+        : context.options.accessible === true
+          ? await prompt<{ id: string }>([{ type: "rawlist", name: "id", message: t("Which list?"), choices }])
+          : await prompt<{ id: string }>([
+              { type: "select", name: "id", message: t("Which list?"), choices, default: current },
+            ]);
+    if (id === "") return await makeList(context, await askForName(context, prompt));
+    await context.workspace.changeSettings({ current: id });
+    return context.theList(id);
+  } catch (error) {
+    const before = lists.find((list) => list.id === current);
+    if (!(error instanceof Error) || error.name !== "AbortPromptError" || before === undefined) throw error;
+    return context.theList(before.id);
+  } finally {
+    close();
+    context.workspace.commit();
+  }
 }
 
-async function makeList(context: Context): Promise<string> {
-  const { name } = await inquirer.prompt<{ name: string }>([
+type Prompt = typeof inquirer.prompt;
+
+/** Questions that Esc takes back, as it does on the screen of a list. */
+function escapable(): { readonly prompt: Prompt; readonly close: () => void } {
+  const escape = new AbortController();
+  const onKey = (_text: string | undefined, key: { readonly name?: string }): void => {
+    if (key.name === "escape") escape.abort();
+  };
+  process.stdin.on("keypress", onKey);
+  return {
+    prompt: inquirer.createPromptModule({ signal: escape.signal }),
+    close: () => process.stdin.off("keypress", onKey),
+  };
+}
+
+async function askForName(context: Context, prompt: Prompt): Promise<string> {
+  const { name } = await prompt<{ name: string }>([
     {
       type: "input",
       name: "name",
       message: t("What shall the list be called?"),
-      default: "Groceries",
-      validate: (text: string) => isAccepted(text),
+      ...(problemOf(context, USUAL_NAME) === null ? { default: USUAL_NAME } : {}),
+      validate: (text: string) => problemOf(context, text) ?? true,
     },
   ]);
-  const { id } = await context.workspace.found();
-  await context.workspace.change(id, () => [{ type: "rename", name: acceptText("list", name) }]);
-  return id;
+  return freeName(context, name);
 }
 
-function isAccepted(text: string): true | string {
+const USUAL_NAME = "Groceries";
+
+function problemOf(context: Context, name: string): string | null {
   try {
-    acceptText("list", text);
-    return true;
+    freeName(context, name);
+    return null;
   } catch (error) {
     return asAisleError(error).message;
   }

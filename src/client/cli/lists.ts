@@ -1,10 +1,9 @@
 import { digestOf } from "../../crdt/codec.js";
-import { foldName } from "../../crdt/item-key.js";
-import { AisleError, EXIT } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { renderList, renderLists, type Style } from "../render.js";
-import { acceptText, displayable } from "../text.js";
+import { displayable } from "../text.js";
 import { listSummary, listView, nameOf, glanceAt, type Glance } from "../views.js";
+import { freeName, makeList } from "./list-names.js";
 import { optionalWord, word, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import type { CommandResult, Context } from "./context.js";
@@ -16,7 +15,12 @@ export function registerLists({ program, act }: Registration): void {
     .command("new")
     .argument("<name>", "what to call it")
     .description("make a list and make it the current one")
-    .action(act(async (context, words) => await makeList(context, word(words, 0))));
+    .action(
+      act(async (context, words) => {
+        const list = await makeList(context, freeName(context, word(words, 0)));
+        return summary(context, list, t("made"));
+      }),
+    );
 
   program
     .command("lists")
@@ -69,7 +73,7 @@ function registerListChanges({ program, act }: Pick<Registration, "program" | "a
     .action(
       act(async (context, words) => {
         const list = context.theList(word(words, 0));
-        const name = acceptText("list", word(words, 1));
+        const name = freeName(context, word(words, 1), list.id);
         const renamed = await context.workspace.change(list.id, () => [{ type: "rename", name }]);
         return summary(context, renamed, t("renamed to"));
       }),
@@ -111,19 +115,6 @@ async function undelete(context: Context, named: string): Promise<CommandResult>
   const restored = await context.workspace.change(list.id, () => [{ type: "set-deleted", deleted: false }]);
   await context.workspace.changeSettings({ current: list.id });
   return summary(context, restored, t("brought back"));
-}
-
-async function makeList(context: Context, rawName: string): Promise<CommandResult> {
-  const name = acceptText("list", rawName);
-  const taken = context.glances().find((list) => foldName(list.name) === foldName(name));
-  if (taken !== undefined) {
-    const message = t`there is a list called ${displayable(taken.name)} already`;
-    throw new AisleError(EXIT.refused, "name-taken", message, t`choose another name, or: aisle use ${taken.id}`);
-  }
-  const { id } = await context.workspace.found();
-  const list = await context.workspace.change(id, () => [{ type: "rename", name }]);
-  await context.workspace.changeSettings({ current: id });
-  return summary(context, list, t("made"));
 }
 
 async function forget(context: Context, list: LocalList): Promise<CommandResult> {

@@ -1,6 +1,6 @@
 import type { ItemKey } from "../../crdt/item-key.js";
 import type { ShoppingList } from "../../crdt/shopping-list.js";
-import { FIRST_STATE, press, segments, type BoardState, type Effect, type Key, type Step } from "../board.js";
+import { FIRST_STATE, press, segments, selected, type BoardState, type Effect, type Key, type Step } from "../board.js";
 import type { BoardFacts } from "../board-view.js";
 import { AisleError, EXIT } from "../errors.js";
 import { rehearse, type Intent } from "../intent.js";
@@ -74,6 +74,9 @@ export class LiveList implements WatchListener {
       if (key === null || this.list.shown.seen.has(dot) || list.isOwn(dot.replica)) continue;
       this.#marks.set(key, by ?? t("somebody"));
     }
+    // The cursor stays on its item, also where nobody has moved it yet.
+    const cursor = this.#state.cursor ?? selected(this.#state, walkedItems(this.#shown))?.key ?? null;
+    this.#state = { ...this.#state, cursor };
     this.list = list;
     if (list.isDeleted) {
       const hint = t("`aisle undelete` brings it back for everyone");

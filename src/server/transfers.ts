@@ -13,7 +13,7 @@ type Then = (isTaken: boolean) => void;
  * their disk, unopened. What is rebuilt may be all that there is, and to check a digest takes a tenth of what decoding takes.
  * Lists that both sides have are a matter of `Exchanges`.
  */
-export class Copies {
+export class Transfers {
   /** On their way here, with who waits for them. */
   readonly #coming = new Map<ListId, Then[]>();
 
