@@ -201,8 +201,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
 
   #operate(author: Author, effect: Effect): ShoppingList {
     const dot: Dot = { replica: author.replica, counter: this.seen.newest(author.replica) + 1 };
-    const time = this.#newestTimeFor(effect.key) + 1;
-    const item = effect.key === null ? UNTOUCHED : this.#after(effect.key, effect, dot, time);
+    const before = effect.key === null ? UNTOUCHED : (this.items.get(effect.key) ?? UNTOUCHED);
+    const time = this.#newestTimeFor(effect.key, before) + 1;
+    const item = effect.key === null ? before : after(before, effect, dot, time);
     this.#requireRoom(dot, time, effect, item);
     const operation: Operation = {
       dot,
@@ -242,26 +243,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (newest !== null) this.newest.set(replica, newest);
   }
 
-  /** The item as the effect leaves it. */
-  #after(key: ItemKey, effect: Effect, dot: Dot, time: number): ItemState {
-    let item = this.items.get(key) ?? UNTOUCHED;
-    // What is only said about an item that is off the list does not put it there.
-    if (effect.kind === "remove" || (effect.kind === "staple" && !item.isPresent)) item = item.remove(dot);
-    else item = item.touch(dot, effect.needed, effect.acquired);
-    for (const name of TEXTS) {
-      const text = effect[name];
-      if (text === undefined || (name === "label" && text === item.text(name))) continue;
-      item = item.write(name, text, { time, replica: dot.replica });
-    }
-    return item;
-  }
-
   /** Later than every operation known and than every text that this one may replace. */
-  #newestTimeFor(key: ItemKey | null): number {
-    const replaced =
-      key === null
-        ? Math.max(this.name.time, this.deleted.time, this.order.time)
-        : (this.items.get(key) ?? UNTOUCHED).newestTime;
+  #newestTimeFor(key: ItemKey | null, { newestTime }: ItemState): number {
+    const replaced = key === null ? Math.max(this.name.time, this.deleted.time, this.order.time) : newestTime;
     return Math.max(replaced, this.history.newestTime());
   }
 
@@ -280,6 +264,19 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (mostOf(rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
       throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
   }
+}
+
+/** The item as the effect leaves it. */
+function after(before: ItemState, effect: Effect, dot: Dot, time: number): ItemState {
+  // What is only said about an item that is off the list does not put it there.
+  const isOff = effect.kind === "remove" || (effect.kind === "staple" && !before.isPresent);
+  let item = isOff ? before.remove(dot) : before.touch(dot, effect.needed, effect.acquired);
+  for (const name of TEXTS) {
+    const text = effect[name];
+    if (text === undefined || (name === "label" && text === item.text(name))) continue;
+    item = item.write(name, text, { time, replica: dot.replica });
+  }
+  return item;
 }
 
 /** Whether an item has a touch outside `known`: asked of all items of a list, one after the other. */
