@@ -77,6 +77,8 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #isBack: boolean;
   /** Peers that this run has compared everything with. */
   readonly #level = new Set<ServerId>();
+  /** Those with whom a round is going to be tried again. */
+  readonly #retried = new Set<ServerId>();
   #startedAt: Millis = 0;
   #now: Millis = 0;
   #nextTag: number;
@@ -335,7 +337,10 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
 
   #onRound(peer: ServerId, { failed }: RoundResult): void {
     if (failed) {
+      if (this.#retried.has(peer)) return;
+      this.#retried.add(peer);
       this.after(RETRY_ROUND_MS, () => {
+        this.#retried.delete(peer);
         if (this.#peers.isAlive(peer)) this.#antiEntropy.round(peer, "heir");
       });
       return;

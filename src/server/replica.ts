@@ -72,14 +72,15 @@ export class Replica {
 
   /**
    * Calls `then` with the list, an empty one where there is none: at once if it is in memory, else once it is read. The
-   * list is only good until `then` returns. What `then` throws goes to whoever made this step happen.
+   * list is only good until `then` returns. What `then` throws goes to whoever made this step happen. `failed` is never
+   * called at once.
    */
   use(listId: ListId, then: (list: Document) => void, failed: (problem: string) => void): void {
     const open = (list: Document): void => {
       try {
         list.open();
       } catch (error) {
-        failed(`${listId} cannot be read: ${String(error)}`);
+        this.turn.after(0, () => failed(`${listId} cannot be read: ${String(error)}`));
         return;
       }
       then(list);
@@ -113,10 +114,14 @@ export class Replica {
     if (resident === undefined) this.#residents.set(listId, (resident = { list, waiting: [], persisting: 0 }));
     if (!this.#lists.has(listId) && !isAccountDocument(listId)) this.#listCount++;
     this.#lists.add(listId);
-    resident.persisting = ++this.#persistNumber;
-    this.turn.emit({ type: "persist", number: this.#persistNumber, listId, delta });
+    this.#persist(listId, resident, delta);
     this.onChange(listId);
     return resident.persisting;
+  }
+
+  #persist(listId: ListId, resident: Resident, delta: Document): void {
+    resident.persisting = ++this.#persistNumber;
+    this.turn.emit({ type: "persist", number: this.#persistNumber, listId, delta });
   }
 
   /** The number of the newest write of the list since it came into memory, 0 where there was none. */
@@ -197,8 +202,11 @@ export class Replica {
     for (const { failed } of this.#held.splice(0)) this.#safely(() => failed(problem));
   }
 
-  /** The disk has less of the list than it was given: what it still has is read on the next use. */
+  /** The disk has less of the list than it was given: it gets what is in memory, or what it still has is read on the next use. */
   onDamaged(listId: ListId): void {
+    const resident = this.#residents.get(listId);
+    if (resident !== undefined && resident.list !== null)
+      this.#persist(listId, resident, Document.unopened(resident.list.text));
     this.onChange(listId);
   }
 

@@ -5,6 +5,7 @@ import type { JWK } from "jose";
 import type { BrokerMessage, Request, Tagged } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import { MembersSchema, type Member } from "../protocol/membership.js";
+import type { PeerMessage } from "../protocol/peer-messages.js";
 import { Driver } from "../runtime/driver.js";
 import { DurableJsonFile } from "../runtime/durable-file.js";
 import { DamagedFileError } from "../runtime/sealed-json.js";
@@ -118,6 +119,9 @@ class MembersFile {
   }
 }
 
+/** With which peers begin what ends on this server's disk. */
+const BEGINNINGS: ReadonlySet<PeerMessage["type"]> = new Set(["sync", "offer", "copied"]);
+
 class Server implements RunningServer {
   readonly #driver: Driver<ServerEvent, ServerEffect>;
   readonly #node: ServerNode;
@@ -162,7 +166,7 @@ class Server implements RunningServer {
     });
     sockets.listen({
       onPeerMessage: (from, message) => {
-        if (!this.#isStopping || message.type !== "sync") this.#driver.post({ type: "peer", from, message });
+        if (!this.#isStopping || !BEGINNINGS.has(message.type)) this.#driver.post({ type: "peer", from, message });
       },
       onIntroduced: (member) => this.#driver.post({ type: "introduced", member }),
     });

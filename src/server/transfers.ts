@@ -14,8 +14,8 @@ type Then = (isTaken: boolean) => void;
  * Lists that both sides have are a matter of `Exchanges`.
  */
 export class Transfers {
-  /** On their way here, with who waits for them. */
-  readonly #coming = new Map<ListId, Then[]>();
+  /** On their way here, with what they hash to and who waits for them. */
+  readonly #coming = new Map<ListId, { readonly digest: string; readonly waiting: Then[] }>();
 
   constructor(
     readonly turn: Turn,
@@ -31,13 +31,15 @@ export class Transfers {
    * @param digest what the peer says that its copy hashes to
    */
   take(peer: ServerId, listId: ListId, digest: string, then: Then): void {
-    const waiting = this.#coming.get(listId);
-    if (waiting !== undefined) {
-      waiting.push(then);
+    const coming = this.#coming.get(listId);
+    if (coming !== undefined) {
+      // Who has another copy has to be compared with.
+      if (coming.digest === digest) coming.waiting.push(then);
+      else then(false);
       return;
     }
-    const all = [then];
-    this.#coming.set(listId, all);
+    const waiting = [then];
+    this.#coming.set(listId, { digest, waiting });
     this.questions.ask(
       peer,
       (tag) => ({ type: "copy", tag, listId, digest }),
@@ -45,7 +47,7 @@ export class Transfers {
         this.#coming.delete(listId);
         const document = answer?.type === "copied" ? answer.document : null;
         this.#keep(listId, document, digest, (isTaken) => {
-          for (const one of all) one(isTaken);
+          for (const one of waiting) one(isTaken);
         });
       },
     );

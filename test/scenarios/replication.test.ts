@@ -1,8 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { Document, documentDigest, NOWHERE } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { listIdOf } from "../../src/protocol/identity.js";
+import { serverConfig } from "../../src/server/config.js";
+import { ServerNode } from "../../src/server/node.js";
+import type { ServerEvent } from "../../src/server/turn.js";
 import { topicOfHolders } from "../../src/protocol/peer-messages.js";
 import { author } from "../crdt/scripts.js";
+import { generator } from "../households.js";
 import { changed, LIST, recordOf, ServerScenario } from "./server-scenario.js";
 
 const holders = topicOfHolders("s1+s2+s3");
@@ -115,6 +120,33 @@ describe("a server among three", () => {
     ]);
   });
 
+  it("says that it has taken what it was offered, and not something else of the list", () => {
+    const server = new ServerScenario([], ["s2", "s3"]);
+    const list = new ShoppingList();
+    const older = recordOf(changed(list, "a", "milk").delta);
+    const newer = older.clone();
+    newer.list.join(changed(list, "b", "eggs").delta);
+    const offer = { type: "offer", tag: 5, listId: LIST } as const;
+    server.peer(0, "s2", { ...offer, digest: documentDigest(older) });
+    const question = server.published.at(-1);
+    const tag = question?.type === "copy" ? question.tag : 0;
+    expect(server.peer(0, "s3", { ...offer, digest: documentDigest(newer) })).toEqual(["declined to/s3/"]);
+    server.peer(1, "s2", { type: "copied", tag, document: Document.unopened(older.text) });
+    expect(server.at(2, { type: "persisted", through: 1 })).toEqual(["taken to/s2/"]);
+  });
+
+  it("gives the disk again what it has lost, as long as that is in memory", () => {
+    const server = new ServerScenario([LIST], ["s2", "s3"]);
+    const whole = recordOf(changed(new ShoppingList(), "a", "milk").delta);
+    const { position } = new Document();
+    const question = { type: "sync", tag: 7, listId: LIST, purpose: "repair", position, delta: null } as const;
+    server.peer(0, "s2", { ...question, digest: null });
+    server.loaded(whole);
+    expect(server.at(1, { type: "damaged", listId: LIST })).toEqual(["persist 1"]);
+    expect(server.peer(2, "s2", { ...question, digest: null })).toEqual([]);
+    expect(server.at(3, { type: "persisted", through: 1 })).toEqual(["synced to/s2/"]);
+  });
+
   it("takes no copy that is another than was said, nor one that comes after something else of the list", () => {
     const server = new ServerScenario([], ["s2", "s3"]);
     const theirs = recordOf(changed(new ShoppingList(), "a", "milk").delta);
@@ -150,4 +182,76 @@ describe("a server among three", () => {
       "copied to/s2/",
     ]);
   });
+
+  it("tries a round that fails again a second later, and not more often the longer that goes on", () => {
+    const { node } = new ServerScenario([], ["s2", "s3"]);
+    const minutes = 3;
+    // Real clocks do not go by whole milliseconds.
+    const random = generator(1);
+    for (let [now, beat] = [0, 0]; now < minutes * 60_000; now += 0.3 + random()) {
+      let events: ServerEvent[] = [{ type: "tick" }];
+      if (now >= beat)
+        for (const from of ["s2", "s3"]) events.push({ type: "peer", from, message: { type: "beat", table: "" } });
+      if (now >= beat) beat += 500;
+      while (events.length > 0) {
+        const effects = events.flatMap((event) => node.step(now, event));
+        events = effects.flatMap((effect): ServerEvent[] => {
+          if (effect.type !== "publish" || effect.message.type !== "compare") return [];
+          const { tag } = effect.message;
+          return ["s2", "s3"].map((from) => ({ type: "peer", from, message: { type: "declined", tag } }));
+        });
+      }
+    }
+    const perMinuteAndPeer = node.counters.rounds / minutes / 2;
+    expect(perMinuteAndPeer).toBeGreaterThan(50);
+    expect(perMinuteAndPeer).toBeLessThan(80);
+  });
+
+  it("goes on where very many lists differ that no build of its own can read", () => {
+    const lists = Array.from({ length: 1_500 }, (_, index) => listIdOf("ann", `nonce-${index}`));
+    const texts = (by: string): string => `[[2,"${by}"],0,0]`;
+    const nodes = new Map(["s1", "s2"].map((id) => [id, nodeWith(id, lists)]));
+    const waiting: { to: string; event: ServerEvent }[] = [];
+    const step = (id: string, now: number, event: ServerEvent): void => {
+      const other = id === "s1" ? "s2" : "s1";
+      for (const effect of nodes.get(id)?.step(now, event) ?? []) {
+        if (effect.type === "publish")
+          waiting.push({ to: other, event: { type: "peer", from: id, message: effect.message } });
+        else if (effect.type === "load")
+          waiting.push({
+            to: id,
+            event: { type: "loaded", listId: effect.listId, list: Document.unopened(texts(id)) },
+          });
+      }
+    };
+    for (let now = 0; now < 30_000; now += 100) {
+      for (const id of nodes.keys()) step(id, now, { type: "tick" });
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) step(next.to, now, next.event);
+    }
+    for (const node of nodes.values()) expect(node.counters.rounds).toBeGreaterThan(10);
+  });
 });
+
+function nodeWith(id: string, lists: readonly string[]): ServerNode {
+  const other = id === "s1" ? "s2" : "s1";
+  const config = serverConfig({
+    id,
+    brokers: ["tcp://b:1"],
+    publish: `tcp://${id}:1`,
+    peers: [`tcp://${other}:1`],
+    dataDir: "d",
+    residentLists: 2_000,
+    replicas: 2,
+    writeQuorum: 1,
+    readQuorum: 2,
+  });
+  const members = ["s1", "s2"].map((one) => ({
+    id: one,
+    status: "member" as const,
+    incarnation: 1,
+    publish: `tcp://${one}:1`,
+  }));
+  const node = new ServerNode(config, { firstTag: 1, members, lists: new Map(lists.map((list) => [list, null])) });
+  node.start(0);
+  return node;
+}

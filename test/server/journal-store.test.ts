@@ -279,6 +279,43 @@ describe("the journal", () => {
     expect(readFileSync(join(folder, "damaged", "unreadable.txt"), "utf8")).toBe("[9,9,9]\n");
   });
 
+  it("keeps what is no document to this build alone, and sets it aside once where there is something else", async () => {
+    const folder = newFolder();
+    const later = '[[2,"of a later format"],0,0]';
+    const damages: Damage[] = [];
+    const first = await open(folder, damages, 300);
+    await first.append([{ listId: LIST, delta: Document.unopened(later) }]);
+    await first.close();
+    const second = await open(folder, damages, 300);
+    expect([(await second.read(LIST))?.text, damages]).toEqual([later, []]);
+    await second.close();
+    // By now it is a snapshot.
+    const third = await open(folder, damages);
+    const list = new ShoppingList();
+    await third.append([{ listId: LIST, delta: new Document(list.add(author("a"), "milk", null, 1)) }]);
+    for (let times = 0; times < 3; times++)
+      expect(digestOf((await third.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
+    await third.close();
+    const fourth = await open(folder, damages);
+    await fourth.close();
+    const fifth = await open(folder, damages);
+    expect(digestOf((await fifth.read(LIST))?.list ?? new ShoppingList())).toBe(digestOf(list));
+    await fifth.close();
+    expect(readFileSync(join(folder, "damaged", "unreadable.txt"), "utf8").split("\n")[0]).toBe(later);
+  });
+
+  it("takes nothing more once it is closed", async () => {
+    const folder = newFolder();
+    const store = await open(folder);
+    await store.close();
+    const delta = new Document(new ShoppingList().add(author("a"), "milk", null, 1));
+    for (let times = 0; times < 3; times++)
+      await expect(store.append([{ listId: LIST, delta }])).rejects.toThrow("the store is closed");
+    const other = await open(folder);
+    expect(await other.read(LIST)).toBeNull();
+    await other.close();
+  });
+
   it("loses nothing that is written to a list while its snapshot is being removed", async () => {
     const folder = newFolder();
     await written(folder, ["milk"]);

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open, readFile, rename, type FileHandle } from "node:fs/promises";
-import { decodeDocument } from "../../crdt/document.js";
+import { decodeDocument, Document } from "../../crdt/document.js";
 import { isListId } from "../../protocol/ids.js";
 import { CheckedLines, contentOf } from "./checked-line.js";
 import { numberedPath } from "./numbered-files.js";
@@ -26,10 +26,19 @@ export function decodeLine(line: string, number: number): Batch | null {
   try {
     return (JSON.parse(json) as [string, unknown][]).map(([listId, delta]) => {
       if (!isListId(listId)) throw new Error("malformed list id");
-      return { listId, delta: decodeDocument(delta) };
+      return { listId, delta: documentOf(delta) };
     });
   } catch {
     return null;
+  }
+}
+
+/** What was written unopened may be a document to another build alone. */
+function documentOf(delta: unknown): Document {
+  try {
+    return decodeDocument(delta);
+  } catch {
+    return Document.unopened(JSON.stringify(delta));
   }
 }
 

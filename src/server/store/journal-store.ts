@@ -75,6 +75,7 @@ export class JournalStore implements Store {
   #compacting: Promise<void> | null = null;
   #verifying: Promise<void> | null = null;
   #isClosing = false;
+  #isClosed = false;
 
   private constructor(
     readonly folder: string,
@@ -133,7 +134,7 @@ export class JournalStore implements Store {
     const parts = this.#tails.flatMap((tail) => tail.get(listId) ?? []);
     const snapshot = await this.packs.read(listId);
     const list = Document.unopened();
-    for (const part of await this.#sound(listId, snapshot === null ? parts : [snapshot, ...parts])) list.join(part);
+    for (const part of await this.#sound(listId, snapshot, parts)) list.join(part);
     return list;
   }
 
@@ -141,12 +142,14 @@ export class JournalStore implements Store {
    * The parts that can be joined. One that was taken unopened and is no document is set aside; where there is no other, it stays
    * for whoever opens it to tell.
    */
-  async #sound(listId: ListId, parts: readonly Document[]): Promise<readonly Document[]> {
+  async #sound(listId: ListId, snapshot: Document | null, tail: readonly Document[]): Promise<readonly Document[]> {
+    const parts = snapshot === null ? tail : [snapshot, ...tail];
     if (parts.length === 1) return parts;
     for (const part of parts) {
       const problem = problemOf(part);
       if (problem === null) continue;
       await this.infirmary.keepLines(UNREADABLE, [part.text], listId, `part of ${listId} ${problem}`);
+      if (part === snapshot) this.packs.setAside(listId);
       for (const tail of this.#tails) {
         const others = tail.get(listId)?.filter((other) => other !== part);
         if (others !== undefined) tail.set(listId, others);
@@ -191,6 +194,8 @@ export class JournalStore implements Store {
     await this.#verifying;
     await this.#appends.idle();
     await this.#compacting;
+    this.#isClosed = true;
+    await this.#appends.idle();
     const writers = [...this.#closed.map(({ writer }) => writer), ...this.#spare, this.segment];
     try {
       for (const writer of writers) await writer?.close();
@@ -202,6 +207,7 @@ export class JournalStore implements Store {
 
   async #flush(group: readonly Append[]): Promise<void> {
     const batches = group.map(({ batch }) => batch);
+    if (this.#isClosed) throw new StoreError("the store is closed");
     if (this.#isStuck) throw new StoreError("the disk takes no snapshots, and the journal is full");
     try {
       await this.segment.append(batches);
@@ -214,6 +220,7 @@ export class JournalStore implements Store {
   /** Between two groups the step to the next segment, when this one is full or the disk refuses to have more in it. */
   async #step(): Promise<void> {
     const { bytes, isSpoiled } = this.segment;
+    if (this.#isClosed) return;
     if (bytes > this.options.segmentBytes || (isSpoiled && bytes > 0))
       await this.#rotate().catch(this.options.onCompactionFailed);
   }

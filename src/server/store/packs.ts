@@ -112,6 +112,13 @@ export class Packs {
     this.#displace(listId);
   }
 
+  /** Reads the list's snapshot no more, which is as it was written and yet no document: its pack is kept for a person to look at. */
+  setAside(listId: ListId): void {
+    const place = this.#places.get(listId);
+    if (place !== undefined) place.pack.isDamaged = true;
+    this.#displace(listId);
+  }
+
   /**
    * Writes these lists as they are now, durably, together with what is to be moved of older packs.
    * @param read null for what is not there any more
