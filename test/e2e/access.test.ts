@@ -161,13 +161,13 @@ const SHORT = /^(add|got|remove|import|rename|delete)/;
 const tried = process.env.AISLE_LONG === undefined ? CHANGES.filter(([line]) => SHORT.test(line)) : CHANGES;
 
 /** Something to import, and as a batch something to do. */
-const file = join(temporaryFolder(), "file");
+const [imported, batch] = ["imported", "batch"].map((name) => join(temporaryFolder(), name)) as [string, string];
+writeFileSync(imported, "jam\n");
+writeFileSync(batch, "add butter\n");
 
 async function codeOf(person: Person, line: string): Promise<number> {
-  const isBatch = line.startsWith("batch");
-  writeFileSync(`${file}${isBatch ? "b" : "i"}`, isBatch ? "add butter\n" : "jam\n");
   const words = line.split(" ").map((word) => {
-    if (word === "FILE") return `${file}${isBatch ? "b" : "i"}`;
+    if (word === "FILE") return line.startsWith("batch") ? batch : imported;
     return word === "ID" ? listId : word;
   });
   const { code, stderr } = await deviceOf(person).run(...words);
