@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { monotonicMs } from "./clock.js";
+import { isErrno } from "./errno.js";
 import type { Logger } from "./logger.js";
 
 /** Something that can let go of all its peers and of what they have sent, and be there again. */
@@ -64,7 +65,7 @@ export class MemoryGuard {
     readonly logger: Logger,
     readonly onHopeless: () => void,
   ) {
-    this.#next();
+    void this.#next();
   }
 
   stop(): void {
@@ -73,15 +74,19 @@ export class MemoryGuard {
   }
 
   /** Looks, and again when there could be something to see. */
-  #next(): void {
-    const room = this.limits.suspiciousBytes - process.memoryUsage.rss();
-    const look = room > 0 ? Promise.resolve() : this.#look();
+  async #next(): Promise<void> {
+    let room = 0;
+    try {
+      room = this.limits.suspiciousBytes - process.memoryUsage.rss();
+      if (room <= 0) await this.#look();
+    } catch (error) {
+      // The system tells it by a file, and connections have taken all that may be open: they are no memory yet.
+      if (!isErrno(error, "EMFILE") && !isErrno(error, "ENFILE")) throw error;
+    }
+    if (this.#isStopped) return;
     const afterMs = Math.min(Math.max(LOOK_AFTER_MS, room / MOST_BYTES_A_MS), LOOK_BEFORE_MS);
-    void look.then(() => {
-      if (this.#isStopped) return;
-      this.#timer = setTimeout(() => this.#next(), afterMs);
-      this.#timer.unref();
-    });
+    this.#timer = setTimeout(() => void this.#next(), afterMs);
+    this.#timer.unref();
   }
 
   async #look(): Promise<void> {

@@ -12,7 +12,7 @@ const ZERO_COPY_RECV = 10;
 
 /**
  * Each message in memory of its own size. Else those that arrive together share a buffer of 36 kB, which is held as long as V8 has
- * not looked for any of them, and V8 counts a small frame as small: a busy broker's memory grows by a gigabyte a second.
+ * not looked for any of them, and V8 counts a small frame as small: a hundred times what was received.
  */
 (context as unknown as { setBoolOption(option: number, value: boolean): void }).setBoolOption(ZERO_COPY_RECV, false);
 

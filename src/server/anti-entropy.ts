@@ -203,7 +203,10 @@ export class AntiEntropy {
     next(0);
   }
 
-  /** The lists whose digests differ, or that one side lacks, with who has them's digests; the peer is given what is its own in this scope. */
+  /**
+   * The lists whose digests differ, or that one side lacks; the peer is given what is its own in this scope. The digest is the
+   * peer's, or where the peer has no such list this side's.
+   */
   #unlike(
     peer: ServerId,
     scope: Scope,
