@@ -86,16 +86,12 @@ static void forward(void *socket, zmq_msg_t *frame, int more) {
 }
 
 static void ask(void *socket, int client, const char *body, size_t bytes) {
-  char list[64];
-  snprintf(list, sizeof list, "%08x-1111-4111-8111-111111111111", 0x10000000 + client % LISTS * 7919);
+  static const char *line = "AISLE/1 sync AAAAAAAAAAA %08x-1111-4111-8111-111111111111 5000 \n";
+  static char message[4096];
+  size_t length = sprintf(message, line, 0x10000000 + client % LISTS * 7919);
+  memcpy(message + length, body, bytes);
   send_text(socket, "", 1);
-  send_text(socket, "AISLE/1", 1);
-  send_text(socket, "sync", 1);
-  send_text(socket, "AAAAAAAAAAA", 1);
-  send_text(socket, list, 1);
-  send_text(socket, "5000", 1);
-  send_text(socket, "", 1);
-  send_frame(socket, body, bytes, 0);
+  send_frame(socket, message, length + bytes, 0);
 }
 
 static void zmq_clients(const char *endpoint, int clients, double seconds, size_t bytes) {
@@ -132,12 +128,7 @@ static void zmq_clients(const char *endpoint, int clients, double seconds, size_
   exit(0);
 }
 
-static void answer(void *socket) {
-  send_text(socket, "AISLE/1", 1);
-  send_text(socket, "reply", 1);
-  send_text(socket, "AAAAAAAAAAA", 1);
-  send_text(socket, "{}", 0);
-}
+static void answer(void *socket) { send_text(socket, "AISLE/1 reply AAAAAAAAAAA\n{}", 0); }
 
 static void zmq_worker(const char *endpoint) {
   void *socket = zmq_socket(zmq_ctx_new(), ZMQ_DEALER);

@@ -6,8 +6,8 @@ import {
   encodeBrokerMessage,
   encodeClientReply,
   encodeUpdate,
-  HEAD_FRAMES,
   headFrames,
+  requestFrames,
   salvageRequestId,
   type BrokerMessage,
   type Frame,
@@ -162,9 +162,8 @@ class Broker implements RunningBroker {
   }
 
   #send(connection: Connection, message: BrokerMessage): void {
-    const frames = encodeBrokerMessage(message);
-    if (message.type === "requests") this.#requests.add(connection, frames.slice(HEAD_FRAMES));
-    else this.#tell(connection, frames);
+    if (message.type !== "requests") this.#tell(connection, encodeBrokerMessage(message));
+    else for (const request of message.requests) this.#requests.add(connection, requestFrames(request));
   }
 
   #tell(connection: Connection, frames: readonly Frame[]): void {

@@ -163,8 +163,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     const readingMs = Math.floor(pending.request.body.byteLength / READ_BYTES_A_MS);
     const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs + readingMs;
     this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
-    const request = { ...pending.request, tag: pending.tag };
-    this.#send(server.connection, { type: "requests", requests: [request] });
+    const { tag, request } = pending;
+    this.#send(server.connection, { type: "requests", requests: [{ tag, request }] });
   }
 
   #retry(now: Millis, pending: PendingRequest): void {
@@ -206,7 +206,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
         for (const topic of message.topics) this.#publish(topic, "moved");
         break;
       case "replies":
-        for (const { tag, ...reply } of message.replies) this.#onReply(now, tag, server, reply);
+        for (const { tag, reply } of message.replies) this.#onReply(now, tag, server, reply);
         break;
     }
   }
@@ -234,12 +234,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
   }
 
-  #onReply(now: Millis, tag: number, server: LiveServer, { kind, body }: ServerReply): void {
+  #onReply(now: Millis, tag: number, server: LiveServer, reply: ServerReply): void {
     const pending = this.#pending.at(tag, server.id);
     if (pending === null) {
       this.counters.late++;
       return;
     }
+    const { kind, body } = reply;
     if (kind === "declined") {
       this.counters.declined++;
       pending.declined = { kind: "error", body };

@@ -134,8 +134,8 @@ export class Synchronizer {
     budgetMs: number,
   ): Promise<{ readonly reply: SyncReply } | { readonly refused: ErrorBody }> {
     const body = encodeSyncRequest(request);
-    if (body.byteLength > BOUNDS.frameBytes) {
-      const message = t`what waits to be sent has more than ${BOUNDS.frameBytes} bytes`;
+    if (body.byteLength > BOUNDS.bodyBytes) {
+      const message = t`what waits to be sent has more than ${BOUNDS.bodyBytes} bytes`;
       return { refused: { code: "too-large", message } };
     }
     const question = { kind: "sync", listId: id, body } as const;

@@ -2,8 +2,10 @@ import { ProtocolError } from "./errors.js";
 
 /** What a process accepts from outside before it looks any closer. Each limit is named in the refusal. */
 export const BOUNDS = {
-  /** Bytes of one frame: ZeroMQ drops the connection of a peer that sends a larger one. */
-  frameBytes: 32 * 1024 * 1024,
+  /** Bytes of a body. */
+  bodyBytes: 32 * 1024 * 1024,
+  /** Bytes of what a client sends or gets, a line and a body: ZeroMQ drops the connection of a peer that sends a larger frame. */
+  frameBytes: 32 * 1024 * 1024 + 8_192,
   /** Bytes of a message between processes of the cluster, all of which is in one frame: a body, a document, and small things. */
   packBytes: 66 * 1024 * 1024,
   /** Bytes of a body that is not about what is on a list. */
@@ -39,8 +41,8 @@ export function parseBody(body: Uint8Array): unknown {
  * @throws ProtocolError `too-large` or `malformed`
  */
 export function bodyText(body: Uint8Array): string {
-  if (body.byteLength > BOUNDS.frameBytes) {
-    throw new ProtocolError("too-large", `a body may have ${BOUNDS.frameBytes} bytes, this one has ${body.byteLength}`);
+  if (body.byteLength > BOUNDS.bodyBytes) {
+    throw new ProtocolError("too-large", `a body may have ${BOUNDS.bodyBytes} bytes, this one has ${body.byteLength}`);
   }
   try {
     return decoder.decode(body);

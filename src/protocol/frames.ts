@@ -53,8 +53,16 @@ export interface ServerReply {
   readonly body: Frame;
 }
 
-/** A request or reply between broker and server, with the number by which the broker matches the two. */
-export type Tagged<T> = T & { readonly tag: number };
+/** A request between broker and server, with the number by which the broker matches the reply to it. */
+export interface TaggedRequest {
+  readonly tag: number;
+  readonly request: Request;
+}
+
+export interface TaggedReply {
+  readonly tag: number;
+  readonly reply: ServerReply;
+}
 
 export const MAX_TIMEOUT_MS = 600_000;
 
@@ -97,19 +105,27 @@ function textOf({ buffer, byteOffset, byteLength }: Frame): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString();
 }
 
-/** What of a request is about its way, in the order in which it is sent. */
-type Routing = readonly (string | undefined)[];
+/** What of a request or a reply is about its way: words in the order in which they are sent. */
+type Routing = readonly string[];
 
-function readRequest([kind, requestId, subject, timeout, token = ""]: Routing, body: Frame | undefined): Request {
-  if (body === undefined) throw new ProtocolError("malformed", "the message has too few frames");
+function readRequest([kind, requestId, subject, timeout, ...token]: Routing, body: Frame): Request {
   if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
   if (kind !== "sync" && body.byteLength > BOUNDS.smallBodyBytes)
     throw new ProtocolError("too-large", `the body of a ${kind} request may have ${BOUNDS.smallBodyBytes} bytes`);
-  if (!isRequestId(requestId ?? "")) throw new ProtocolError("malformed", "malformed request id");
+  if (requestId === undefined || !isRequestId(requestId)) throw new ProtocolError("malformed", "malformed request id");
   const timeoutMs = readNatural(timeout, MAX_TIMEOUT_MS);
   if (timeoutMs === 0) throw new ProtocolError("malformed", "nobody can answer in no time");
+  const { listId, serverId } = readSubject(kind, subject ?? "");
+  return { kind, requestId, listId, serverId, timeoutMs, token: readToken(token), body };
+}
+
+/** It may have blanks in it, and comes last. */
+function readToken(words: Routing): string {
+  const token = words.join(" ");
   if (!PRINTABLE.test(token)) throw new ProtocolError("malformed", "malformed token");
-  return { kind, requestId: requestId ?? "", ...readSubject(kind, subject ?? ""), timeoutMs, token, body };
+  if (token.length > BOUNDS.headerBytes)
+    throw new ProtocolError("too-large", `a token may have ${BOUNDS.headerBytes} characters`);
+  return token;
 }
 
 /** ASCII that can be seen, and blanks. */
@@ -122,43 +138,71 @@ function readSubject(kind: RequestKind, text: string): Pick<Request, "listId" | 
   return { listId: expected === "list" ? text : null, serverId: expected === "server" ? text : null };
 }
 
-/** What a client sends after REQ's empty delimiter. */
-export function encodeClientRequest(request: Request): Frame[] {
-  const { kind, requestId, listId, serverId, timeoutMs, token, body } = request;
-  const [subject, timeout] = [textFrame(listId ?? serverId ?? ""), wordFrame(`${timeoutMs}`)];
-  return [wordFrame(VERSION_FRAME), wordFrame(kind), textFrame(requestId), subject, timeout, textFrame(token), body];
+/** What of a request is about its way: words with one blank between, and nothing for what is empty. */
+function routingOf({ kind, requestId, listId, serverId, timeoutMs, token }: Request): string {
+  return `${kind} ${requestId} ${listId ?? serverId ?? ""} ${timeoutMs} ${token}`;
 }
 
-const REQUEST_FRAMES = 6;
+/**
+ * Between client and broker a message is one frame, since each frame costs as much as a message does: a line of words about its
+ * way, all of them ASCII, and the body.
+ */
+function lineFrame(routing: string, body: Frame): Frame {
+  const line = `${VERSION_FRAME} ${routing}\n`;
+  const frame = Buffer.allocUnsafe(line.length + body.byteLength);
+  frame.write(line, "latin1");
+  frame.set(body, line.length);
+  return frame;
+}
+
+const [LINE_FEED, MOST_LINE_BYTES] = [0x0a, 2 * BOUNDS.headerBytes];
+
+/** @throws ProtocolError where the message is of another version, or anything but a line and what follows it */
+function readLine(frames: readonly Frame[]): { readonly routing: Routing; readonly body: Frame } {
+  const { words, end } = wordsOf(frames[0]);
+  const [version = "", ...routing] = words;
+  checkVersion(version);
+  const [frame, ...others] = frames;
+  if (frame === undefined || others.length > 0) throw new ProtocolError("malformed", "a message is one frame");
+  if (end < 0) throw new ProtocolError("malformed", `no line of up to ${MOST_LINE_BYTES} bytes comes first`);
+  return { routing, body: frame.subarray(end + 1) };
+}
+
+/** The words of the line that a frame begins with, and where it ends: below 0 where it does not. */
+function wordsOf(frame: Frame = EMPTY): { readonly words: Routing; readonly end: number } {
+  const head = Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.byteLength, MOST_LINE_BYTES));
+  const end = head.indexOf(LINE_FEED);
+  return { words: head.toString("latin1", 0, end < 0 ? head.length : end).split(" "), end };
+}
+
+/** What a client sends after REQ's empty delimiter. */
+export function encodeClientRequest(request: Request): Frame[] {
+  return [lineFrame(routingOf(request), request.body)];
+}
 
 /** @throws ProtocolError */
 export function decodeClientRequest(frames: readonly Frame[]): Request {
-  checkVersion(headerText(frames[0]));
-  if (frames.length !== 1 + REQUEST_FRAMES)
-    throw new ProtocolError("malformed", `a request has ${1 + REQUEST_FRAMES} frames`);
-  return readRequest(frames.slice(1, REQUEST_FRAMES).map(headerText), frames[REQUEST_FRAMES]);
+  const { routing, body } = readLine(frames);
+  return readRequest(routing, body);
 }
 
 /** The request id of a message that could not be read otherwise, so that its refusal finds the asker; empty if none. */
 export function salvageRequestId(frames: readonly Frame[]): string {
-  const frame = frames[2];
-  if (frame === undefined || frame.byteLength > 36) return "";
-  const text = textOf(frame);
-  return isRequestId(text) ? text : "";
+  const requestId = wordsOf(frames[0]).words[2] ?? "";
+  return isRequestId(requestId) ? requestId : "";
 }
 
 /** What a client receives after REQ's empty delimiter. */
 export function encodeClientReply(requestId: string, reply: Reply): Frame[] {
-  return [wordFrame(VERSION_FRAME), wordFrame(reply.kind), textFrame(requestId), reply.body];
+  return [lineFrame(`${reply.kind} ${requestId}`, reply.body)];
 }
 
 /** @throws ProtocolError */
 export function decodeClientReply(frames: readonly Frame[]): Reply & { readonly requestId: string } {
-  checkVersion(headerText(frames[0]));
-  const [kind, requestId, body] = [headerText(frames[1]), headerText(frames[2]), frames[3]];
-  if (!isOneOf(REPLY_KINDS, kind) || body === undefined || frames.length !== 4) {
+  const { routing, body } = readLine(frames);
+  const [kind, requestId, ...rest] = routing;
+  if (!isOneOf(REPLY_KINDS, kind) || requestId === undefined || rest.length > 0)
     throw new ProtocolError("malformed", "this is no reply");
-  }
   return { kind, requestId, body };
 }
 
@@ -170,7 +214,7 @@ export type ServerMessage =
   | { readonly type: "ready"; readonly body: Frame }
   | { readonly type: "heartbeat"; readonly body: Frame }
   | { readonly type: "goodbye" }
-  | { readonly type: "replies"; readonly replies: readonly Tagged<ServerReply>[] }
+  | { readonly type: "replies"; readonly replies: readonly TaggedReply[] }
   | { readonly type: "notice"; readonly topics: readonly string[] };
 
 /** What a broker tells a server. `reannounce` asks for a fresh `ready`, as a broker does that has just started. */
@@ -178,19 +222,13 @@ export type BrokerMessage =
   | { readonly type: "members"; readonly body: Frame }
   | { readonly type: "heartbeat" }
   | { readonly type: "reannounce" }
-  | { readonly type: "requests"; readonly requests: readonly Tagged<Request>[] };
+  | { readonly type: "requests"; readonly requests: readonly TaggedRequest[] };
 
-/** Between broker and server, what is about the way of a request or a reply goes in one frame before its body, for speed. */
-const TAGGED_FRAMES = 2;
+/** Version and type come first; then, of each request or reply, what is about its way in one frame, and its body. */
+const [HEAD_FRAMES, TAGGED_FRAMES] = [2, 2];
 
-/** Words with one blank between; what is empty is nothing between two. */
-function routingFrame(words: readonly string[]): Frame {
-  return Buffer.from(words.join(" "));
-}
-
-function readRouting(frame: Frame | undefined): readonly string[] {
-  if (frame === undefined || frame.byteLength > 2 * BOUNDS.headerBytes)
-    throw new ProtocolError("too-large", "a routing frame is missing or too large");
+function readRouting(frame: Frame): Routing {
+  if (frame.byteLength > MOST_LINE_BYTES) throw new ProtocolError("too-large", "a routing frame is too large");
   return textOf(frame).split(" ");
 }
 
@@ -199,7 +237,15 @@ export function headFrames(type: (BrokerMessage | ServerMessage)["type"]): Frame
   return [wordFrame(VERSION_FRAME), wordFrame(type)];
 }
 
-export const HEAD_FRAMES = 2;
+/** What a reply is among others of a `replies` message. */
+export function replyFrames({ tag, reply: { kind, body } }: TaggedReply): readonly Frame[] {
+  return [Buffer.from(`${tag} ${kind}`, "latin1"), body];
+}
+
+/** What a request is among others of a `requests` message. */
+export function requestFrames({ tag, request }: TaggedRequest): readonly Frame[] {
+  return [Buffer.from(`${tag} ${routingOf(request)}`, "latin1"), request.body];
+}
 
 export function encodeServerMessage(message: ServerMessage): Frame[] {
   const head = headFrames(message.type);
@@ -210,7 +256,7 @@ export function encodeServerMessage(message: ServerMessage): Frame[] {
     case "goodbye":
       return head;
     case "replies":
-      return [...head, ...message.replies.flatMap(({ tag, kind, body }) => [routingFrame([`${tag}`, kind]), body])];
+      return [...head, ...message.replies.flatMap(replyFrames)];
     case "notice":
       return [...head, ...message.topics.map(textFrame)];
   }
@@ -228,7 +274,7 @@ export function decodeServerMessage(frames: readonly Frame[]): ServerMessage {
     case "goodbye":
       return { type };
     case "replies":
-      return { type, replies: pairs(rest).map(readTaggedReply) };
+      return { type, replies: readPairs(frames, readTaggedReply) };
     case "notice":
       if (rest.length > BOUNDS.batch)
         throw new ProtocolError("too-large", `a notice names up to ${BOUNDS.batch} lists`);
@@ -247,13 +293,7 @@ export function encodeBrokerMessage(message: BrokerMessage): Frame[] {
     case "reannounce":
       return head;
     case "requests":
-      return [
-        ...head,
-        ...message.requests.flatMap(({ tag, kind, requestId, listId, serverId, timeoutMs, token, body }) => [
-          routingFrame([`${tag}`, kind, requestId, listId ?? serverId ?? "", `${timeoutMs}`, token]),
-          body,
-        ]),
-      ];
+      return [...head, ...message.requests.flatMap(requestFrames)];
   }
 }
 
@@ -269,10 +309,7 @@ export function decodeBrokerMessage(frames: readonly Frame[]): BrokerMessage {
     case "reannounce":
       return { type };
     case "requests":
-      return {
-        type,
-        requests: pairs(rest).map(readTaggedRequest),
-      };
+      return { type, requests: readPairs(frames, readTaggedRequest) };
     default:
       throw new ProtocolError("unknown-kind", "this kind of message is not known here");
   }
@@ -302,19 +339,15 @@ export function decodeUpdate(frames: readonly Frame[]): Update {
   return { topic: topic ?? "", type, epoch: epoch ?? "", sequence: readNatural(sequence, Number.MAX_SAFE_INTEGER) };
 }
 
-function readTaggedRequest([routing, body]: readonly Frame[]): Tagged<Request> {
-  // A token may have blanks in it, and comes last.
-  const [tag, kind, requestId, subject, timeout, ...token] = readRouting(routing);
-  const words = [kind, requestId, subject, timeout, token.join(" ")];
-  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), ...readRequest(words, body) };
+function readTaggedRequest(frame: Frame, body: Frame): TaggedRequest {
+  const [tag, ...routing] = readRouting(frame);
+  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), request: readRequest(routing, body) };
 }
 
-function readTaggedReply([routing, body]: readonly Frame[]): Tagged<ServerReply> {
-  const [tag, kind, ...rest] = readRouting(routing);
-  if (rest.length > 0) throw new ProtocolError("malformed", "the way of a reply has two words");
-  if (!isOneOf(SERVER_REPLY_KINDS, kind) || body === undefined)
-    throw new ProtocolError("malformed", "this is no reply");
-  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), kind, body };
+function readTaggedReply(frame: Frame, body: Frame): TaggedReply {
+  const [tag, kind, ...rest] = readRouting(frame);
+  if (!isOneOf(SERVER_REPLY_KINDS, kind) || rest.length > 0) throw new ProtocolError("malformed", "this is no reply");
+  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), reply: { kind, body } };
 }
 
 function onlyFrame(frames: readonly Frame[]): Frame {
@@ -323,12 +356,15 @@ function onlyFrame(frames: readonly Frame[]): Frame {
   return frame;
 }
 
-/** What is about the way and the body, of each. */
-function pairs(frames: readonly Frame[]): Frame[][] {
-  const count = frames.length / TAGGED_FRAMES;
+/** Of each what is about its way, and its body. */
+function readPairs<T>(frames: readonly Frame[], read: (routing: Frame, body: Frame) => T): readonly T[] {
+  const count = (frames.length - HEAD_FRAMES) / TAGGED_FRAMES;
   if (count === 0 || !Number.isInteger(count)) throw new ProtocolError("malformed", "the message is cut short");
   if (count > BOUNDS.batch) throw new ProtocolError("too-large", `a message carries up to ${BOUNDS.batch}`);
-  return Array.from({ length: count }, (_, index) => frames.slice(TAGGED_FRAMES * index, TAGGED_FRAMES * (index + 1)));
+  const found: T[] = [];
+  for (let at = HEAD_FRAMES; at < frames.length; at += TAGGED_FRAMES)
+    found.push(read(frames[at] ?? EMPTY, frames[at + 1] ?? EMPTY));
+  return found;
 }
 
 export function readNatural(text: string | undefined, limit: number): number {

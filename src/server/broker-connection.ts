@@ -3,8 +3,8 @@ import {
   encodeServerMessage,
   type BrokerMessage,
   type Frame,
-  HEAD_FRAMES,
   headFrames,
+  replyFrames,
   type ServerMessage,
 } from "../protocol/frames.js";
 import { packFrames, unpackFrames } from "../protocol/packed-frames.js";
@@ -41,14 +41,13 @@ export class BrokerConnection {
 
   /** Dropped while the broker is away: whoever waits for it asks again. */
   send(message: ServerMessage): void {
-    const frames = encodeServerMessage(message);
     if (message.type === "replies") {
-      this.#replies.add(message.type, frames.slice(HEAD_FRAMES));
+      for (const reply of message.replies) this.#replies.add(message.type, replyFrames(reply));
       return;
     }
     // A goodbye comes last.
     if (message.type === "goodbye") this.#replies.flush();
-    this.#send(frames);
+    this.#send(encodeServerMessage(message));
   }
 
   #send(frames: readonly Frame[]): void {

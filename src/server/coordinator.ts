@@ -220,8 +220,8 @@ function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, 
     role,
     open: access.isOpen,
   });
-  if (reply.body.byteLength <= BOUNDS.frameBytes) return reply;
-  throw new ProtocolError("too-large", `the list has more than the ${BOUNDS.frameBytes} bytes that a message may have`);
+  if (reply.body.byteLength <= BOUNDS.bodyBytes) return reply;
+  throw new ProtocolError("too-large", `the list has more than the ${BOUNDS.bodyBytes} bytes that a message may have`);
 }
 
 function newestOf(list: ShoppingList, replica: string): NewestOperation | null {

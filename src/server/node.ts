@@ -262,11 +262,11 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     if (message.type === "members") this.#tenure.learn(decodeMembers(message.body));
   }
 
-  #onRequest({ broker, request: { tag, ...request }, caller }: Extract<ServerEvent, { type: "request" }>): void {
+  #onRequest({ broker, tag, request, caller }: Extract<ServerEvent, { type: "request" }>): void {
     this.#links.heard(broker, false);
     this.counters.requests++;
     this.#requests.onRequest(request, caller, (reply) => {
-      this.emit({ type: "to-broker", broker, message: { type: "replies", replies: [{ tag, ...reply }] } });
+      this.emit({ type: "to-broker", broker, message: { type: "replies", replies: [{ tag, reply }] } });
     });
   }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Low } from "lowdb";
 import { safeParse } from "valibot";
 import type { JWK } from "jose";
-import type { BrokerMessage, Request, Tagged } from "../protocol/frames.js";
+import type { BrokerMessage, TaggedRequest } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import { MembersSchema, type Member } from "../protocol/membership.js";
 import type { PeerMessage } from "../protocol/peer-messages.js";
@@ -160,7 +160,7 @@ class Server implements RunningServer {
     this.#connections = config.brokers.map((endpoint, broker) => {
       const onMessage = (message: BrokerMessage): void => {
         if (message.type !== "requests") this.#driver.post({ type: "broker", broker, message });
-        else for (const request of message.requests) void this.#onRequest(broker, request);
+        else for (const tagged of message.requests) void this.#onRequest(broker, tagged);
       };
       return new BrokerConnection(endpoint, keys.curve, logger, onMessage);
     });
@@ -174,10 +174,10 @@ class Server implements RunningServer {
   }
 
   /** Who asks is found out first. While stopping, what is under way is finished and nothing new begun. */
-  async #onRequest(broker: number, request: Tagged<Request>): Promise<void> {
+  async #onRequest(broker: number, { tag, request }: TaggedRequest): Promise<void> {
     if (this.#isStopping) return;
     const caller = await this.#credentials.check(request);
-    this.#driver.post({ type: "request", broker, request, caller });
+    this.#driver.post({ type: "request", broker, tag, request, caller });
   }
 
   #work(job: number, work: Work): void {

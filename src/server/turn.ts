@@ -1,6 +1,6 @@
 import type { Document } from "../crdt/document.js";
 import type { PasswordHash } from "../crdt/account-record.js";
-import type { BrokerMessage, Request, ServerMessage, Tagged } from "../protocol/frames.js";
+import type { BrokerMessage, Request, ServerMessage } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";
@@ -10,7 +10,13 @@ import type { Caller, Claims } from "./caller.js";
 export type ServerEvent =
   | { readonly type: "broker"; readonly broker: number; readonly message: Exclude<BrokerMessage, { type: "requests" }> }
   /** A client's request, with who asks. */
-  | { readonly type: "request"; readonly broker: number; readonly request: Tagged<Request>; readonly caller: Caller }
+  | {
+      readonly type: "request";
+      readonly broker: number;
+      readonly tag: number;
+      readonly request: Request;
+      readonly caller: Caller;
+    }
   | { readonly type: "peer"; readonly from: ServerId; readonly message: PeerMessage }
   /** A subscriber of this server's feed said who it is. */
   | { readonly type: "introduced"; readonly member: Member }

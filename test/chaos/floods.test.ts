@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { Dealer } from "zeromq";
-import { encodeClientRequest } from "../../src/protocol/frames.js";
+import { parseBody } from "../../src/protocol/bounds.js";
+import { decodeClientReply, encodeClientRequest } from "../../src/protocol/frames.js";
 import { Session } from "../../src/client/session.js";
 import { Cluster, Device } from "../e2e/harness.js";
 import { EndlessMessage } from "./zmtp.js";
@@ -108,8 +109,9 @@ describe("a peer that floods a broker", () => {
       })();
       const codes = new Set<string>();
       const answers = (async () => {
-        for await (const [, , kind, , body] of socket) {
-          if (kind?.toString() === "error") codes.add((JSON.parse(body?.toString() ?? "{}") as { code: string }).code);
+        for await (const [, ...frames] of socket) {
+          const { kind, body } = decodeClientReply(frames);
+          if (kind === "error") codes.add((parseBody(body) as { code: string }).code);
         }
       })();
       const { mostMb } = await served();

@@ -29,6 +29,11 @@ def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def written(words, body):
+    """A message: a line of words, and the body."""
+    return " ".join(words).encode() + b"\n" + body
+
+
 def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -121,17 +126,18 @@ def connect(address):
     return socket
 
 
-def attempt(address, frames, seconds):
-    """The answer's frames, or None where none comes in time. The socket is gone after, with what it has not sent."""
+def attempt(address, message, seconds):
+    """The answer, or None where none comes in time. The socket is gone after, with what it has not sent."""
     with connect(address) as socket:
-        socket.send_multipart(frames)
-        return socket.recv_multipart() if socket.poll(seconds * 1_000) else None
+        socket.send(message)
+        return socket.recv() if socket.poll(seconds * 1_000) else None
 
 
-def read_answer(frames, request_id):
-    version, kind, answered_id, body = [frame.decode() for frame in frames]
+def read_answer(answer, request_id):
+    line, body = answer.decode().split("\n", 1)
+    version, kind, answered_id = line.split(" ")
     if version != VERSION or answered_id not in (request_id, ""):
-        raise ValueError(f"not an answer to this: {frames}")
+        raise ValueError(f"not an answer to this: {answer}")
     if kind == "error":
         raise Refused(json.loads(body))
     return json.loads(body)
@@ -154,23 +160,22 @@ class Client:
             words.append(f"account:{self.token}")
         return " ".join(words)
 
-    def frames(self, kind, subject, body, seconds, who=None):
-        request_id = new_id()
-        head = (VERSION, kind, request_id, subject, str(int(seconds * 1_000)), self.who if who is None else who)
-        return [*(text.encode() for text in head), compact(body)]
+    def message(self, kind, subject, body, seconds, who=None):
+        line = (VERSION, kind, new_id(), subject, str(int(seconds * 1_000)), self.who if who is None else who)
+        return written(line, compact(body))
 
     def ask(self, kind, subject="", body=None, seconds=3, who=None):
-        return self.send(self.frames(kind, subject, {} if body is None else body, seconds, who), seconds)
+        return self.send(self.message(kind, subject, {} if body is None else body, seconds, who), seconds)
 
-    def send(self, frames, seconds=3, attempts=6):
+    def send(self, message, seconds=3, attempts=6):
         for count in range(attempts):
             if count > 0:
                 time.sleep(0.1 * 2**count * random.uniform(0.5, 1.5))
-            answer = attempt(self.brokers[count % len(self.brokers)], frames, seconds)
+            answer = attempt(self.brokers[count % len(self.brokers)], message, seconds)
             if answer is None:
                 continue
             try:
-                return read_answer(answer, frames[2].decode())
+                return read_answer(answer, message.split(b" ")[2].decode())
             except Refused as refused:
                 if refused.code != "unavailable" or count == attempts - 1:
                     raise
@@ -444,9 +449,9 @@ def outcome(action, *arguments, **named):
         return "no answer"
 
 
-def raw(address, frames, seconds=2):
-    """What becomes of frames that no proper client would send."""
-    answer = attempt(address, frames, seconds)
+def raw(address, message, seconds=2):
+    """What becomes of a message that no proper client would send."""
+    answer = attempt(address, message, seconds)
     if answer is None:
         return "no answer"
     return json.loads(answer[3])["code"] if answer[1] == b"error" else "answered"
@@ -516,11 +521,11 @@ def strangers(check, client, own):
     check.equal("refuses to found a list under another id", outcome(elsewhere.rename, "Mine"), "not-allowed")
 
 
-def is_cut_off(address, frames, seconds=5):
-    """Whether the other side closes the connection on these frames, in place of an answer."""
+def is_cut_off(address, message, seconds=5):
+    """Whether the other side closes the connection on this, in place of an answer."""
     with connect(address) as socket:
         events = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        socket.send_multipart(frames)
+        socket.send(message)
         poller = zmq.Poller()
         poller.register(events, zmq.POLLIN)
         poller.register(socket, zmq.POLLIN)
@@ -530,27 +535,30 @@ def is_cut_off(address, frames, seconds=5):
         return cut_off and socket not in ready
 
 
-def wrong_frames(check, client, own):
+def wrong_messages(check, client, own):
     broker = client.brokers[0]
-    good = client.frames("sync", own.id, own.sync_body(), 2)
+    good = client.message("sync", own.id, own.sync_body(), 2)
+    line, body = good.split(b"\n", 1)
+    words = line.split(b" ")
     cases = {
-        "a routing frame that is too large": ([*good[:5], b"x" * 4_097, good[6]], "too-large"),
-        "a body that is too deep": ([*good[:6], b"[" * 13 + b"]" * 13], "too-large"),
-        "a body that is not JSON": ([*good[:6], b"{"], "malformed"),
-        "an unknown version": ([b"AISLE/2", *good[1:]], "unsupported-version"),
-        "an unknown version of another shape": ([b"AISLE/99", b"hello"], "unsupported-version"),
-        "an unknown kind": ([good[0], b"dance", *good[2:]], "unknown-kind"),
-        "too few frames": (good[:4], "malformed"),
+        "a token that is too long": (line[: -len(client.who)] + b"x" * 4_097 + b"\n" + body, "too-large"),
+        "a body that is too deep": (line + b"\n" + b"[" * 13 + b"]" * 13, "too-large"),
+        "a body that is not JSON": (line + b"\n{", "malformed"),
+        "an unknown version": (good.replace(b"/1", b"/2", 1), "unsupported-version"),
+        "an unknown version of another shape": (b"AISLE/99 hello", "unsupported-version"),
+        "an unknown kind": (good.replace(b"sync", b"dance", 1), "unknown-kind"),
+        "too few words": (b" ".join(words[:4]) + b"\n" + body, "malformed"),
+        "a line without an end": (line, "malformed"),
     }
-    for name, (frames, code) in cases.items():
-        check.equal(f"refuses {name}", raw(broker, frames), code)
-    too_large = [*good[:6], b" " * (32 * 2**20 + 100)]
-    check.equal("closes on a frame over 32 MiB", is_cut_off(broker, too_large), True)
+    for name, (message, code) in cases.items():
+        check.equal(f"refuses {name}", raw(broker, message), code)
+    too_large = line + b"\n" + b" " * (32 * 2**20 + 8_192)
+    check.equal("closes on a message over 32 MiB and 8 KiB", is_cut_off(broker, too_large), True)
     check.equal("serves a new connection afterwards", raw(broker, good), "answered")
 
 
 def wrong_keys(check, client):
-    broker, good = client.brokers[0], client.frames("ping", "", {}, 2)
+    broker, good = client.brokers[0], client.message("ping", "", {}, 2)
     other_key = Address(broker.endpoint, zmq.curve_keypair()[0])
     check.equal("does not speak to a broker of another key", raw(other_key, good, 1), "no answer")
     check.equal("is not spoken to in clear text", raw(Address(broker.endpoint, None), good, 1), "no answer")
@@ -558,7 +566,7 @@ def wrong_keys(check, client):
 
 def after_revocation(check, client, joined):
     """Replays a request that was good: word for word under its old id, and anew."""
-    old = client.frames("sync", joined.id, joined.sync_body(), 3)
+    old = client.message("sync", joined.id, joined.sync_body(), 3)
     check.equal("is let in before", outcome(client.send, old), "answered")
     check.tell("waits for its revocation", joined.id)
     sys.stdin.readline()
@@ -573,7 +581,7 @@ def main(name, invitation, *brokers):
     accounts(check, client, name)
     own = own_list(check, client)
     strangers(check, client, own)
-    wrong_frames(check, client, own)
+    wrong_messages(check, client, own)
     wrong_keys(check, client)
     joined = others_list(check, client, invitation)
     after_revocation(check, client, joined)

@@ -10,6 +10,7 @@ import {
   decodeServerMessage,
   decodeUpdate,
   encodeBrokerMessage,
+  encodeClientReply,
   encodeClientRequest,
   encodeServerMessage,
   textFrame,
@@ -53,29 +54,30 @@ function codeOf(attempt: () => unknown): string {
 
 describe("frames", () => {
   it("carry a request and a batch of requests unchanged", () => {
-    expect(decodeClientRequest(encodeClientRequest(request))).toEqual(request);
+    for (const body of [request.body, textFrame("no JSON\nand two lines"), textFrame("")])
+      expect(decodeClientRequest(encodeClientRequest({ ...request, body }))).toEqual({ ...request, body });
+    expect(decodeClientReply(encodeClientReply("r-1", { kind: "error", body: request.body }))).toEqual({
+      kind: "error",
+      requestId: "r-1",
+      body: request.body,
+    });
     const requests = [
-      { ...request, tag: 7 },
-      { ...request, tag: 8, requestId: "r-2" },
+      { tag: 7, request },
+      { tag: 8, request: { ...request, requestId: "r-2" } },
     ];
     expect(decodeBrokerMessage(encodeBrokerMessage({ type: "requests", requests }))).toEqual({
       type: "requests",
       requests,
     });
     // What is a word between words to somebody else is a name to them.
-    const odd = ["-", "--", "0"].map((requestId, tag) => ({
-      ...request,
-      tag,
-      requestId,
-      token: " -  a - ",
-      listId: null,
-    }));
-    const pings = odd.map((one) => ({ ...one, kind: "ping" as const }));
+    const odd = { ...request, kind: "ping" as const, token: " -  a - ", listId: null };
+    const pings = ["-", "--", "0"].map((requestId, tag) => ({ tag, request: { ...odd, requestId } }));
+    for (const ping of pings) expect(decodeClientRequest(encodeClientRequest(ping.request))).toEqual(ping.request);
     expect(decodeBrokerMessage(encodeBrokerMessage({ type: "requests", requests: pings }))).toEqual({
       type: "requests",
       requests: pings,
     });
-    const replies = [{ tag: 7, kind: "reply" as const, body: bodyFrame(1) }];
+    const replies = [{ tag: 7, reply: { kind: "reply" as const, body: bodyFrame(1) } }];
     expect(decodeServerMessage(encodeServerMessage({ type: "replies", replies }))).toEqual({
       type: "replies",
       replies,
@@ -128,23 +130,30 @@ describe("frames", () => {
   });
 
   it("of an unknown version are refused as such, whatever follows", () => {
-    const frames = encodeClientRequest(request);
-    expect(codeOf(() => decodeClientRequest([textFrame("AISLE/2"), ...frames.slice(1)]))).toBe("unsupported-version");
-    expect(codeOf(() => decodeClientRequest([textFrame("AISLE/2")]))).toBe("unsupported-version");
-    expect(codeOf(() => decodeClientRequest([textFrame("HTTP/1.1"), ...frames.slice(1)]))).toBe("malformed");
+    const codeOfText = (...texts: string[]): string => codeOf(() => decodeClientRequest(texts.map(textFrame)));
+    for (const what of ["AISLE/2", "AISLE/2 ping r-1  9 \n{}", "AISLE/2\n", "AISLE/2 " + "x".repeat(1_000_000)])
+      expect(codeOfText(what)).toBe("unsupported-version");
+    expect(codeOfText("AISLE/2", "in", "frames")).toBe("unsupported-version");
+    expect(codeOfText("HTTP/1.1 ping r-1  9 \n{}")).toBe("malformed");
+    expect(codeOfText("AISLE/1\n ping r-1  9 \n{}")).toBe("unknown-kind");
   });
 
   it("with anything malformed in them are refused with a code", () => {
     const good = encodeClientRequest(request);
-    const withFrame = (index: number, text: string) =>
-      good.map((frame, at) => (at === index ? textFrame(text) : frame));
-    expect(codeOf(() => decodeClientRequest(withFrame(1, "dance")))).toBe("unknown-kind");
-    expect(codeOf(() => decodeClientRequest(withFrame(2, "../etc")))).toBe("malformed");
-    expect(codeOf(() => decodeClientRequest(withFrame(3, "../../etc/passwd")))).toBe("malformed");
-    expect(codeOf(() => decodeClientRequest(withFrame(4, "-1")))).toBe("malformed");
-    expect(codeOf(() => decodeClientRequest(withFrame(4, "1e9")))).toBe("malformed");
-    expect(codeOf(() => decodeClientRequest(withFrame(5, "x".repeat(BOUNDS.headerBytes + 1))))).toBe("too-large");
-    expect(codeOf(() => decodeClientRequest(good.slice(0, -1)))).toBe("malformed");
+    const words = ["AISLE/1", "sync", "r-1", request.listId ?? "", "250", ""];
+    const codeWith = (index: number, word: string): string =>
+      codeOf(() => decodeClientRequest([textFrame(`${words.with(index, word).join(" ")}\n{}`)]));
+    expect(codeWith(5, "device:x")).toBe("accepted");
+    expect(codeWith(1, "dance")).toBe("unknown-kind");
+    expect(codeWith(2, "../etc")).toBe("malformed");
+    expect(codeWith(3, "../../etc/passwd")).toBe("malformed");
+    expect(codeWith(4, "-1")).toBe("malformed");
+    expect(codeWith(4, "1e9")).toBe("malformed");
+    expect(codeWith(5, "d\u00e9vice:x")).toBe("malformed");
+    expect(codeWith(5, "x".repeat(BOUNDS.headerBytes + 1))).toBe("too-large");
+    expect(codeWith(5, "x".repeat(3 * BOUNDS.headerBytes))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest([textFrame(words.join(" "))]))).toBe("malformed");
+    expect(codeOf(() => decodeClientRequest([textFrame(`${words.slice(0, -2).join(" ")}\n{}`)]))).toBe("malformed");
     expect(codeOf(() => decodeClientRequest([...good, textFrame("")]))).toBe("malformed");
     expect(codeOf(() => decodeClientRequest([]))).toBe("malformed");
   });

@@ -87,7 +87,7 @@ export function samples(): readonly (readonly [
     ["a request about access", [access], last(decodeAccessRequest)],
     [
       "requests at a server",
-      encodeBrokerMessage({ type: "requests", requests: [{ tag: 1, ...request }] }),
+      encodeBrokerMessage({ type: "requests", requests: [{ tag: 1, request }] }),
       decodeBrokerMessage,
     ],
     [
@@ -103,12 +103,16 @@ export function samples(): readonly (readonly [
     ["a copy between servers", said({ type: "copied", tag: 1, document }), heard],
     [
       "answers of a server",
-      encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }),
+      encodeServerMessage({ type: "replies", replies: [{ tag: 1, reply: { kind: "reply", body: account } }] }),
       decodeServerMessage,
     ],
     [
       "a pack of answers of a server",
-      [packFrames(encodeServerMessage({ type: "replies", replies: [{ tag: 1, kind: "reply", body: account }] }))],
+      [
+        packFrames(
+          encodeServerMessage({ type: "replies", replies: [{ tag: 1, reply: { kind: "reply", body: account } }] }),
+        ),
+      ],
       (frames) => decodeServerMessage(unpackFrames(frames)),
     ],
   ];

@@ -142,8 +142,8 @@ export class ServerScenario {
 
   raw(kind: "sync" | "access", body: Uint8Array, caller = callerAt(FOUNDER), listId = LIST): string[] {
     const tag = this.#kinds.push(kind);
-    const request = { tag, kind, requestId: "r", listId, serverId: null, timeoutMs: 1_000, token: "", body };
-    return this.step({ type: "request", broker: 0, request, caller });
+    const request = { kind, requestId: "r", listId, serverId: null, timeoutMs: 1_000, token: "", body };
+    return this.step({ type: "request", broker: 0, tag, request, caller });
   }
 
   loaded(list: Document | null): string[] {
@@ -155,7 +155,7 @@ export class ServerScenario {
     if (effect.type === "persist") return [`persist ${effect.number}`];
     if (effect.type === "notify") return [effect.topic === topicOf(LIST) ? "notify" : "notify another"];
     if (effect.type === "to-broker" && effect.message.type === "replies") {
-      return effect.message.replies.map(({ tag, kind, body }) => {
+      return effect.message.replies.map(({ tag, reply: { kind, body } }) => {
         if (kind !== "reply") return `to #${tag}: ${decodeError(body).code}`;
         return `to #${tag}: ${this.#kinds[tag - 1] === "sync" ? describeSync(body) : describeAccess(body)}`;
       });

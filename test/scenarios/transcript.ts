@@ -55,7 +55,7 @@ export class BrokerScenario {
   }
 
   reply(now: number, connection: string, tag: number, body: unknown, kind: ServerReply["kind"] = "reply"): string[] {
-    const replies = [{ tag, kind, body: bodyFrame(body) }];
+    const replies = [{ tag, reply: { kind, body: bodyFrame(body) } }];
     return this.at(now, { type: "server-message", connection, message: { type: "replies", replies } });
   }
 }
@@ -73,7 +73,7 @@ function describe(effect: BrokerEffect): string {
         return `to ${effect.connection}: members ${members.map((member) => member.id).join(" ")}`;
       }
       if (message.type !== "requests") return `to ${effect.connection}: ${message.type}`;
-      return `to ${effect.connection}: ${message.requests.map(({ tag, kind }) => `#${tag} ${kind}`).join(", ")}`;
+      return `to ${effect.connection}: ${message.requests.map(({ tag, request }) => `#${tag} ${request.kind}`).join(", ")}`;
     }
     case "log":
       return `log ${effect.event}`;

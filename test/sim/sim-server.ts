@@ -246,8 +246,8 @@ export class SimServer {
     const message = decodeBrokerMessage(frames);
     if (message.type !== "requests") driver.post({ type: "broker", broker, message });
     else
-      for (const request of message.requests)
-        driver.post({ type: "request", broker, request, caller: callerOf(request.token) });
+      for (const { tag, request } of message.requests)
+        driver.post({ type: "request", broker, tag, request, caller: callerOf(request.token) });
   }
 
   /** Lets go of a list, in such a way that a crash may bring it back. */
