@@ -9,14 +9,14 @@ export interface VersionRange {
 /** What this build reads and writes. */
 export const SUPPORTED: VersionRange = { oldest: 1, newest: 1 };
 
-/** The first frame of every message, for the newest version that is written. */
+/** What every message begins with, for the newest version that is written. */
 export const VERSION_FRAME = `AISLE/${SUPPORTED.newest}`;
 
-/** @throws ProtocolError `malformed` where it is no version frame, `unsupported-version` where it names another version. */
+/** @throws ProtocolError `malformed` where it is no version, `unsupported-version` where it names another version. */
 export function checkVersion(frame: string): number {
   if (frame === VERSION_FRAME) return SUPPORTED.newest;
   const match = /^AISLE\/([1-9][0-9]{0,4})$/.exec(frame);
-  if (match === null) throw new ProtocolError("malformed", "the first frame is not AISLE/ and a version");
+  if (match === null) throw new ProtocolError("malformed", "it does not begin with AISLE/ and a version");
   const version = Number(match[1]);
   if (version >= SUPPORTED.oldest && version <= SUPPORTED.newest) return version;
   const spoken =

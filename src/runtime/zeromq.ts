@@ -30,6 +30,12 @@ const COMMON = {
   heartbeatTimeout: 6_000,
 } as const;
 
+/**
+ * Of sockets that never wait before they send, since they drop what a peer has no room for: a wait of no time spares asking the
+ * socket, with a system call, whether it would.
+ */
+const NO_WAIT = { sendTimeout: 0 } as const;
+
 /** Messages queued to one peer, or from it, before ZeroMQ drops or pushes back. */
 const HIGH_WATER_MARK = 10_000;
 
@@ -175,6 +181,7 @@ export async function bindRouter(
   onMessage: (peer: string, frames: Frame[]) => void,
 ): Promise<RouterSocket> {
   const bounds = {
+    ...NO_WAIT,
     maxMessageSize: frameBytes + ENVELOPE_BYTES,
     sendHighWaterMark: HIGH_WATER_MARK,
     receiveHighWaterMark: HIGH_WATER_MARK,
@@ -203,7 +210,7 @@ export function connectDealer(
   security: Security,
   onMessage: (frames: Frame[]) => void,
 ): DealerSocket {
-  const options = { ...COMMON, ...security, ...RECONNECT, routingId: randomId(), sendTimeout: 0 };
+  const options = { ...COMMON, ...security, ...RECONNECT, ...NO_WAIT, routingId: randomId() };
   // On close, a goodbye still has a moment to leave.
   const socket = new Dealer({
     ...options,
@@ -237,7 +244,7 @@ export async function bindPublisher(
   onSubscribe: (topic: string) => void,
 ): Promise<PublisherSocket> {
   const make = (): XPublisher => {
-    const socket = new XPublisher({ ...COMMON, ...security, sendHighWaterMark: HIGH_WATER_MARK });
+    const socket = new XPublisher({ ...COMMON, ...security, ...NO_WAIT, sendHighWaterMark: HIGH_WATER_MARK });
     socket.verbosity = "allSubs";
     return socket;
   };

@@ -454,7 +454,8 @@ def raw(address, message, seconds=2):
     answer = attempt(address, message, seconds)
     if answer is None:
         return "no answer"
-    return json.loads(answer[3])["code"] if answer[1] == b"error" else "answered"
+    line, body = answer.split(b"\n", 1)
+    return json.loads(body)["code"] if line.split(b" ")[1] == b"error" else "answered"
 
 
 def accounts(check, client, name):
