@@ -24,10 +24,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * The JSON value in `body`, looked at for its size and depth before it is parsed.
+ * @param text what is in it, for who has that already
  * @throws ProtocolError `too-large` or `malformed`
  */
-export function parseBody(body: Uint8Array): unknown {
-  const text = bodyText(body);
+export function parseBody(body: Uint8Array, text = bodyText(body)): unknown {
   if (!isShallow(body)) throw new ProtocolError("too-large", `a body may nest ${BOUNDS.depth} levels deep`);
   try {
     return JSON.parse(text);

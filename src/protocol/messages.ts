@@ -118,36 +118,43 @@ export function orMalformed<T>(decode: () => T): T {
   }
 }
 
-export function encodeSyncRequest({ seen, delta, ...rest }: SyncRequest): Frame {
-  return bodyFrame({ ...rest, seen: encodeContext(seen), delta: delta === null ? null : encodeList(delta) });
+export function encodeSyncRequest({ replica, basis, seen, delta, founding }: SyncRequest): Frame {
+  const encoded = delta === null ? null : encodeList(delta);
+  return bodyFrame({ replica, basis, seen: encodeContext(seen), delta: encoded, founding });
 }
 
 /** @throws ProtocolError */
 export function decodeSyncRequest(body: Frame): SyncRequest {
-  const { seen, delta, ...rest } = parse(SyncRequestSchema, body);
+  const { replica, basis, seen, delta, founding } = parse(SyncRequestSchema, body);
   return orMalformed(() => ({
-    ...rest,
+    replica,
+    basis,
     seen: decodeContext(seen),
     delta: delta === null ? null : decodeList(delta),
+    founding,
   }));
 }
 
-export function encodeSyncReply({ delta, serverSeen, ...rest }: SyncReply): Reply {
-  const body = {
-    delta: delta === null ? null : encodeList(delta),
-    serverSeen: serverSeen === null ? null : encodeContext(serverSeen),
-    ...rest,
-  };
+export function encodeSyncReply(reply: SyncReply): Reply {
+  const { delta, serverSeen, newest, stored, wanted, replicas, role, open } = reply;
+  const encoded = delta === null ? null : encodeList(delta);
+  const seen = serverSeen === null ? null : encodeContext(serverSeen);
+  const body = { delta: encoded, serverSeen: seen, newest, stored, wanted, replicas, role, open };
   return { kind: "reply", body: bodyFrame(body) };
 }
 
 /** @throws ProtocolError */
 export function decodeSyncReply(body: Frame): SyncReply {
-  const { delta, serverSeen, ...rest } = parse(SyncReplySchema, body);
+  const { delta, serverSeen, newest, stored, wanted, replicas, role, open } = parse(SyncReplySchema, body);
   return orMalformed(() => ({
     delta: delta === null ? null : decodeList(delta),
     serverSeen: serverSeen === null ? null : decodeContext(serverSeen),
-    ...rest,
+    newest,
+    stored,
+    wanted,
+    replicas,
+    role,
+    open,
   }));
 }
 

@@ -64,15 +64,10 @@ export class CredentialChecker {
       credentials.operator === null ? false : this.#isOperator(credentials.operator, request),
     ]);
     const isFalse = credentials.operator !== null && !isOperator;
-    return {
-      device,
-      isOperator,
-      at,
-      ...account,
-      ...(isFalse
-        ? { problem: "this is not the operator's key that the server knows, which reads it when it starts" }
-        : {}),
-    };
+    const problem = isFalse
+      ? "this is not the operator's key that the server knows, which reads it when it starts"
+      : account.problem;
+    return { device, isOperator, at, claims: account.claims, problem };
   }
 
   async #account(token: string, now: number): Promise<Pick<Caller, "claims" | "problem">> {

@@ -74,7 +74,8 @@ export class Exchanges {
     const exchange = this.#open.get(tag);
     // The position as it was judged, and not as it will be when this step is over.
     const judged = { position: copyOf(list.position) };
-    if (exchange !== undefined) this.#send(topic, tag, { ...exchange, purpose: "proposal" }, judged, delta, null);
+    if (exchange === undefined) return;
+    this.#send(topic, tag, { listId: exchange.listId, purpose: "proposal" }, judged, delta, null);
   }
 
   /** Asks one peer, giving it `delta`. */
@@ -109,20 +110,21 @@ export class Exchanges {
         }
         this.replica.join(listId, list, delta);
       }
-      const message =
+      const found =
         purpose === "hand-over"
           ? { delta: null, position: lackedBy(list, position, delta) }
           : answerTo(list, position, delta, digest);
-      this.replica.whenDurable(
-        listId,
-        () =>
-          this.turn.emit({
-            type: "publish",
-            topic,
-            message: { type: "synced", tag, ...message, whole: this.isWhole() },
-          }),
-        decline,
-      );
+      const tell = (): void => {
+        const message = {
+          type: "synced",
+          tag,
+          delta: found.delta,
+          position: found.position,
+          whole: this.isWhole(),
+        } as const;
+        this.turn.emit({ type: "publish", topic, message });
+      };
+      this.replica.whenDurable(listId, tell, decline);
     };
     this.replica.use(listId, answer, decline);
   }
@@ -155,7 +157,8 @@ export class Exchanges {
       if (times > MOST_GIVEN || !gives(from)) return;
       given.set(from, times);
       const lacking = list.lacking(position);
-      this.#send(topicOfServer(from), tag, isClash ? { ...exchange, purpose: "clash" } : exchange, list, lacking, null);
+      const what = { listId, purpose: isClash ? "clash" : purpose } as const;
+      this.#send(topicOfServer(from), tag, what, list, lacking, null);
       this.turn.counters.repairs++;
     };
     this.replica.use(listId, takeIn, () => onAnswer(from, "declined", whole));
@@ -204,10 +207,10 @@ export class Exchanges {
 }
 
 /** What was proposed as something to take; its sender will have it, too. */
-function agreed({ position, ...sync }: Sync): Sync {
+function agreed({ type, tag, listId, position, delta, digest }: Sync): Sync {
   const { seen, records } = copyOf(position);
-  if (sync.delta !== null) seen.join(sync.delta.list.seen);
-  return { ...sync, purpose: "request", position: { seen, records } };
+  if (delta !== null) seen.join(delta.list.seen);
+  return { type, tag, listId, purpose: "request", position: { seen, records }, delta, digest };
 }
 
 /** What the asker lacks, and where this side lacks something itself, what it has seen. */
