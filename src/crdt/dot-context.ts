@@ -23,10 +23,12 @@ export class DotContext implements Lattice<DotContext> {
     return this.covers(replica, counter);
   }
 
-  /** `has`, for whoever asks of many dots and has none of them at hand. */
-  covers(replica: ReplicaId, counter: number): boolean {
-    if (counter <= this.vector.get(replica)) return true;
-    return this.#cloud !== null && this.#covers({ replica, from: counter, to: counter });
+  /** Whether all of a replica's dots up to a counter, from another on, are known: without making anything, as it is asked of many. */
+  covers(replica: ReplicaId, to: number, from = to): boolean {
+    if (to <= this.vector.get(replica)) return true;
+    if (this.#cloud === null) return false;
+    // Gaps are between ranges, so what is covered is covered by a single one.
+    return this.#cloud.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
   }
 
   add({ replica, counter }: Dot): void {
@@ -57,19 +59,30 @@ export class DotContext implements Lattice<DotContext> {
       else this.vector.raise(replica, to);
     }
     if (other.#cloud === null) return;
-    for (const [replica, ranges] of other.#cloud) this.addRanges(replica, ranges);
+    for (const [replica, ranges] of other.#cloud) {
+      const [only, second] = ranges;
+      // As of every delta.
+      if (only !== undefined && second === undefined) this.addRange(only);
+      else this.addRanges(replica, ranges);
+    }
   }
 
   /** Whether every dot of `other` is here too. */
   includesAll(other: DotContext): boolean {
-    for (const range of other.ranges()) if (!this.#covers(range)) return false;
+    for (const [replica, to] of other.vector.entries()) if (!this.covers(replica, to, 1)) return false;
+    if (other.#cloud === null) return true;
+    for (const ranges of other.#cloud.values())
+      for (const { replica, from, to } of ranges) if (!this.covers(replica, to, from)) return false;
     return true;
   }
 
   /** The dots that are here and not in `other`. */
   without(other: DotContext): DotContext {
     const difference = new DotContext();
-    for (const replica of new Set([...this.vector.replicas(), ...(this.#cloud?.keys() ?? [])]))
+    for (const [replica, to] of this.vector.entries())
+      if (!other.covers(replica, to, 1))
+        difference.addRanges(replica, without(this.#rangesOf(replica), other.#rangesOf(replica)));
+    for (const replica of this.#cloud?.keys() ?? [])
       difference.addRanges(replica, without(this.#rangesOf(replica), other.#rangesOf(replica)));
     return difference;
   }
@@ -92,12 +105,6 @@ export class DotContext implements Lattice<DotContext> {
 
   isEmpty(): boolean {
     return this.vector.isEmpty() && (this.#cloud === null || this.#cloud.size === 0);
-  }
-
-  #covers({ replica, from, to }: DotRange): boolean {
-    if (to <= this.vector.get(replica)) return true;
-    // Gaps are between ranges, so what is covered is covered by a single one.
-    return this.#cloud?.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
   }
 
   #rangesOf(replica: ReplicaId): readonly DotRange[] {

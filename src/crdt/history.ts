@@ -149,7 +149,13 @@ export class History implements Lattice<History> {
   /** What of it is not in `known`. */
   without(known: DotContext): History {
     const rest = new History();
-    rest.#operations = this.#newest().filter(({ dot }) => !known.has(dot));
+    let [replica, prefix] = ["", 0];
+    for (const operation of this.#newest()) {
+      const { dot } = operation;
+      // Operations of one replica mostly follow each other.
+      if (dot.replica !== replica) [replica, prefix] = [dot.replica, known.vector.get(dot.replica)];
+      if (dot.counter > prefix && !known.has(dot)) rest.#operations.push(operation);
+    }
     return rest;
   }
 
@@ -198,6 +204,10 @@ export class History implements Lattice<History> {
 
 /** Merges what is missing, in order and none of it before `at`, into operations in order. */
 function merge(operations: Operation[], at: number, missing: readonly Operation[]): void {
+  if (at === operations.length) {
+    operations.push(...missing);
+    return;
+  }
   const later = operations.splice(at).values();
   let next = later.next();
   for (const operation of missing) {
