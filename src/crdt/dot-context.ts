@@ -79,11 +79,10 @@ export class DotContext implements Lattice<DotContext> {
   /** The dots that are here and not in `other`. */
   without(other: DotContext): DotContext {
     const difference = new DotContext();
-    for (const [replica, to] of this.vector.entries())
-      if (!other.covers(replica, to, 1))
-        difference.addRanges(replica, without(this.#rangesOf(replica), other.#rangesOf(replica)));
-    for (const replica of this.#cloud?.keys() ?? [])
+    const compare = (replica: ReplicaId): void =>
       difference.addRanges(replica, without(this.#rangesOf(replica), other.#rangesOf(replica)));
+    for (const [replica, to] of this.vector.entries()) if (!other.covers(replica, to, 1)) compare(replica);
+    for (const replica of this.#cloud?.keys() ?? []) compare(replica);
     return difference;
   }
 
