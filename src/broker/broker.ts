@@ -1,18 +1,20 @@
 import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
 import {
-  decodeClientRequest,
   decodeServerMessage,
   encodeBrokerMessage,
-  encodeClientReply,
-  encodeUpdate,
   headFrames,
   requestFrames,
-  salvageRequestId,
   type BrokerMessage,
+} from "../protocol/broker-messages.js";
+import {
+  decodeClientRequest,
+  encodeClientReply,
+  salvageRequestId,
   type Frame,
   type Reply,
 } from "../protocol/frames.js";
+import { encodeUpdate } from "../protocol/updates.js";
 import { errorReply } from "../protocol/messages.js";
 import { isTopic } from "../protocol/ids.js";
 import { packFrames, unpackFrames } from "../protocol/packed-frames.js";

@@ -1,14 +1,7 @@
 import type { ErrorCode } from "../protocol/errors.js";
-import {
-  bodyFrame,
-  HEARTBEAT_TOPIC,
-  type BrokerMessage,
-  type Reply,
-  type Request,
-  type ServerMessage,
-  type ServerReply,
-  type Update,
-} from "../protocol/frames.js";
+import type { BrokerMessage, ServerMessage, ServerReply } from "../protocol/broker-messages.js";
+import { bodyFrame, type Reply, type Request } from "../protocol/frames.js";
+import { HEARTBEAT_TOPIC, type Update } from "../protocol/updates.js";
 import type { Replication, StatusReply } from "../protocol/cluster-messages.js";
 import { decodeHealth, decodeReady } from "../protocol/cluster-messages.js";
 import { partitionOf } from "../protocol/hash-ring.js";

@@ -1,4 +1,4 @@
-import { HEARTBEAT_TOPIC, type Update } from "../protocol/frames.js";
+import { HEARTBEAT_TOPIC, type Update } from "../protocol/updates.js";
 import type { HeartbeatTimes } from "../protocol/heartbeat.js";
 import type { Machine, Millis } from "../protocol/machine.js";
 

@@ -1,7 +1,7 @@
 import { watch, type FSWatcher } from "node:fs";
 import { readAddress } from "../protocol/address.js";
 import { ProtocolError } from "../protocol/errors.js";
-import { decodeUpdate, HEARTBEAT_TOPIC } from "../protocol/frames.js";
+import { decodeUpdate, HEARTBEAT_TOPIC } from "../protocol/updates.js";
 import { DEFAULT_HEARTBEAT } from "../protocol/heartbeat.js";
 import { topicOf, type ListId } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";

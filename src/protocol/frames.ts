@@ -47,26 +47,9 @@ export interface Reply {
   readonly body: Frame;
 }
 
-/** What a server answers a broker: `declined` is an error of its own that the next server may not have. */
-export interface ServerReply {
-  readonly kind: Reply["kind"] | "declined";
-  readonly body: Frame;
-}
-
-/** A request between broker and server, with the number by which the broker matches the reply to it. */
-export interface TaggedRequest {
-  readonly tag: number;
-  readonly request: Request;
-}
-
-export interface TaggedReply {
-  readonly tag: number;
-  readonly reply: ServerReply;
-}
-
 export const MAX_TIMEOUT_MS = 600_000;
 
-const EMPTY: Frame = new Uint8Array(0);
+export const EMPTY: Frame = new Uint8Array(0);
 
 /** Frames of the few words that every message begins with, encoded once. Nobody writes into a frame. */
 const wordFrames = new Map<string, Frame>();
@@ -101,14 +84,15 @@ export function headerText(frame: Frame | undefined): string {
 }
 
 /** Buffer's own way takes a third of what a TextDecoder does for a few characters. */
-function textOf({ buffer, byteOffset, byteLength }: Frame): string {
+export function textOf({ buffer, byteOffset, byteLength }: Frame): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString();
 }
 
 /** What of a request or a reply is about its way: words in the order in which they are sent. */
-type Routing = readonly string[];
+export type Routing = readonly string[];
 
-function readRequest([kind, requestId, subject, timeout, ...token]: Routing, body: Frame): Request {
+/** @throws ProtocolError */
+export function readRequest([kind, requestId, subject, timeout, ...token]: Routing, body: Frame): Request {
   if (!isOneOf(REQUEST_KINDS, kind)) throw new ProtocolError("unknown-kind", "this kind of request is not known here");
   if (kind !== "sync" && body.byteLength > BOUNDS.smallBodyBytes)
     throw new ProtocolError("too-large", `the body of a ${kind} request may have ${BOUNDS.smallBodyBytes} bytes`);
@@ -139,7 +123,7 @@ function readSubject(kind: RequestKind, text: string): Pick<Request, "listId" | 
 }
 
 /** What of a request is about its way: words with one blank between, and nothing for what is empty. */
-function routingOf({ kind, requestId, listId, serverId, timeoutMs, token }: Request): string {
+export function routingOf({ kind, requestId, listId, serverId, timeoutMs, token }: Request): string {
   return `${kind} ${requestId} ${listId ?? serverId ?? ""} ${timeoutMs} ${token}`;
 }
 
@@ -155,7 +139,10 @@ function lineFrame(routing: string, body: Frame): Frame {
   return frame;
 }
 
-const [LINE_FEED, MOST_LINE_BYTES] = [0x0a, 2 * BOUNDS.headerBytes];
+const LINE_FEED = 0x0a;
+
+/** What is about the way of a request or a reply may have so many. */
+export const MOST_LINE_BYTES = 2 * BOUNDS.headerBytes;
 
 /** @throws ProtocolError where the message is of another version, or anything but a line and what follows it */
 function readLine(frames: readonly Frame[]): { readonly routing: Routing; readonly body: Frame } {
@@ -206,166 +193,7 @@ export function decodeClientReply(frames: readonly Frame[]): Reply & { readonly 
   return { kind, requestId, body };
 }
 
-const REPLY_KINDS = ["reply", "error"] as const;
-const SERVER_REPLY_KINDS = [...REPLY_KINDS, "declined"] as const;
-
-/** What a server tells a broker. */
-export type ServerMessage =
-  | { readonly type: "ready"; readonly body: Frame }
-  | { readonly type: "heartbeat"; readonly body: Frame }
-  | { readonly type: "goodbye" }
-  | { readonly type: "replies"; readonly replies: readonly TaggedReply[] }
-  | { readonly type: "notice"; readonly topics: readonly string[] };
-
-/** What a broker tells a server. `reannounce` asks for a fresh `ready`, as a broker does that has just started. */
-export type BrokerMessage =
-  | { readonly type: "members"; readonly body: Frame }
-  | { readonly type: "heartbeat" }
-  | { readonly type: "reannounce" }
-  | { readonly type: "requests"; readonly requests: readonly TaggedRequest[] };
-
-/** Version and type come first; then, of each request or reply, what is about its way in one frame, and its body. */
-const [HEAD_FRAMES, TAGGED_FRAMES] = [2, 2];
-
-function readRouting(frame: Frame): Routing {
-  if (frame.byteLength > MOST_LINE_BYTES) throw new ProtocolError("too-large", "a routing frame is too large");
-  return textOf(frame).split(" ");
-}
-
-/** What a message between broker and server begins with; what follows of several of one type may go together. */
-export function headFrames(type: (BrokerMessage | ServerMessage)["type"]): Frame[] {
-  return [wordFrame(VERSION_FRAME), wordFrame(type)];
-}
-
-/** What a reply is among others of a `replies` message. */
-export function replyFrames({ tag, reply: { kind, body } }: TaggedReply): readonly Frame[] {
-  return [Buffer.from(`${tag} ${kind}`, "latin1"), body];
-}
-
-/** What a request is among others of a `requests` message. */
-export function requestFrames({ tag, request }: TaggedRequest): readonly Frame[] {
-  return [Buffer.from(`${tag} ${routingOf(request)}`, "latin1"), request.body];
-}
-
-export function encodeServerMessage(message: ServerMessage): Frame[] {
-  const head = headFrames(message.type);
-  switch (message.type) {
-    case "ready":
-    case "heartbeat":
-      return [...head, message.body];
-    case "goodbye":
-      return head;
-    case "replies":
-      return [...head, ...message.replies.flatMap(replyFrames)];
-    case "notice":
-      return [...head, ...message.topics.map(textFrame)];
-  }
-}
-
-/** @throws ProtocolError */
-export function decodeServerMessage(frames: readonly Frame[]): ServerMessage {
-  checkVersion(headerText(frames[0]));
-  const type = headerText(frames[1]);
-  const rest = frames.slice(2);
-  switch (type) {
-    case "ready":
-    case "heartbeat":
-      return { type, body: onlyFrame(rest) };
-    case "goodbye":
-      return { type };
-    case "replies":
-      return { type, replies: readPairs(frames, readTaggedReply) };
-    case "notice":
-      if (rest.length > BOUNDS.batch)
-        throw new ProtocolError("too-large", `a notice names up to ${BOUNDS.batch} lists`);
-      return { type, topics: rest.map(headerText) };
-    default:
-      throw new ProtocolError("unknown-kind", "this kind of message is not known here");
-  }
-}
-
-export function encodeBrokerMessage(message: BrokerMessage): Frame[] {
-  const head = headFrames(message.type);
-  switch (message.type) {
-    case "members":
-      return [...head, message.body];
-    case "heartbeat":
-    case "reannounce":
-      return head;
-    case "requests":
-      return [...head, ...message.requests.flatMap(requestFrames)];
-  }
-}
-
-/** @throws ProtocolError */
-export function decodeBrokerMessage(frames: readonly Frame[]): BrokerMessage {
-  checkVersion(headerText(frames[0]));
-  const type = headerText(frames[1]);
-  const rest = frames.slice(2);
-  switch (type) {
-    case "members":
-      return { type, body: onlyFrame(rest) };
-    case "heartbeat":
-    case "reannounce":
-      return { type };
-    case "requests":
-      return { type, requests: readPairs(frames, readTaggedRequest) };
-    default:
-      throw new ProtocolError("unknown-kind", "this kind of message is not known here");
-  }
-}
-
-/** What a broker's feed says after the topic. `epoch` is one run of the broker, `sequence` counts its heartbeats. */
-export interface Update {
-  readonly topic: string;
-  readonly type: "moved" | "heartbeat";
-  readonly epoch: string;
-  readonly sequence: number;
-}
-
-/** The topic of a feed's heartbeats; every watcher subscribes to it beside its lists. */
-export const HEARTBEAT_TOPIC = "heartbeat";
-
-export function encodeUpdate({ topic, type, epoch, sequence }: Update): Frame[] {
-  return [topic, VERSION_FRAME, type, epoch, `${sequence}`].map(wordFrame);
-}
-
-/** @throws ProtocolError */
-export function decodeUpdate(frames: readonly Frame[]): Update {
-  const [topic, version, type, epoch, sequence] = [0, 1, 2, 3, 4].map((index) => headerText(frames[index]));
-  checkVersion(version ?? "");
-  if (type !== "moved" && type !== "heartbeat")
-    throw new ProtocolError("unknown-kind", "this update is not known here");
-  return { topic: topic ?? "", type, epoch: epoch ?? "", sequence: readNatural(sequence, Number.MAX_SAFE_INTEGER) };
-}
-
-function readTaggedRequest(frame: Frame, body: Frame): TaggedRequest {
-  const [tag, ...routing] = readRouting(frame);
-  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), request: readRequest(routing, body) };
-}
-
-function readTaggedReply(frame: Frame, body: Frame): TaggedReply {
-  const [tag, kind, ...rest] = readRouting(frame);
-  if (!isOneOf(SERVER_REPLY_KINDS, kind) || rest.length > 0) throw new ProtocolError("malformed", "this is no reply");
-  return { tag: readNatural(tag, Number.MAX_SAFE_INTEGER), reply: { kind, body } };
-}
-
-function onlyFrame(frames: readonly Frame[]): Frame {
-  const [frame] = frames;
-  if (frame === undefined || frames.length !== 1) throw new ProtocolError("malformed", "the message has one body");
-  return frame;
-}
-
-/** Of each what is about its way, and its body. */
-function readPairs<T>(frames: readonly Frame[], read: (routing: Frame, body: Frame) => T): readonly T[] {
-  const count = (frames.length - HEAD_FRAMES) / TAGGED_FRAMES;
-  if (count === 0 || !Number.isInteger(count)) throw new ProtocolError("malformed", "the message is cut short");
-  if (count > BOUNDS.batch) throw new ProtocolError("too-large", `a message carries up to ${BOUNDS.batch}`);
-  const found: T[] = [];
-  for (let at = HEAD_FRAMES; at < frames.length; at += TAGGED_FRAMES)
-    found.push(read(frames[at] ?? EMPTY, frames[at + 1] ?? EMPTY));
-  return found;
-}
+export const REPLY_KINDS = ["reply", "error"] as const;
 
 export function readNatural(text: string | undefined, limit: number): number {
   if (text === undefined || !/^(0|[1-9][0-9]{0,15})$/.test(text) || Number(text) > limit) {
@@ -374,6 +202,6 @@ export function readNatural(text: string | undefined, limit: number): number {
   return Number(text);
 }
 
-function isOneOf<T extends string>(values: readonly T[], text: string | undefined): text is T {
+export function isOneOf<T extends string>(values: readonly T[], text: string | undefined): text is T {
   return text !== undefined && (values as readonly string[]).includes(text);
 }

@@ -1,5 +1,5 @@
 import { ProtocolError, type ErrorCode } from "../protocol/errors.js";
-import type { ServerReply } from "../protocol/frames.js";
+import type { ServerReply } from "../protocol/broker-messages.js";
 import { errorReply } from "../protocol/messages.js";
 import type { Turn } from "./turn.js";
 

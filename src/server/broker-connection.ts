@@ -2,11 +2,11 @@ import {
   decodeBrokerMessage,
   encodeServerMessage,
   type BrokerMessage,
-  type Frame,
   headFrames,
   replyFrames,
   type ServerMessage,
-} from "../protocol/frames.js";
+} from "../protocol/broker-messages.js";
+import type { Frame } from "../protocol/frames.js";
 import { packFrames, unpackFrames } from "../protocol/packed-frames.js";
 import { Batches } from "../runtime/batches.js";
 import { toBack } from "../runtime/curve.js";

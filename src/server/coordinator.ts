@@ -6,7 +6,8 @@ import type { ShoppingList } from "../crdt/shopping-list.js";
 import { decodeAccessRequest } from "../protocol/access-messages.js";
 import { BOUNDS } from "../protocol/bounds.js";
 import { ProtocolError } from "../protocol/errors.js";
-import { bodyFrame, type Request, type ServerReply } from "../protocol/frames.js";
+import type { ServerReply } from "../protocol/broker-messages.js";
+import { bodyFrame, type Request } from "../protocol/frames.js";
 import type { ListId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import {

@@ -1,5 +1,6 @@
 import type { ServerHealth } from "../protocol/cluster-messages.js";
-import { bodyFrame, type BrokerMessage } from "../protocol/frames.js";
+import type { BrokerMessage } from "../protocol/broker-messages.js";
+import { bodyFrame } from "../protocol/frames.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Machine, Millis } from "../protocol/machine.js";

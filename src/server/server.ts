@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { Low } from "lowdb";
 import { safeParse } from "valibot";
 import type { JWK } from "jose";
-import type { BrokerMessage, TaggedRequest } from "../protocol/frames.js";
+import type { BrokerMessage, TaggedRequest } from "../protocol/broker-messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { MembersSchema, type Member } from "../protocol/membership.js";
 import type { PeerMessage } from "../protocol/peer-messages.js";

@@ -1,6 +1,7 @@
 import type { Document } from "../crdt/document.js";
 import type { PasswordHash } from "../crdt/account-record.js";
-import type { BrokerMessage, Request, ServerMessage } from "../protocol/frames.js";
+import type { BrokerMessage, ServerMessage } from "../protocol/broker-messages.js";
+import type { Request } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { Member } from "../protocol/membership.js";

@@ -3,19 +3,21 @@ import fc from "fast-check";
 import { BOUNDS, parseBody } from "../../src/protocol/bounds.js";
 import { ProtocolError } from "../../src/protocol/errors.js";
 import {
-  bodyFrame,
   decodeBrokerMessage,
+  decodeServerMessage,
+  encodeBrokerMessage,
+  encodeServerMessage,
+} from "../../src/protocol/broker-messages.js";
+import {
+  bodyFrame,
   decodeClientReply,
   decodeClientRequest,
-  decodeServerMessage,
-  decodeUpdate,
-  encodeBrokerMessage,
   encodeClientReply,
   encodeClientRequest,
-  encodeServerMessage,
   textFrame,
   type Request,
 } from "../../src/protocol/frames.js";
+import { decodeUpdate } from "../../src/protocol/updates.js";
 import { digestOf } from "../../src/crdt/codec.js";
 import { Document } from "../../src/crdt/document.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";

@@ -4,13 +4,15 @@ import { decodeAccessRequest, encodeAccessRequest } from "../../src/protocol/acc
 import { decodeAccountRequest, encodeAccountRequest } from "../../src/protocol/account-messages.js";
 import { decodeReady } from "../../src/protocol/cluster-messages.js";
 import {
-  bodyFrame,
   decodeBrokerMessage,
-  decodeClientRequest,
   decodeServerMessage,
   encodeBrokerMessage,
-  encodeClientRequest,
   encodeServerMessage,
+} from "../../src/protocol/broker-messages.js";
+import {
+  bodyFrame,
+  decodeClientRequest,
+  encodeClientRequest,
   type Frame,
   type Request,
 } from "../../src/protocol/frames.js";

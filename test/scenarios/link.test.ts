@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { HEARTBEAT_TOPIC, type Update } from "../../src/protocol/frames.js";
+import { HEARTBEAT_TOPIC, type Update } from "../../src/protocol/updates.js";
 import { BrokerLink } from "../../src/server/broker-link.js";
 import { Feed } from "../../src/client/feed.js";
 import { RetryPolicy } from "../../src/client/retry-policy.js";

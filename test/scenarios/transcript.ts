@@ -1,6 +1,7 @@
 import { Router, type BrokerEffect, type BrokerEvent } from "../../src/broker/router.js";
 import { brokerConfig } from "../../src/broker/config.js";
-import { bodyFrame, type Request, type ServerReply } from "../../src/protocol/frames.js";
+import type { ServerReply } from "../../src/protocol/broker-messages.js";
+import { bodyFrame, type Request } from "../../src/protocol/frames.js";
 
 const decoder = new TextDecoder();
 

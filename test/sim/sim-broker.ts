@@ -1,11 +1,7 @@
 import { brokerConfig } from "../../src/broker/config.js";
 import { Router, type BrokerEffect, type BrokerEvent } from "../../src/broker/router.js";
-import {
-  decodeClientRequest,
-  decodeServerMessage,
-  encodeBrokerMessage,
-  encodeClientReply,
-} from "../../src/protocol/frames.js";
+import { decodeServerMessage, encodeBrokerMessage } from "../../src/protocol/broker-messages.js";
+import { decodeClientRequest, encodeClientReply } from "../../src/protocol/frames.js";
 import type { Network } from "./network.js";
 import { SimDriver, type Host } from "./world.js";
 

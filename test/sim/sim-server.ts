@@ -1,6 +1,7 @@
 import { Document, documentDigest } from "../../src/crdt/document.js";
 import type { ShoppingList } from "../../src/crdt/shopping-list.js";
-import { decodeBrokerMessage, encodeServerMessage, wordFrame } from "../../src/protocol/frames.js";
+import { decodeBrokerMessage, encodeServerMessage } from "../../src/protocol/broker-messages.js";
+import { wordFrame } from "../../src/protocol/frames.js";
 import type { Member } from "../../src/protocol/membership.js";
 import {
   decodePeerMessage,
