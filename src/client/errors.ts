@@ -39,6 +39,11 @@ export function notFound(message: string, hint: string | null = null): AisleErro
   return new AisleError(EXIT.notFound, "not-found", message, hint);
 }
 
+/** Whether this says that the cluster does not answer, which passes. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof AisleError && error.exitCode === EXIT.unreachable;
+}
+
 /** What the cluster understood and refused, as something to tell a person: what it means, and what to do. */
 export function refused({ code, message }: Pick<ErrorBody, "code" | "message">): AisleError {
   const [exitCode, hint] = refusals()[code] ?? [

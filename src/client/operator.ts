@@ -12,7 +12,7 @@ import {
 } from "../protocol/cluster-messages.js";
 import { bodyFrame } from "../protocol/frames.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
-import { AisleError, EXIT } from "./errors.js";
+import { AisleError, EXIT, isUnreachable } from "./errors.js";
 import { RefusedError, Session, type Authentication, type Question } from "./session.js";
 import { t } from "./messages.js";
 
@@ -81,7 +81,7 @@ export class Operator {
     try {
       return await this.#ask({ kind: "inspect", serverId: id }, decodeInspection, INSPECT_BUDGET_MS);
     } catch (error) {
-      if (error instanceof AisleError && error.exitCode === EXIT.unreachable) return null;
+      if (isUnreachable(error)) return null;
       throw error;
     }
   }

@@ -12,7 +12,7 @@ import {
 import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import { randomId } from "../runtime/rng.js";
 import type { DataFolder } from "./data-folder.js";
-import { AisleError, EXIT, refused } from "./errors.js";
+import { AisleError, EXIT, isUnreachable, refused } from "./errors.js";
 import type { LocalList, SyncOutcome } from "./local-list.js";
 import type { Stored } from "./local-list-file.js";
 import { RefusedError, type Session } from "./session.js";
@@ -69,13 +69,18 @@ export class Synchronizer {
   /**
    * Sends what waits and fetches what is lacking, until both sides are level or the time is up.
    * @param isPatient whether to wait, within the budget, for servers that do not have it yet
-   * @throws AisleError `unreachable`, with everything that came before it kept
+   * @throws AisleError `unreachable`, with everything that came before it kept; not where the cluster has said before that
+   * too few servers have it, which stays true
    */
   async synchronize(id: ListId, budgetMs: number, isPatient = false): Promise<ListSync> {
     const deadline = monotonicMs() + budgetMs;
     let [pushed, fetched, refusal]: [number, number, ErrorBody | null] = [0, 0, null];
+    let below: Exchange | null = null;
     for (let exchanges = 1; ; exchanges++) {
-      const step = await this.#exchange(id, deadline - monotonicMs());
+      const step = await this.#exchange(id, deadline - monotonicMs()).catch((error: unknown) => {
+        if (below === null || !isUnreachable(error)) throw error;
+        return { ...below, pushed: 0, fetched: 0 };
+      });
       pushed += step.pushed;
       fetched += step.fetched;
       if (step.outcome.type === "rejected") refusal = step.outcome.error;
@@ -84,6 +89,7 @@ export class Synchronizer {
       if (isDone || exchanges >= MOST_EXCHANGES || monotonicMs() + (isBelow ? BELOW_PAUSE_MS : 0) >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
       }
+      below = isBelow ? step : null;
       if (isBelow) await new Promise((resolve) => setTimeout(resolve, BELOW_PAUSE_MS));
     }
   }

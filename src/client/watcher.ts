@@ -7,7 +7,7 @@ import { topicOf, type ListId } from "../protocol/ids.js";
 import { Driver } from "../runtime/driver.js";
 import { toFront } from "../runtime/curve.js";
 import { connectSubscriber, type SubscriberSocket } from "../runtime/zeromq.js";
-import { AisleError, EXIT, refused } from "./errors.js";
+import { AisleError, EXIT, isUnreachable, refused } from "./errors.js";
 import { Feed, type FeedEffect, type FeedEvent } from "./feed.js";
 import type { LocalList } from "./local-list.js";
 import type { Session } from "./session.js";
@@ -142,7 +142,7 @@ export class Watcher {
 
   /** Being offline passes; nothing else does. */
   #lose(error: unknown): void {
-    if (!(error instanceof AisleError) || error.exitCode !== EXIT.unreachable) throw error;
+    if (!isUnreachable(error)) throw error;
     this.#isOnline = false;
     this.listener.onReachable(false);
     this.#want("reopen");
