@@ -16,6 +16,9 @@ export interface BrokerConfig extends HeartbeatTimes {
   /** How many bodies of more bytes than this may be under way: a server does nothing else while it reads one. */
   readonly mostLarge: number;
   readonly largeBytes: number;
+  /** What one server may have to answer, so many bytes and a little for each request; the others wait here. */
+  readonly windowBytes: number;
+  readonly requestBytes: number;
 }
 
 const LIMITS = {
@@ -25,6 +28,8 @@ const LIMITS = {
   mostLarge: 2,
   largeBytes: 1024 * 1024,
   mostPendingBytes: 64 * 1024 * 1024,
+  windowBytes: 256 * 1024,
+  requestBytes: 1024,
 } as const;
 
 /** @throws RangeError naming the first relation that does not hold */

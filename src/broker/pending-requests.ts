@@ -2,16 +2,17 @@ import type { Reply, Request } from "../protocol/frames.js";
 import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 
-/** A request that a server is working on, and what is needed to try the next one. */
+/** A request that a server is working on, or is going to, and what is needed to try the next one. */
 export interface PendingRequest {
   readonly tag: number;
   /** The client's routing id, to which the reply goes. */
   readonly client: string;
   readonly request: Request;
   readonly tried: Set<ServerId>;
-  /** Where it is now. */
+  /** Where it is now, or is to go. */
   server: ServerId;
-  /** When the server's time is up. */
+  isWaiting: boolean;
+  /** When the server's time is up, or the time to wait for it. */
   attemptEndsAt: Millis;
   /** The last refusal of a server that could not, for the client if no other can. */
   declined: Reply | null;
@@ -75,6 +76,7 @@ export class PendingRequests {
       clientGoneAt,
       tried: new Set(),
       server: "",
+      isWaiting: false,
       declined: null,
       lost: 0,
       attemptEndsAt: clientGoneAt,
@@ -89,7 +91,7 @@ export class PendingRequests {
   /** The request that a server answers; null for one that is closed already or that another server was given since. */
   at(tag: number, server: ServerId): PendingRequest | null {
     const pending = this.#byTag.get(tag);
-    return pending?.server === server ? pending : null;
+    return pending?.server === server && !pending.isWaiting ? pending : null;
   }
 
   drop(pending: PendingRequest): void {
@@ -103,13 +105,24 @@ export class PendingRequests {
 
   /** Gives the request to a server until `endsAt`. */
   assign(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
-    pending.server = server;
     pending.tried.add(server);
+    pending.isWaiting = false;
+    this.#place(pending, server, endsAt);
+  }
+
+  /** Lets the request wait for a server until `endsAt`. */
+  wait(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
+    pending.isWaiting = true;
+    this.#place(pending, server, endsAt);
+  }
+
+  #place(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
+    pending.server = server;
     pending.attemptEndsAt = endsAt;
     this.#noneOverdueBefore = Math.min(this.#noneOverdueBefore, endsAt);
   }
 
-  /** The requests whose server took too long. */
+  /** The requests whose server took too long, or that have waited too long for one. */
   overdue(now: Millis): readonly PendingRequest[] {
     if (now < this.#noneOverdueBefore) return [];
     const overdue: PendingRequest[] = [];
@@ -121,7 +134,7 @@ export class PendingRequests {
     return overdue;
   }
 
-  /** The requests that were with this server. */
+  /** The requests that were with this server, or waited for it. */
   of(server: ServerId): readonly PendingRequest[] {
     return [...this.#byTag.values()].filter((pending) => pending.server === server);
   }

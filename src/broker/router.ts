@@ -32,6 +32,15 @@ const ACCOUNT_WEIGHT = 16;
 /** How much more time a server gets for what is large. */
 const READ_BYTES_A_MS = 8_192;
 
+/**
+ * Which part of a client's time may pass while its request waits for a server: what comes to one when its time is all but up is
+ * work for nobody, and a cluster that does only that never gets out of it.
+ */
+const WAITING_SHARE = 0.5;
+
+/** How long after its client has gone a request is still taken to be what its server works on. */
+const ABANDONED_MS = 5_000;
+
 /** Servers that a request may have been with when they fell silent. */
 const MOST_LOST = 2;
 
@@ -75,7 +84,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     const weightOf = (request: Request): number =>
       isLarge(request) ? config.mostPendingOfOne : request.kind === "account" ? ACCOUNT_WEIGHT : 1;
     this.#pending = new PendingRequests(firstTag, weightOf, isLarge);
-    this.#queue = new ServerQueue(config);
+    this.#queue = new ServerQueue(config.windowBytes, config);
   }
 
   step(now: Millis, event: BrokerEvent): readonly BrokerEffect[] {
@@ -150,16 +159,41 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     return serverId === null ? "no server answered in time" : `${serverId} is not answering`;
   }
 
+  /** Gives the request to the server, or lets it wait where the server has enough to do. */
   #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
+    if (server.line.first === null && server.window.fits(this.#weight(pending))) {
+      this.#give(now, pending, server);
+      return;
+    }
+    server.line.add(pending);
+    this.#pending.wait(pending, server.id, now + WAITING_SHARE * Math.max(0, pending.clientGoneAt - now));
+  }
+
+  #give(now: Millis, pending: PendingRequest, server: LiveServer): void {
     // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
     const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
     const readingMs = Math.floor(pending.request.body.byteLength / READ_BYTES_A_MS);
     const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs + readingMs;
-    this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
     const { tag, request } = pending;
+    this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
+    server.window.open(tag, this.#weight(pending), pending.clientGoneAt + ABANDONED_MS);
     this.#send(server.connection, { type: "requests", requests: [{ tag, request }] });
   }
 
+  /** What a server has room for, in turn. */
+  #giveNext(now: Millis, server: LiveServer): void {
+    const { line, window } = server;
+    for (let next = line.first; next !== null && window.fits(this.#weight(next)); next = line.first) {
+      line.remove(next);
+      this.#give(now, next, server);
+    }
+  }
+
+  #weight({ request }: PendingRequest): number {
+    return this.config.requestBytes + request.body.byteLength;
+  }
+
+  /** Somebody else's turn, if there is one: the time is up, or the server is gone. */
   #retry(now: Millis, pending: PendingRequest): void {
     if (now >= pending.clientGoneAt) {
       this.#pending.drop(pending);
@@ -174,6 +208,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     }
     this.counters.retries++;
     this.#assign(now, pending, server);
+  }
+
+  /** Nobody asks another one what this one has too much to do for: it would have to ask this one. */
+  #turnAway(pending: PendingRequest): void {
+    this.#queue.get(pending.server)?.line.remove(pending);
+    this.#pending.drop(pending);
+    this.#refuse(pending.client, pending.request, "unavailable", "the servers have too much to do");
   }
 
   #onServerMessage(now: Millis, connection: Connection, message: ServerMessage): void {
@@ -200,6 +241,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
         break;
       case "replies":
         for (const { tag, reply } of message.replies) this.#onReply(now, tag, server, reply);
+        this.#giveNext(now, server);
         break;
     }
   }
@@ -211,7 +253,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#log("server-refused", { server: id, oldest, newest });
       return;
     }
-    this.#queue.ready(id, connection, now);
+    const announced = this.#queue.ready(id, connection, now);
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
     // What the servers there are agree on; one that has it otherwise will find out from them.
     if (this.#replication === null || this.#queue.size === 1) this.#replication = replication;
@@ -223,11 +265,13 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     // The newcomer learns the table either way; the others only when it has become another one.
     const table: BrokerMessage = { type: "members", body: bodyFrame(this.#membership.members()) };
     for (const server of this.#queue.servers()) {
-      if (changed || server.connection === connection) this.#send(server.connection, table);
+      if (changed || server === announced) this.#send(server.connection, table);
     }
+    this.#giveNext(now, announced);
   }
 
   #onReply(now: Millis, tag: number, server: LiveServer, reply: ServerReply): void {
+    server.window.close(tag);
     const pending = this.#pending.at(tag, server.id);
     if (pending === null) {
       this.counters.late++;
@@ -251,9 +295,14 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.counters.expiries++;
       this.#lose(now, server, "server-expired");
     }
-    for (const pending of this.#pending.overdue(now)) this.#retry(now, pending);
+    for (const pending of this.#pending.overdue(now))
+      if (pending.isWaiting) this.#turnAway(pending);
+      else this.#retry(now, pending);
     for (const server of this.#queue.servers()) {
-      if (server.heartbeat.takeDue(now)) this.#send(server.connection, { type: "heartbeat" });
+      if (!server.heartbeat.takeDue(now)) continue;
+      this.#send(server.connection, { type: "heartbeat" });
+      server.window.expire(now);
+      this.#giveNext(now, server);
     }
     this.#nextFeedHeartbeatAt ??= now + this.config.heartbeatIntervalMs;
     if (now >= this.#nextFeedHeartbeatAt) {
@@ -269,7 +318,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     this.#log(event, { server: server.id, servers: this.#queue.size });
     for (const pending of this.#pending.of(server.id)) {
       // Should it be the request that servers fall silent over, it does not get all of them.
-      if (event === "server-expired") pending.lost++;
+      if (event === "server-expired" && !pending.isWaiting) pending.lost++;
       if (pending.lost < MOST_LOST) this.#retry(now, pending);
       else {
         this.#pending.drop(pending);

@@ -2,6 +2,9 @@ import { DEFAULT_HEARTBEAT, Heartbeat, type HeartbeatTimes } from "../protocol/h
 import type { ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
 import type { ServerHealth } from "../protocol/cluster-messages.js";
+import type { PendingRequest } from "./pending-requests.js";
+import { SendWindow } from "./send-window.js";
+import { WaitingLine } from "./waiting-line.js";
 
 /** A ZeroMQ routing id as text: one connection of a server, new each time it reconnects. */
 export type Connection = string;
@@ -11,6 +14,9 @@ export interface LiveServer {
   readonly id: ServerId;
   readonly connection: Connection;
   readonly heartbeat: Heartbeat;
+  /** What it was asked and has not answered, and who waits for it to have room for more. */
+  readonly window: SendWindow;
+  readonly line: WaitingLine<PendingRequest>;
   health: ServerHealth | null;
 }
 
@@ -23,7 +29,10 @@ export class ServerQueue {
   readonly #byId = new Map<ServerId, LiveServer>();
   readonly #byConnection = new Map<Connection, LiveServer>();
 
-  constructor(readonly times: HeartbeatTimes = DEFAULT_HEARTBEAT) {}
+  constructor(
+    readonly windowBytes: number,
+    readonly times: HeartbeatTimes = DEFAULT_HEARTBEAT,
+  ) {}
 
   get size(): number {
     return this.#byId.size;
@@ -37,6 +46,8 @@ export class ServerQueue {
       id,
       connection,
       heartbeat: new Heartbeat(this.times, now),
+      window: new SendWindow(this.windowBytes),
+      line: earlier?.line ?? new WaitingLine(),
       health: earlier?.health ?? null,
     };
     this.#byId.set(id, server);

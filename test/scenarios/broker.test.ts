@@ -172,4 +172,74 @@ describe("a broker", () => {
     expect(new Set(given()).size).toBe(2);
     expect(lines.find((line) => line.startsWith("to ann"))).toMatch(/fell silent/);
   });
+
+  describe("with a server that has enough to do", () => {
+    const body = new Uint8Array(10);
+    /** Room for two requests of that body, and a server. */
+    const busy = (attemptTimeoutMs = 150): BrokerScenario => {
+      const broker = new BrokerScenario({ windowBytes: 40, requestBytes: 10, attemptTimeoutMs });
+      broker.ready(0, "s1");
+      expect(broker.request(0, "ann", { body })).toEqual(["to s1: #1 ping"]);
+      expect(broker.request(0, "ann", { body })).toEqual(["to s1: #2 ping"]);
+      return broker;
+    };
+
+    it("lets requests wait until it has answered, each connection's by turns", () => {
+      const broker = busy();
+      for (const client of ["mallory", "mallory", "mallory", "ben"])
+        expect(broker.request(1, client, { body })).toEqual([]);
+      const next = (now: number, tag: number): string | undefined => broker.reply(now, "s1", tag, {})[1];
+      expect([next(10, 1), next(11, 2), next(12, 3), next(13, 6)]).toEqual([
+        "to s1: #3 ping",
+        "to s1: #6 ping",
+        "to s1: #4 ping",
+        "to s1: #5 ping",
+      ]);
+    });
+
+    it("turns away who has waited for half of the time there is, while there is time to ask again", () => {
+      const broker = busy(1_000);
+      expect(broker.request(10, "ben", { body, timeoutMs: 200 })).toEqual([]);
+      broker.heartbeat(109, "s1");
+      expect(broker.heartbeat(110, "s1")).toEqual([
+        'to ben: error r1 {"code":"unavailable","message":"the servers have too much to do"}',
+      ]);
+      expect(broker.reply(120, "s1", 1, {})).toEqual(["to ann: reply r1 {}"]);
+    });
+
+    it("gives it no more while it works on what nobody waits for, and then does", () => {
+      const broker = new BrokerScenario({ windowBytes: 40, requestBytes: 10, attemptTimeoutMs: 50 });
+      broker.ready(0, "s1");
+      for (const client of ["ann", "ben"]) broker.request(0, client, { body, timeoutMs: 50 });
+      broker.heartbeat(60, "s1");
+      expect(broker.request(61, "cat", { body })).toEqual([]);
+      expect(broker.reply(70, "s1", 1, {})).toEqual(["to s1: #3 ping"]);
+    });
+
+    it("takes for lost what is not answered long after its client has gone", () => {
+      const broker = busy(60_000);
+      for (let now = 100; now <= 5_900; now += 100) broker.heartbeat(now, "s1");
+      expect(broker.request(5_950, "ben", { body })).toEqual([]);
+      expect(broker.heartbeat(6_050, "s1")).toContain("to s1: #3 ping");
+    });
+
+    it("gives it what is larger than all the room there is, when there is nothing else", () => {
+      const broker = busy();
+      expect(broker.request(1, "ben", { body: new Uint8Array(100) })).toEqual([]);
+      expect(broker.reply(10, "s1", 1, {})).toEqual(["to ann: reply r1 {}"]);
+      expect(broker.reply(11, "s1", 2, {})).toEqual(["to ann: reply r1 {}", "to s1: #3 ping"]);
+    });
+
+    it("gives what waits for it to another one where it is lost, and to itself where it comes back", () => {
+      const broker = busy(60_000);
+      broker.request(1, "ben", { body });
+      expect(broker.ready(2, "s1", ["s1"], "s1-again")).toEqual(["to s1-again: members s1", "to s1-again: #3 ping"]);
+      const other = busy(60_000);
+      other.request(1, "ben", { body });
+      other.ready(2, "s2", ["s1", "s2"]);
+      const goodbye = { type: "server-message", connection: "s1", message: { type: "goodbye" } } as const;
+      expect(other.at(3, goodbye)).toEqual(["to s2: #1 ping", "to s2: #2 ping"]);
+      expect(other.reply(4, "s2", 1, {})).toEqual(["to ann: reply r1 {}", "to s2: #3 ping"]);
+    });
+  });
 });

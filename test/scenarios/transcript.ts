@@ -1,5 +1,5 @@
 import { Router, type BrokerEffect, type BrokerEvent } from "../../src/broker/router.js";
-import { brokerConfig } from "../../src/broker/config.js";
+import { brokerConfig, type BrokerConfig } from "../../src/broker/config.js";
 import type { ServerReply } from "../../src/protocol/broker-messages.js";
 import { bodyFrame, type Request } from "../../src/protocol/frames.js";
 
@@ -9,13 +9,10 @@ const decoder = new TextDecoder();
 export class BrokerScenario {
   readonly router: Router;
 
-  constructor() {
+  constructor(other: Partial<BrokerConfig> = {}) {
     const config = brokerConfig({ frontend: "inproc://f", backend: "inproc://b", updates: "inproc://u" });
-    this.router = new Router(
-      { ...config, heartbeatIntervalMs: 100, heartbeatExpiryMs: 300, attemptTimeoutMs: 150 },
-      "e1",
-      1,
-    );
+    const times = { heartbeatIntervalMs: 100, heartbeatExpiryMs: 300, attemptTimeoutMs: 150 };
+    this.router = new Router({ ...config, ...times, ...other }, "e1", 1);
   }
 
   at(now: number, event: BrokerEvent): string[] {
