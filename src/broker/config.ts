@@ -11,10 +11,11 @@ export interface BrokerConfig extends HeartbeatTimes {
   /** Requests under way, and their bodies' bytes, beyond which further ones are turned away. */
   readonly mostPending: number;
   readonly mostPendingBytes: number;
-  /** Requests of one connection under way, so that nobody takes up the others' room; one that hashes a password counts for 16. */
+  /**
+   * Requests of one connection under way, so that nobody takes up the others' room; one that hashes a password counts for 16,
+   * and one of more than `largeBytes` for all.
+   */
   readonly mostPendingOfOne: number;
-  /** How many bodies of more bytes than this may be under way: a server does nothing else while it reads one. */
-  readonly mostLarge: number;
   readonly largeBytes: number;
   /** What one server may have to answer, so many bytes and a little for each request; the others wait here. */
   readonly windowBytes: number;
@@ -25,7 +26,6 @@ const LIMITS = {
   attemptTimeoutMs: 1_000,
   mostPending: 10_000,
   mostPendingOfOne: 64,
-  mostLarge: 2,
   largeBytes: 1024 * 1024,
   mostPendingBytes: 64 * 1024 * 1024,
   windowBytes: 256 * 1024,

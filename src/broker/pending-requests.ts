@@ -28,7 +28,6 @@ export class PendingRequests {
   readonly #loadByClient = new Map<string, number>();
   #nextTag: number;
   #bytes = 0;
-  #large = 0;
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
   #noneOverdueBefore: Millis = Infinity;
 
@@ -39,7 +38,6 @@ export class PendingRequests {
   constructor(
     firstTag: number,
     readonly weightOf: (request: Request) => number,
-    readonly isLarge: (request: Request) => boolean,
   ) {
     this.#nextTag = firstTag;
   }
@@ -51,11 +49,6 @@ export class PendingRequests {
   /** What the bodies of all of them take. */
   get bytes(): number {
     return this.#bytes;
-  }
-
-  /** How many of them are large. */
-  get large(): number {
-    return this.#large;
   }
 
   /** What a connection would have under way with this request, which counts for more where it takes longer. */
@@ -84,7 +77,6 @@ export class PendingRequests {
     this.#byTag.set(opened.tag, opened);
     this.#loadByClient.set(client, this.loadWith(client, request));
     this.#bytes += request.body.byteLength;
-    if (this.isLarge(request)) this.#large++;
     return opened;
   }
 
@@ -97,7 +89,6 @@ export class PendingRequests {
   drop(pending: PendingRequest): void {
     if (!this.#byTag.delete(pending.tag)) return;
     this.#bytes -= pending.request.body.byteLength;
-    if (this.isLarge(pending.request)) this.#large--;
     const left = this.#loadOf(pending.client) - this.weightOf(pending.request);
     if (left > 0) this.#loadByClient.set(pending.client, left);
     else this.#loadByClient.delete(pending.client);

@@ -79,11 +79,14 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     readonly epoch: string,
     firstTag: number,
   ) {
-    const isLarge = ({ body }: Request): boolean => body.byteLength > config.largeBytes;
     // One connection has one large request at a time, and few that hash passwords, which take longer than anything else.
     const weightOf = (request: Request): number =>
-      isLarge(request) ? config.mostPendingOfOne : request.kind === "account" ? ACCOUNT_WEIGHT : 1;
-    this.#pending = new PendingRequests(firstTag, weightOf, isLarge);
+      request.body.byteLength > config.largeBytes
+        ? config.mostPendingOfOne
+        : request.kind === "account"
+          ? ACCOUNT_WEIGHT
+          : 1;
+    this.#pending = new PendingRequests(firstTag, weightOf);
     this.#queue = new ServerQueue(config.windowBytes, config);
   }
 
@@ -129,8 +132,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#refuse(client, request, "slow-down", `a connection may have ${mostPendingOfOne} requests waiting`);
       return;
     }
-    const isLarge = this.#pending.isLarge(request) && this.#pending.large >= this.config.mostLarge;
-    const isFull = this.#pending.size >= this.config.mostPending || isLarge;
+    const isFull = this.#pending.size >= this.config.mostPending;
     if (isFull || this.#pending.bytes + request.body.byteLength > this.config.mostPendingBytes) {
       this.#refuse(client, request, "unavailable", "the broker has too much to do");
       return;
