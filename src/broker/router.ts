@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../protocol/errors.js";
+import { readingMs } from "../protocol/bounds.js";
 import type { BrokerMessage, ServerMessage, ServerReply } from "../protocol/broker-messages.js";
 import { bodyFrame, type Reply, type Request } from "../protocol/frames.js";
 import { HEARTBEAT_TOPIC, type Update } from "../protocol/updates.js";
@@ -28,9 +29,6 @@ export type BrokerEffect =
   | { readonly type: "log"; readonly event: string; readonly facts: Readonly<Record<string, string | number>> };
 
 const ACCOUNT_WEIGHT = 16;
-
-/** How much more time a server gets for what is large. */
-const READ_BYTES_A_MS = 8_192;
 
 /**
  * Which part of a client's time may pass while its request waits for a server: what comes to one when its time is all but up is
@@ -174,8 +172,9 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #give(now: Millis, pending: PendingRequest, server: LiveServer): void {
     // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
     const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
-    const readingMs = Math.floor(pending.request.body.byteLength / READ_BYTES_A_MS);
-    const patience = isSlow ? Infinity : now + this.config.attemptTimeoutMs + readingMs;
+    // The server reads it, and then those that it asks.
+    const attemptMs = this.config.attemptTimeoutMs + 2 * readingMs(pending.request.body.byteLength);
+    const patience = isSlow ? Infinity : now + attemptMs;
     const { tag, request } = pending;
     this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
     server.window.open(tag, this.#weight(pending), pending.clientGoneAt + ABANDONED_MS);

@@ -1,7 +1,7 @@
 import type { Millis } from "../protocol/machine.js";
 
 export interface RetryTimes {
-  /** How long one attempt waits for its answer. */
+  /** How long one attempt of the first round waits for its answer; of each later one twice as long, as what is large may take. */
   readonly attemptTimeoutMs: number;
   /** The wait before the second attempt: doubled each time up to the longest, each time shortened at random by up to half. */
   readonly firstBackoffMs: number;
@@ -41,6 +41,7 @@ export class RetryPolicy {
     if (broker === undefined || left <= 0) return null;
     // A short time is shared out, so that the last broker of the first round still gets its turn.
     const share = left / Math.max(1, this.brokers.length - attempt);
-    return { broker, waitMs, timeoutMs: Math.min(share, this.times.attemptTimeoutMs) };
+    const patience = this.times.attemptTimeoutMs * 2 ** Math.floor(attempt / this.brokers.length);
+    return { broker, waitMs, timeoutMs: Math.min(share, patience) };
   }
 }

@@ -5,6 +5,7 @@ import {
   type Request,
   type RequestKind,
 } from "../protocol/frames.js";
+import { readingMs } from "../protocol/bounds.js";
 import { ERROR_CODES, ProtocolError } from "../protocol/errors.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import { decodeStatus, type StatusReply } from "../protocol/cluster-messages.js";
@@ -35,6 +36,9 @@ export interface Question {
   /** How long one attempt may take, where that is longer than most: hashing a password is slow on purpose. */
   readonly patienceMs?: number;
 }
+
+/** Who read a body one after the other: a broker, a server, and those that it asks. */
+const READERS = 3;
 
 /** A request before it says who asks. */
 export type Unsigned = Omit<Request, "token" | "timeoutMs">;
@@ -83,14 +87,16 @@ export class Session {
   /**
    * Asks until there is an answer that `decode` can read or the time is up. A request may have been carried out although
    * no answer came.
-   * @param budgetMs for all attempts together
+   * @param budgetMs for all attempts together, to which comes what a large body takes everyone who reads it
    * @throws RefusedError, or AisleError `unreachable`
    */
   async request<T>(question: Question, decode: (body: Frame) => T, budgetMs: number): Promise<Answer<T>> {
     const unsigned = requestOf(question);
     const token = await this.authentication(unsigned);
-    const times = { ...DEFAULT_RETRY, attemptTimeoutMs: question.patienceMs ?? DEFAULT_RETRY.attemptTimeoutMs };
-    const policy = new RetryPolicy(this.brokers, this.#preferred, monotonicMs() + budgetMs, times);
+    const extraMs = READERS * readingMs(unsigned.body.byteLength);
+    const attemptTimeoutMs = extraMs + (question.patienceMs ?? DEFAULT_RETRY.attemptTimeoutMs);
+    const deadline = monotonicMs() + budgetMs + this.brokers.length * extraMs;
+    const policy = new RetryPolicy(this.brokers, this.#preferred, deadline, { ...DEFAULT_RETRY, attemptTimeoutMs });
     let problem = budgetMs > 0 ? t("no broker answered") : t("the time was up");
     /** Brokers whose answers cannot be read, which asking them again does not change. */
     const strange = new Set<string>();

@@ -18,6 +18,14 @@ export const BOUNDS = {
   depth: 12,
 } as const;
 
+/** What a process surely reads in a millisecond, and has done what there is to do about it. */
+const READ_BYTES_A_MS = 4_096;
+
+/** How many milliseconds longer than a small message one of so many bytes may take each process that it comes to. */
+export function readingMs(bytes: number): number {
+  return Math.floor(bytes / READ_BYTES_A_MS);
+}
+
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE, QUOTE, BACKSLASH] = [0x5b, 0x5d, 0x7b, 0x7d, 0x22, 0x5c];
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,4 +1,5 @@
 import { decodeDocument, Document, encodeDocument } from "../crdt/document.js";
+import { readingMs } from "../protocol/bounds.js";
 import type { Replication } from "../protocol/cluster-messages.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
@@ -247,17 +248,26 @@ export class Quorums {
       isSettled: false,
     };
     this.#underWay.add(coordination);
-    const { resendAfterMs, standInAfterMs, endAfterMs } = this.config;
-    coordination.timers.push(
-      this.turn.after(Math.min(resendAfterMs, settleAfterMs / 2), () => {
-        if (coordination.otherwise !== null) this.#withdraw(coordination, coordination.otherwise);
-        else this.#move(coordination, quorum.resend(), null);
-      }),
-      this.turn.after(standInAfterMs, () => this.#move(coordination, quorum.standIn(), null)),
-      this.turn.after(settleAfterMs, () => this.#settle(coordination)),
-      this.turn.after(endAfterMs, () => this.#end(coordination)),
-    );
+    this.#setTimers(coordination, settleAfterMs);
     return coordination;
+  }
+
+  #setTimers(coordination: Coordination, settleAfterMs: Millis): void {
+    const { delta, quorum } = coordination;
+    // Those who are asked have to read it first.
+    const extraMs = delta === null ? 0 : readingMs(delta.text.length);
+    const { resendAfterMs, standInAfterMs, endAfterMs } = this.config;
+    const after = (ms: Millis, work: () => void): Timer => this.turn.after(ms + extraMs, work);
+    coordination.timers.push(
+      after(Math.min(resendAfterMs, settleAfterMs / 2), () => {
+        if (coordination.otherwise !== null) this.#withdraw(coordination, coordination.otherwise);
+        // Whoever was given something large has it, as a rule, and has not come to it yet.
+        else this.#move(coordination, quorum.resend(), null, extraMs === 0 ? delta : null);
+      }),
+      after(standInAfterMs, () => this.#move(coordination, quorum.standIn(), null)),
+      after(settleAfterMs, () => this.#settle(coordination)),
+      after(endAfterMs, () => this.#end(coordination)),
+    );
   }
 
   #onAnswer(coordination: Coordination, peer: ServerId, answer: ExchangeAnswer, isWhole: boolean): void {
@@ -278,14 +288,22 @@ export class Quorums {
     this.#consider(coordination);
   }
 
-  /** @param document the document where it is at hand, else it is looked up */
-  #move(coordination: Coordination, moves: readonly QuorumMove[], document: Document | null): void {
+  /**
+   * @param document the document where it is at hand, else it is looked up
+   * @param given what to give with the question; who turns out to lack something is given that
+   */
+  #move(
+    coordination: Coordination,
+    moves: readonly QuorumMove[],
+    document: Document | null,
+    given = coordination.delta,
+  ): void {
     if (moves.length === 0) return;
-    const { listId, delta, tag, quorum, topic } = coordination;
+    const { listId, tag, quorum, topic } = coordination;
     const perform = (current: Document): void => {
       for (const move of moves) {
-        if (move.type === "publish") this.exchanges.publish(tag, topic, current, delta);
-        else this.exchanges.ask(tag, move.server, current, delta);
+        if (move.type === "publish") this.exchanges.publish(tag, topic, current, given);
+        else this.exchanges.ask(tag, move.server, current, given);
         if (move.type === "ask" && document === null) this.turn.counters.retries++;
         if (move.type === "ask" && quorum.isHint(move.server)) this.turn.counters.hints++;
       }

@@ -7,7 +7,7 @@ import { Dealer } from "zeromq";
 import { freePortBase } from "../../scripts/free-ports.js";
 import { encodeClientRequest } from "../../src/protocol/frames.js";
 import { Cluster, program } from "../e2e/harness.js";
-import { until } from "./shoppers.js";
+import { Shopper, until } from "./shoppers.js";
 
 const CLIENTS = 900;
 const CROWD_MS = 4_000;
@@ -39,6 +39,33 @@ describe("a broker with many busy clients", () => {
     await Promise.all(clients);
     expect(cluster.log("broker-1")).not.toContain("peers-cut-off");
   }, 60_000);
+});
+
+const [DEVICES, ITEMS] = [160, 1_000];
+const PATIENCE_MS = 100_000;
+
+describe("a cluster to which many devices bring long lists at once", () => {
+  const cluster = new Cluster(2, 3);
+  const shoppers: Shopper[] = [];
+
+  beforeAll(async () => await cluster.up());
+  afterAll(async () => {
+    for (const shopper of shoppers) shopper.remove();
+    await cluster.remove();
+  });
+
+  it("takes all of them, one after the other", async () => {
+    const lists = new Map<Shopper, string>();
+    for (let device = 0; device < DEVICES; device++) {
+      const shopper = Shopper.open(`device-${device}`, cluster.brokers);
+      shoppers.push(shopper);
+      const list = await shopper.found();
+      await shopper.add(list, ITEMS);
+      lists.set(shopper, list);
+    }
+    const synced = [...lists].map(async ([shopper, list]) => await shopper.sync(list, PATIENCE_MS));
+    expect((await Promise.all(synced)).filter((isStored) => !isStored)).toEqual([]);
+  }, 180_000);
 });
 
 function openFiles(pid: number | undefined): number {

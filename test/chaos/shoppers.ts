@@ -49,15 +49,15 @@ export class Shopper {
     return id;
   }
 
-  /** Adds an item that nobody else adds; durable here when this returns. */
-  async add(list: string): Promise<string> {
-    const item = `${this.name}-${++this.#items}`;
+  /** Adds items that nobody else adds; durable here when this returns. @returns the last one's name */
+  async add(list: string, count = 1): Promise<string> {
     await this.#workspace.create(list);
-    await this.#workspace.change(list, () => [
-      { type: "add", name: item, unit: null, amount: 1_000, note: null, aisle: null },
-    ]);
+    const names = Array.from({ length: count }, () => `${this.name}-${++this.#items}`);
+    await this.#workspace.change(list, () =>
+      names.map((name) => ({ type: "add", name, unit: null, amount: 1_000, note: null, aisle: null }) as const),
+    );
     this.#workspace.commit();
-    return item;
+    return names.at(-1) ?? "";
   }
 
   /** Whether everything is acknowledged afterwards. */

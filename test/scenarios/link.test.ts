@@ -108,6 +108,12 @@ describe("the retry policy", () => {
     ]);
   });
 
+  it("waits twice as long in each later round, as an answer may be large", () => {
+    const policy = new RetryPolicy(["a", "b"], 0, 60_000, times);
+    const attempts = [0, 0, 0, 0, 0].map(() => policy.next(0, 0));
+    expect(attempts.map((attempt) => attempt?.timeoutMs)).toEqual([1_000, 1_000, 2_000, 2_000, 4_000]);
+  });
+
   it("shares a short time out among the brokers and then gives up", () => {
     const policy = new RetryPolicy(["a", "b"], 0, 250, times);
     expect(policy.next(0, 0.5)).toMatchObject({ broker: "a", timeoutMs: 125 });
