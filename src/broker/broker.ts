@@ -123,8 +123,8 @@ class Broker implements RunningBroker {
   }
 
   vitals(): Vitals {
-    const { counters, servers } = this.#router;
-    return { counters, gauges: { servers }, isReady: servers > 0 };
+    const { counters, servers, waiting } = this.#router;
+    return { counters, gauges: { servers, waiting }, isReady: servers > 0 };
   }
 
   async stop(): Promise<void> {

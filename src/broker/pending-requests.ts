@@ -46,6 +46,13 @@ export class PendingRequests {
     return this.#byTag.size;
   }
 
+  /** How many of them wait for a server that has enough to do. */
+  get waiting(): number {
+    let count = 0;
+    for (const { isWaiting } of this.#byTag.values()) if (isWaiting) count++;
+    return count;
+  }
+
   /** What the bodies of all of them take. */
   get bytes(): number {
     return this.#bytes;

@@ -113,6 +113,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     return this.#queue.size;
   }
 
+  /** How many requests wait for a server that has enough to do. */
+  get waiting(): number {
+    return this.#pending.waiting;
+  }
+
   nextDeadline(): Millis | null {
     const deadlines = [this.#queue.nextDeadline(), this.#pending.nextDeadline(), this.#nextFeedHeartbeatAt];
     const set = deadlines.filter((deadline) => deadline !== null);
@@ -339,7 +344,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       epoch: this.epoch,
       updates: this.config.updates,
       replication: this.#replication,
-      counters: { ...this.counters, pending: this.#pending.size },
+      counters: { ...this.counters, pending: this.#pending.size, waiting: this.waiting },
       servers,
     };
   }
