@@ -6,6 +6,7 @@ import { ServerNode } from "../../src/server/node.js";
 
 const GAUGES = [
   "aisle_broker_servers",
+  "aisle_broker_waiting",
   "aisle_server_lists",
   "aisle_server_hints",
   "aisle_server_peers",
@@ -61,7 +62,7 @@ function brokerCounters(): readonly string[] {
   const reply = effects.find((effect) => effect.type === "reply")?.reply;
   const counters = reply === undefined ? {} : decodeStatus(reply.body).counters;
   // How many are under way now is no count of what has been.
-  return Object.keys(counters).filter((name) => name !== "pending");
+  return Object.keys(counters).filter((name) => name !== "pending" && name !== "waiting");
 }
 
 function serverCounters(): readonly string[] {
