@@ -1,6 +1,6 @@
 /**
- * `system-clients aisle|etcd write|read CLIENTS SECONDS ITEMS LISTS ENDPOINT...`: each client makes one request after the other. Prints
- * requests/s, p50 and p99 in microseconds. Aisle's clients are the real ones, less their files: `LocalList` and `Session`.
+ * `system-clients aisle|etcd write|read|found CLIENTS SECONDS ITEMS LISTS ENDPOINT...`: each client makes one request after the other,
+ * or brings one list at the same time as all others. Prints requests/s, p50 and p99 in microseconds. Aisle's clients are the real ones, less their files: `LocalList` and `Session`.
  */
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { Shopper } from "./shopper.js";
@@ -62,7 +62,24 @@ function etcd(at: number): Promise<Step> {
   });
 }
 
-const steps = await Promise.all(Array.from({ length: count }, (_, at) => (system === "etcd" ? etcd(at) : aisle(at))));
+function tell(times: readonly number[], withinMs: number): void {
+  const sorted = [...times].sort((a, b) => a - b);
+  const percentile = (share: number): string => ((sorted[Math.floor(sorted.length * share)] ?? NaN) * 1_000).toFixed(0);
+  console.log(`${((sorted.length / withinMs) * 1_000).toFixed(0)} ${percentile(0.5)} ${percentile(0.99)}`);
+  process.exit(0);
+}
+
+const start = performance.now();
+const founded: number[] = [];
+const steps = await Promise.all(
+  Array.from({ length: count }, async (_, at) => {
+    const step = await (system === "etcd" ? etcd(at) : aisle(at));
+    founded.push(performance.now() - start);
+    return step;
+  }),
+);
+if (what === "found") tell(founded, performance.now() - start);
+
 const times: number[] = [];
 const from = performance.now() + WARM_UP_MS;
 const until = from + measuredMs;
@@ -74,7 +91,4 @@ await Promise.all(
     }
   }),
 );
-times.sort((a, b) => a - b);
-const percentile = (share: number): string => ((times[Math.floor(times.length * share)] ?? NaN) * 1_000).toFixed(0);
-console.log(`${((times.length / measuredMs) * 1_000).toFixed(0)} ${percentile(0.5)} ${percentile(0.99)}`);
-process.exit(0);
+tell(times, measuredMs);

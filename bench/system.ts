@@ -1,7 +1,7 @@
 /**
  * Durable changes of lists a second, each on the disks of two servers out of three before it is acknowledged, beside a three-node etcd
  * that gives the same guarantee, with values of the same size from as many clients on this machine in this run; reads likewise;
- * and how Aisle grows with lists and with the size of a list. Medians of interleaved rounds.
+ * and how Aisle grows with lists, with the size of a list, and with more to do at once than it can. Medians of interleaved rounds.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
@@ -14,6 +14,7 @@ import { median, report, skip, type Row } from "./table.js";
 const CLIENTS = [1, 16, 64, 256];
 const [MANY_CLIENTS, SECONDS, ROUNDS] = [64, 3, 3];
 const [FEW_ITEMS, MANY_ITEMS] = [10, 1_000];
+const [FEW_DEVICES, MANY_DEVICES] = [16, 256];
 const LISTS = Number(process.env.LISTS ?? 100_000);
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -61,7 +62,7 @@ function startEtcd(): boolean {
 
 async function measured(
   system: "aisle" | "etcd",
-  what: "write" | "read",
+  what: "write" | "read" | "found",
   clients: number,
   items = FEW_ITEMS,
 ): Promise<Outcome> {
@@ -117,6 +118,20 @@ async function withSize(): Promise<void> {
   );
 }
 
+/** What is more at once than servers can do should take longer, and nothing worse. */
+async function withCrowds(): Promise<void> {
+  const outcomes = new Map([FEW_DEVICES, MANY_DEVICES].map((devices) => [devices, [] as Outcome[]]));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [devices, found] of outcomes) found.push(await measured("aisle", "found", devices, MANY_ITEMS));
+  const reference = median((outcomes.get(FEW_DEVICES) ?? []).map(({ perSecond }) => perSecond));
+  report(
+    `lists of ${MANY_ITEMS.toLocaleString("en")} items that devices bring at the same time`,
+    [...outcomes].map(([devices, found]) =>
+      row(`${devices} devices`, found, reference, devices === MANY_DEVICES ? 0.75 : undefined),
+    ),
+  );
+}
+
 /** One cluster after the other on the same ports, in turn: a server with many lists has more to look after and to keep. */
 async function withLists(): Promise<void> {
   const servers = [1, 2, 3].map((server) => join(FULL, `server-${server}`));
@@ -148,6 +163,7 @@ try {
   await besideEtcd("read", hasEtcd);
   for (const node of etcdNodes) node.kill("SIGKILL");
   await withSize();
+  await withCrowds();
   cluster("down");
   await withLists();
 } finally {
