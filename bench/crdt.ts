@@ -3,13 +3,11 @@
  * addition, 15 % a removal), merged every 500; then what is saved, how long it takes to load, and to merge two replicas that
  * have diverged by 1,000 operations each. Each library counts in the way that loses no concurrent increment.
  */
-import * as Automerge from "@automerge/automerge";
-import { LoroDoc, LoroMap, LoroCounter } from "loro-crdt";
-import * as Y from "yjs";
-import { decodeList, encodeListText } from "../src/crdt/codec.js";
+import { encodeListText } from "../src/crdt/codec.js";
 import { itemKey } from "../src/crdt/item-key.js";
 import { ShoppingList } from "../src/crdt/shopping-list.js";
 import { generator } from "../test/households.js";
+import { LIBRARIES, Ours, type Copy, type Library } from "./libraries.js";
 import { median, report } from "./table.js";
 
 const REPLICAS = 3;
@@ -20,236 +18,7 @@ const DIVERGED = 1_000;
 const ROUNDS = 5;
 const LOADS = 7;
 const GROWTH_OPERATIONS = 20_000;
-
-/** One replica of a list, as the benchmark needs it. */
-interface Copy {
-  add(name: string): void;
-  change(name: string, by: number): void;
-  remove(name: string): void;
-  names(): readonly string[];
-  amountOf(name: string): number;
-  pull(other: this): void;
-  save(): Uint8Array;
-}
-
-interface Library {
-  readonly name: string;
-  make(replica: number): Copy;
-  load(saved: Uint8Array, replica: number): Copy;
-}
-
-class Ours implements Copy {
-  #operations = 0;
-
-  constructor(
-    readonly replica: number,
-    readonly list = new ShoppingList(),
-  ) {}
-
-  #author() {
-    return { replica: `replica-${this.replica}`, id: `${this.replica}-${++this.#operations}`, at: this.#operations };
-  }
-
-  add(name: string): void {
-    this.list.add(this.#author(), name, null, 1_000);
-  }
-
-  change(name: string, by: number): void {
-    this.list.acquire(this.#author(), itemKey(name, null), by);
-  }
-
-  remove(name: string): void {
-    this.list.remove(this.#author(), itemKey(name, null));
-  }
-
-  names(): readonly string[] {
-    return [...this.list.visibleItems()].map((item) => item.name);
-  }
-
-  amountOf(name: string): number {
-    return this.list.item(itemKey(name, null))?.acquired ?? 0;
-  }
-
-  pull(other: Ours): void {
-    this.list.join(other.list.lacking(this.list.seen));
-  }
-
-  save(): Uint8Array {
-    return new TextEncoder().encode(encodeListText(this.list));
-  }
-}
-
-class WithYjs implements Copy {
-  readonly #items: Y.Map<Y.Map<number>>;
-
-  constructor(
-    readonly replica: number,
-    readonly doc = new Y.Doc(),
-  ) {
-    this.#items = doc.getMap("items");
-  }
-
-  add(name: string): void {
-    if (!this.#items.has(name)) this.#items.set(name, new Y.Map<number>());
-    this.#count(name, "needed", 1_000);
-  }
-
-  change(name: string, by: number): void {
-    this.#count(name, "acquired", by);
-  }
-
-  /** Yjs has no counter: a register for each replica, and their sum. */
-  #count(name: string, what: string, by: number): void {
-    const item = this.#items.get(name);
-    const key = `${what}-${this.replica}`;
-    item?.set(key, (item.get(key) ?? 0) + by);
-  }
-
-  remove(name: string): void {
-    this.#items.delete(name);
-  }
-
-  names(): readonly string[] {
-    return [...this.#items.keys()];
-  }
-
-  amountOf(name: string): number {
-    const entries = [...(this.#items.get(name)?.entries() ?? [])];
-    return entries.filter(([key]) => key.startsWith("acquired")).reduce((sum, [, value]) => sum + value, 0);
-  }
-
-  pull(other: WithYjs): void {
-    Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(other.doc, Y.encodeStateVector(this.doc)));
-  }
-
-  save(): Uint8Array {
-    return Y.encodeStateAsUpdate(this.doc);
-  }
-}
-
-class WithLoro implements Copy {
-  constructor(
-    replica: number,
-    readonly doc = new LoroDoc(),
-  ) {
-    doc.setPeerId(`${replica + 1}`);
-  }
-
-  #item(name: string): LoroMap | undefined {
-    const item = this.doc.getMap("items").get(name);
-    return item instanceof LoroMap ? item : undefined;
-  }
-
-  add(name: string): void {
-    const item = this.doc.getMap("items").ensureMergeableMap(name);
-    item.ensureMergeableCounter("needed").increment(1_000);
-    this.doc.commit();
-  }
-
-  change(name: string, by: number): void {
-    this.#item(name)?.ensureMergeableCounter("acquired").increment(by);
-    this.doc.commit();
-  }
-
-  remove(name: string): void {
-    this.doc.getMap("items").delete(name);
-    this.doc.commit();
-  }
-
-  names(): readonly string[] {
-    return this.doc.getMap("items").keys() as string[];
-  }
-
-  amountOf(name: string): number {
-    const counter = this.#item(name)?.get("acquired");
-    return counter instanceof LoroCounter ? counter.value : 0;
-  }
-
-  pull(other: WithLoro): void {
-    this.doc.import(other.doc.export({ mode: "update", from: this.doc.version() }));
-  }
-
-  save(): Uint8Array {
-    return this.doc.export({ mode: "snapshot" });
-  }
-}
-
-interface Shared {
-  items: Record<string, { needed: Automerge.Counter; acquired: Automerge.Counter }>;
-}
-
-/** One beginning for all, or each would have made an `items` of its own. */
-const BEGINNING = Automerge.save(Automerge.from({ items: {} }, { actor: "00" }));
-
-class WithAutomerge implements Copy {
-  #doc: Automerge.Doc<Shared>;
-
-  constructor(replica: number, saved: Uint8Array = BEGINNING) {
-    this.#doc = Automerge.load<Shared>(saved, { actor: `0${replica + 1}` });
-  }
-
-  add(name: string): void {
-    this.#doc = Automerge.change(this.#doc, ({ items }) => {
-      items[name] ??= { needed: new Automerge.Counter(0), acquired: new Automerge.Counter(0) };
-      items[name].needed.increment(1_000);
-    });
-  }
-
-  change(name: string, by: number): void {
-    this.#doc = Automerge.change(this.#doc, ({ items }) => {
-      items[name]?.acquired.increment(by);
-    });
-  }
-
-  remove(name: string): void {
-    this.#doc = Automerge.change(this.#doc, ({ items }) => {
-      Reflect.deleteProperty(items, name);
-    });
-  }
-
-  names(): readonly string[] {
-    return Object.keys(this.#doc.items);
-  }
-
-  amountOf(name: string): number {
-    return this.#doc.items[name]?.acquired.value ?? 0;
-  }
-
-  pull(other: WithAutomerge): void {
-    this.#doc = Automerge.merge(this.#doc, other.#doc);
-  }
-
-  save(): Uint8Array {
-    return Automerge.save(this.#doc);
-  }
-}
-
-const LIBRARIES: readonly Library[] = [
-  {
-    name: "Aisle",
-    make: (replica) => new Ours(replica),
-    load: (saved, replica) => new Ours(replica, decodeList(JSON.parse(new TextDecoder().decode(saved)))),
-  },
-  {
-    name: "Yjs",
-    make: (replica) => new WithYjs(replica),
-    load: (saved, replica) => {
-      const doc = new Y.Doc();
-      Y.applyUpdate(doc, saved);
-      return new WithYjs(replica, doc);
-    },
-  },
-  {
-    name: "Loro",
-    make: (replica) => new WithLoro(replica),
-    load: (saved, replica) => new WithLoro(replica, LoroDoc.fromSnapshot(saved)),
-  },
-  {
-    name: "Automerge",
-    make: (replica) => new WithAutomerge(replica),
-    load: (saved, replica) => new WithAutomerge(replica, saved),
-  },
-];
+const TOLD = 2_000;
 
 interface Outcome {
   readonly operations: number;
@@ -375,6 +144,37 @@ function showGrowth(title: string, sizes: readonly (readonly [items: number, dev
   );
 }
 
+/** Nanoseconds that it takes to tell a reader who has everything but one operation what it lacks, and the reader to join that. */
+function telling(items: number): number {
+  const [writer, reader] = [new Ours(0), new Ours(1)];
+  for (let item = 0; item < items; item++) writer.add(`item ${item}`);
+  reader.pull(writer);
+  const random = generator(17);
+  const tell = (): number => {
+    let ms = 0;
+    for (let at = 0; at < TOLD; at++) {
+      writer.change(`item ${Math.floor(random() * items)}`, 1);
+      ms += timed(() => reader.pull(writer));
+    }
+    return (ms * 1e6) / TOLD;
+  };
+  tell();
+  return tell();
+}
+
+function showTelling(sizes: readonly number[]): void {
+  const found = sizes.map((items) => ({ items, ns: telling(items) }));
+  const reference = found[0]?.ns ?? 1;
+  report(
+    "what a reader lacks after one operation, found and joined, by the size of the list",
+    found.map(({ items, ns }) => ({
+      name: `${items.toLocaleString("en")} items`,
+      figure: `${(ns / 1_000).toFixed(2)} µs`,
+      ratio: ns / reference,
+    })),
+  );
+}
+
 /** What each kind of operation comes to on the wire and in the journal, on an item that three replicas have touched. */
 function deltaBytes(): void {
   const copies = [0, 1, 2].map((replica) => new Ours(replica));
@@ -410,6 +210,7 @@ showGrowth(
   [10, 1_000, 100_000].map((items) => [items, 2] as const),
   0,
 );
+showTelling([10, 1_000, 100_000]);
 showGrowth(
   "an operation by the number of devices",
   [2, 20, 200].map((devices) => [1_000, devices] as const),

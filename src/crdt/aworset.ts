@@ -14,6 +14,8 @@ export interface Kept<Self> {
  */
 export class AWORSet<E, S extends Kept<S>> implements Lattice<AWORSet<E, S>> {
   readonly #states = new Map<E, S>();
+  /** Told of what changes by joining, where somebody wants to know. */
+  onChange: ((element: E, before: S | undefined, after: S) => void) | null = null;
 
   has(element: E): boolean {
     return this.#states.get(element)?.isPresent ?? false;
@@ -28,7 +30,9 @@ export class AWORSet<E, S extends Kept<S>> implements Lattice<AWORSet<E, S>> {
   put(element: E, state: S): void {
     const own = this.#states.get(element);
     const joined = own === undefined ? state : own.joined(state);
-    if (joined !== own) this.#states.set(element, joined);
+    if (joined === own) return;
+    this.#states.set(element, joined);
+    this.onChange?.(element, own, joined);
   }
 
   /** Puts what was made of all that is known of the element, and so is no less. */

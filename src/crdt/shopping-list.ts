@@ -8,6 +8,7 @@ import { LIMITS, LimitExceededError } from "./limits.js";
 import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
 import { lastOf, LwwRegister, type Stamp, type Written } from "./lww-register.js";
 import { COLUMNS, mostOf } from "./rows.js";
+import { TouchLog } from "./touch-log.js";
 
 /** Who makes an operation. `id` is random and unique to the operation, `at` the wall clock in milliseconds since 1970. */
 export interface Author {
@@ -30,6 +31,9 @@ export interface Item {
   readonly aisle: string | null;
   readonly staple: string | null;
 }
+
+/** Items from which on it pays to remember which were touched last, and not to look at all of them. */
+const LONG_LIST = 2_000;
 
 /** What one operation does; text that is left out stays as it is, an empty text clears. */
 interface Effect {
@@ -60,6 +64,8 @@ export class ShoppingList implements Lattice<ShoppingList> {
   readonly history = new History();
   /** Each replica's newest operation id, stamped with its counter: tells a copied data folder from the original. */
   readonly newest = new Map<ReplicaId, Written<string>>();
+  /** From when a reader of a long list was first told what it lacks. */
+  #touches: TouchLog | null = null;
 
   /** Wants `amount` thousandths more of the item, putting it on the list if it is not there. */
   add(
@@ -164,7 +170,15 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (known.includesAll(this.seen)) return new ShoppingList();
     const lacking = new ShoppingList();
     const isOutside = touchedOutside(known);
-    for (const [key, item] of this.items.entries()) if (isOutside(item)) lacking.items.replace(key, item);
+    const touched = this.#touches?.outside(known) ?? null;
+    for (const key of touched ?? []) {
+      const item = this.items.get(key);
+      if (item !== undefined && isOutside(item)) lacking.items.replace(key, item);
+    }
+    if (touched === null) {
+      for (const [key, item] of this.items.entries()) if (isOutside(item)) lacking.items.replace(key, item);
+      this.#logTouches();
+    }
     lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
     lacking.deleted.join(this.deleted);
@@ -173,6 +187,15 @@ export class ShoppingList implements Lattice<ShoppingList> {
     for (const written of this.newest.values())
       if (!known.covers(written.stamp.replica, written.stamp.time)) lacking.#knowNewest(written);
     return lacking;
+  }
+
+  /** So that the next reader, who as a rule lacks little, need not have all items looked at. */
+  #logTouches(): void {
+    const isGood = this.#touches !== null && !this.#touches.isFull;
+    if (isGood || this.items.entries().size < LONG_LIST) return;
+    const touches = new TouchLog(this.items.entries().values());
+    this.items.onChange = (key, before, after) => touches.noteChange(key, before?.rows, after.rows);
+    this.#touches = touches;
   }
 
   /** The items on the list, in no particular order. */
@@ -228,8 +251,10 @@ export class ShoppingList implements Lattice<ShoppingList> {
   #take(operation: Operation, newest: Written<string>, item: ItemState): void {
     const { dot, time, kind, key, text } = operation;
     const stamp: Stamp = { time, replica: dot.replica };
-    if (key !== null) this.items.replace(key, item);
-    else if (kind === "name") this.name.write(text ?? "", stamp);
+    if (key !== null) {
+      this.items.replace(key, item);
+      this.#touches?.note(key, dot.replica, dot.counter);
+    } else if (kind === "name") this.name.write(text ?? "", stamp);
     else if (kind === "order") this.order.write(text ?? "", stamp);
     else this.deleted.write(kind === "delete", stamp);
     this.seen.add(dot);
