@@ -1,19 +1,15 @@
-import type { ErrorCode } from "../protocol/errors.js";
-import { readingMs } from "../protocol/bounds.js";
-import type { BrokerMessage, ServerMessage, ServerReply } from "../protocol/broker-messages.js";
+import type { BrokerMessage, ServerMessage } from "../protocol/broker-messages.js";
 import { bodyFrame, type Reply, type Request } from "../protocol/frames.js";
 import { HEARTBEAT_TOPIC, type Update } from "../protocol/updates.js";
 import type { Replication, StatusReply } from "../protocol/cluster-messages.js";
 import { decodeHealth, decodeReady } from "../protocol/cluster-messages.js";
-import { partitionOf } from "../protocol/hash-ring.js";
-import { isServerId, type ServerId } from "../protocol/ids.js";
+import { isServerId } from "../protocol/ids.js";
 import type { Machine, Millis } from "../protocol/machine.js";
 import { Membership } from "../protocol/membership.js";
-import { errorReply } from "../protocol/messages.js";
 import { Placement } from "../protocol/placement.js";
 import { highestCommon } from "../protocol/version.js";
 import type { BrokerConfig } from "./config.js";
-import { PendingRequests, type PendingRequest } from "./pending-requests.js";
+import { Dispatcher } from "./dispatcher.js";
 import { ServerQueue, type Connection, type LiveServer } from "./server-queue.js";
 
 export type BrokerEvent =
@@ -28,29 +24,14 @@ export type BrokerEffect =
   | { readonly type: "publish"; readonly update: Update }
   | { readonly type: "log"; readonly event: string; readonly facts: Readonly<Record<string, string | number>> };
 
-const ACCOUNT_WEIGHT = 16;
-
 /**
- * Which part of a client's time may pass while its request waits for a server: what comes to one when its time is all but up is
- * work for nobody, and a cluster that does only that never gets out of it.
- */
-const WAITING_SHARE = 0.5;
-
-/** How long after its client has gone a request is still taken to be what its server works on. */
-const ABANDONED_MS = 5_000;
-
-/** Servers that a request may have been with when they fell silent. */
-const MOST_LOST = 2;
-
-/**
- * The broker's decisions: which server gets a request, when to try the next, who is alive, what watchers are told. It
- * holds nothing that the servers' announcements do not bring back after a restart.
+ * The broker's decisions: who is alive, what servers and watchers are told, and, by its dispatcher, which server gets a
+ * request. It holds nothing that the servers' announcements do not bring back after a restart.
  */
 export class Router implements Machine<BrokerEvent, BrokerEffect> {
   readonly #queue: ServerQueue;
-  readonly #pending: PendingRequests;
+  readonly #dispatcher: Dispatcher;
   readonly #membership = new Membership();
-  #placement = Placement.of(new Membership(), 1);
   #replication: Replication | null = null;
   #heartbeatSequence = 0;
   #nextFeedHeartbeatAt: Millis | null = null;
@@ -77,15 +58,12 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     readonly epoch: string,
     firstTag: number,
   ) {
-    // One connection has one large request at a time, and few that hash passwords, which take longer than anything else.
-    const weightOf = (request: Request): number =>
-      request.body.byteLength > config.largeBytes
-        ? config.mostPendingOfOne
-        : request.kind === "account"
-          ? ACCOUNT_WEIGHT
-          : 1;
-    this.#pending = new PendingRequests(firstTag, weightOf);
     this.#queue = new ServerQueue(config.windowBytes, config);
+    this.#dispatcher = new Dispatcher(config, this.#queue, firstTag, this.counters, {
+      reply: (client, request, reply) => this.#reply(client, request, reply),
+      send: (connection, message) => this.#send(connection, message),
+      answered: (afterMs) => this.onAnswered(afterMs),
+    });
   }
 
   step(now: Millis, event: BrokerEvent): readonly BrokerEffect[] {
@@ -115,11 +93,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
 
   /** How many requests wait for a server that has enough to do. */
   get waiting(): number {
-    return this.#pending.waiting;
+    return this.#dispatcher.waiting;
   }
 
   nextDeadline(): Millis | null {
-    const deadlines = [this.#queue.nextDeadline(), this.#pending.nextDeadline(), this.#nextFeedHeartbeatAt];
+    const deadlines = [this.#queue.nextDeadline(), this.#dispatcher.nextDeadline(), this.#nextFeedHeartbeatAt];
     const set = deadlines.filter((deadline) => deadline !== null);
     return set.length === 0 ? null : Math.min(...set);
   }
@@ -128,99 +106,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     this.counters.requests++;
     if (request.kind === "status") {
       this.#reply(client, request, { kind: "reply", body: bodyFrame(this.#status()) });
-      return;
-    }
-    const { mostPendingOfOne } = this.config;
-    if (this.#pending.loadWith(client, request) > mostPendingOfOne) {
-      this.#refuse(client, request, "slow-down", `a connection may have ${mostPendingOfOne} requests waiting`);
-      return;
-    }
-    const isFull = this.#pending.size >= this.config.mostPending;
-    if (isFull || this.#pending.bytes + request.body.byteLength > this.config.mostPendingBytes) {
-      this.#refuse(client, request, "unavailable", "the broker has too much to do");
-      return;
-    }
-    const server = this.#choose(request, new Set());
-    if (server === null) {
-      this.#refuse(client, request, "unavailable", this.#absence(request));
-      return;
-    }
-    const pending = this.#pending.open(client, request, now + request.timeoutMs);
-    this.#assign(now, pending, server);
-  }
-
-  /**
-   * Lists go to the first live server of their preference list, down to the last one that lives; what is about one server
-   * goes there, anything else to whoever waited longest.
-   */
-  #choose({ listId, serverId }: Request, tried: ReadonlySet<ServerId>): LiveServer | null {
-    if (serverId !== null) return this.#queue.firstOf([serverId], tried);
-    if (listId === null) return this.#queue.next(tried);
-    return this.#queue.firstOf(this.#placement.order(partitionOf(listId)), tried) ?? this.#queue.next(tried);
-  }
-
-  #absence({ serverId }: Request): string {
-    if (this.#queue.size === 0) return "no server is up";
-    return serverId === null ? "no server answered in time" : `${serverId} is not answering`;
-  }
-
-  /** Gives the request to the server, or lets it wait where the server has enough to do. */
-  #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
-    if (server.line.first === null && server.window.fits(this.#weight(pending))) {
-      this.#give(now, pending, server);
-      return;
-    }
-    server.line.add(pending);
-    this.#pending.wait(pending, server.id, now + WAITING_SHARE * Math.max(0, pending.clientGoneAt - now));
-  }
-
-  #give(now: Millis, pending: PendingRequest, server: LiveServer): void {
-    // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
-    const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
-    // The server reads it, and then those that it asks.
-    const attemptMs = this.config.attemptTimeoutMs + 2 * readingMs(pending.request.body.byteLength);
-    const patience = isSlow ? Infinity : now + attemptMs;
-    const { tag, request } = pending;
-    this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
-    server.window.open(tag, this.#weight(pending), pending.clientGoneAt + ABANDONED_MS);
-    this.#send(server.connection, { type: "requests", requests: [{ tag, request }] });
-  }
-
-  /** What a server has room for, in turn. */
-  #giveNext(now: Millis, server: LiveServer): void {
-    const { line, window } = server;
-    for (let next = line.first; next !== null && window.fits(this.#weight(next)); next = line.first) {
-      line.remove(next);
-      this.#give(now, next, server);
-    }
-  }
-
-  #weight({ request }: PendingRequest): number {
-    return this.config.requestBytes + request.body.byteLength;
-  }
-
-  /** Somebody else's turn, if there is one: the time is up, or the server is gone. */
-  #retry(now: Millis, pending: PendingRequest): void {
-    if (now >= pending.clientGoneAt) {
-      this.#pending.drop(pending);
-      return;
-    }
-    const server = this.#choose(pending.request, pending.tried);
-    if (server === null) {
-      this.#pending.drop(pending);
-      if (pending.declined !== null) this.#reply(pending.client, pending.request, pending.declined);
-      else this.#refuse(pending.client, pending.request, "unavailable", this.#absence(pending.request));
-      return;
-    }
-    this.counters.retries++;
-    this.#assign(now, pending, server);
-  }
-
-  /** Nobody asks another one what this one has too much to do for: it would have to ask this one. */
-  #turnAway(pending: PendingRequest): void {
-    this.#queue.get(pending.server)?.line.remove(pending);
-    this.#pending.drop(pending);
-    this.#refuse(pending.client, pending.request, "unavailable", "the servers have too much to do");
+    } else this.#dispatcher.dispatch(now, client, request);
   }
 
   #onServerMessage(now: Millis, connection: Connection, message: ServerMessage): void {
@@ -246,8 +132,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
         for (const topic of message.topics) this.#publish(topic, "moved");
         break;
       case "replies":
-        for (const { tag, reply } of message.replies) this.#onReply(now, tag, server, reply);
-        this.#giveNext(now, server);
+        for (const { tag, reply } of message.replies) this.#dispatcher.onReply(now, tag, server, reply);
+        this.#dispatcher.giveNext(now, server);
         break;
     }
   }
@@ -264,8 +150,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     // What the servers there are agree on; one that has it otherwise will find out from them.
     if (this.#replication === null || this.#queue.size === 1) this.#replication = replication;
     const { replicas } = this.#replication;
-    if (changed || this.#placement.replicas !== replicas) {
-      this.#placement = Placement.of(this.#membership, replicas);
+    if (changed || this.#dispatcher.placement.replicas !== replicas) {
+      this.#dispatcher.placement = Placement.of(this.#membership, replicas);
     }
     this.#log("server-ready", { server: id, servers: this.#queue.size });
     // The newcomer learns the table either way; the others only when it has become another one.
@@ -273,27 +159,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     for (const server of this.#queue.servers()) {
       if (changed || server === announced) this.#send(server.connection, table);
     }
-    this.#giveNext(now, announced);
-  }
-
-  #onReply(now: Millis, tag: number, server: LiveServer, reply: ServerReply): void {
-    server.window.close(tag);
-    const pending = this.#pending.at(tag, server.id);
-    if (pending === null) {
-      this.counters.late++;
-      return;
-    }
-    const { kind, body } = reply;
-    if (kind === "declined") {
-      this.counters.declined++;
-      pending.declined = { kind: "error", body };
-      this.#retry(now, pending);
-      return;
-    }
-    this.#pending.drop(pending);
-    this.counters.replies++;
-    this.onAnswered(now - (pending.clientGoneAt - pending.request.timeoutMs));
-    this.#reply(pending.client, pending.request, { kind, body });
+    this.#dispatcher.giveNext(now, announced);
   }
 
   #passTime(now: Millis): void {
@@ -301,14 +167,12 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.counters.expiries++;
       this.#lose(now, server, "server-expired");
     }
-    for (const pending of this.#pending.overdue(now))
-      if (pending.isWaiting) this.#turnAway(pending);
-      else this.#retry(now, pending);
+    this.#dispatcher.passTime(now);
     for (const server of this.#queue.servers()) {
       if (!server.heartbeat.takeDue(now)) continue;
       this.#send(server.connection, { type: "heartbeat" });
       server.window.expire(now);
-      this.#giveNext(now, server);
+      this.#dispatcher.giveNext(now, server);
     }
     this.#nextFeedHeartbeatAt ??= now + this.config.heartbeatIntervalMs;
     if (now >= this.#nextFeedHeartbeatAt) {
@@ -322,19 +186,11 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #lose(now: Millis, server: LiveServer, event: "server-left" | "server-expired"): void {
     this.#queue.remove(server);
     this.#log(event, { server: server.id, servers: this.#queue.size });
-    for (const pending of this.#pending.of(server.id)) {
-      // Should it be the request that servers fall silent over, it does not get all of them.
-      if (event === "server-expired" && !pending.isWaiting) pending.lost++;
-      if (pending.lost < MOST_LOST) this.#retry(now, pending);
-      else {
-        this.#pending.drop(pending);
-        this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
-      }
-    }
+    this.#dispatcher.lose(now, server, event === "server-expired");
   }
 
   #status(): StatusReply {
-    const shares = this.#placement.shares();
+    const shares = this.#dispatcher.placement.shares();
     const servers = this.#membership.members().map(({ id, status }) => {
       const live = this.#queue.get(id);
       const { lists, hints, requests } = live?.health ?? { lists: 0, hints: 0, requests: 0 };
@@ -344,14 +200,9 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       epoch: this.epoch,
       updates: this.config.updates,
       replication: this.#replication,
-      counters: { ...this.counters, pending: this.#pending.size, waiting: this.waiting },
+      counters: { ...this.counters, pending: this.#dispatcher.size, waiting: this.waiting },
       servers,
     };
-  }
-
-  #refuse(client: string, request: Request, code: ErrorCode, message: string): void {
-    this.counters.refusals++;
-    this.#reply(client, request, errorReply({ code, message }));
   }
 
   #reply(client: string, request: Request, reply: Reply): void {

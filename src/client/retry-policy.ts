@@ -1,7 +1,7 @@
 import type { Millis } from "../protocol/machine.js";
 
 export interface RetryTimes {
-  /** How long one attempt of the first round waits for its answer; of each later one twice as long, as what is large may take. */
+  /** How long an attempt of the first round waits for its answer; in each later round twice as long, as what is large may take. */
   readonly attemptTimeoutMs: number;
   /** The wait before the second attempt: doubled each time up to the longest, each time shortened at random by up to half. */
   readonly firstBackoffMs: number;
