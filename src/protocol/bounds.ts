@@ -18,7 +18,7 @@ export const BOUNDS = {
   depth: 12,
 } as const;
 
-/** What a process is taken to read in a millisecond, and to do what there is to do about it: slower than was ever measured. */
+/** What a process is taken to read in a millisecond, and to do what there is to do about it. */
 const READ_BYTES_A_MS = 4_096;
 
 /** How many milliseconds longer than a small message one of so many bytes may take each process that it comes to. */
