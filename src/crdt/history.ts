@@ -108,7 +108,7 @@ export class History implements Lattice<History> {
       return;
     }
     this.#operations.push(operation);
-    if (this.#byItem !== null) file(this.#byItem, operation);
+    this.#byItem = null;
     if (this.#operations.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
@@ -135,8 +135,8 @@ export class History implements Lattice<History> {
       if (order !== 0) missing.push(operation);
     }
     if (missing.length === 0) return;
-    if (this.#byItem !== null) for (const operation of missing) file(this.#byItem, operation);
     merge(own, at, missing.reverse());
+    this.#byItem = null;
     if (own.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
@@ -166,17 +166,18 @@ export class History implements Lattice<History> {
 
   /** The operations on one item, or on the list as a whole, oldest first. */
   operationsOn(key: ItemKey | null): readonly Operation[] {
-    this.#trim();
-    return [...(this.#index().get(key) ?? [])].sort(compareOperations);
+    return this.#index().get(key) ?? [];
   }
 
   /** The newest operations on the item by others than `replica`, without those that another one has seen. */
   frontier(key: ItemKey | null, replica: ReplicaId): readonly Dot[] {
-    const operations = this.#index().get(key);
-    if (operations === undefined || operations.every(({ dot }) => dot.replica === replica)) return [];
     const known = new VersionVector();
     const heads: Dot[] = [];
-    for (const { dot, after } of [...operations].sort(compareOperations).reverse()) {
+    const operations = this.#newest();
+    for (let at = operations.length - 1; at >= 0; at--) {
+      const operation = operations[at];
+      if (operation?.key !== key) continue;
+      const { dot, after } = operation;
       if (!known.includes(dot) && dot.replica !== replica) heads.push(dot);
       for (const seen of [dot, ...after]) known.raise(seen.replica, seen.counter);
     }
@@ -188,9 +189,13 @@ export class History implements Lattice<History> {
   }
 
   #index(): ReadonlyMap<ItemKey | null, readonly Operation[]> {
-    if (this.#byItem === null) {
-      this.#byItem = new Map();
-      for (const operation of this.#operations) file(this.#byItem, operation);
+    this.#trim();
+    if (this.#byItem !== null) return this.#byItem;
+    this.#byItem = new Map();
+    for (const operation of this.#operations) {
+      const filed = this.#byItem.get(operation.key);
+      if (filed === undefined) this.#byItem.set(operation.key, [operation]);
+      else filed.push(operation);
     }
     return this.#byItem;
   }
@@ -216,10 +221,4 @@ function merge(operations: Operation[], at: number, missing: readonly Operation[
     operations.push(operation);
   }
   for (; next.done !== true; next = later.next()) operations.push(next.value);
-}
-
-function file(byItem: Map<ItemKey | null, Operation[]>, operation: Operation): void {
-  const filed = byItem.get(operation.key);
-  if (filed === undefined) byItem.set(operation.key, [operation]);
-  else filed.push(operation);
 }

@@ -113,20 +113,24 @@ function isSame(a: readonly ReplicaId[], b: readonly ReplicaId[]): boolean {
 
 /** Of different replicas. */
 function mergeRows(a: Rows, b: Rows): Rows {
-  const replicas = [...new Set([...a.replicas, ...b.replicas])].sort(compareText);
+  const replicas: ReplicaId[] = [];
   const cells: number[] = [];
-  let [isA, isB, at, bt] = [replicas.length === a.replicas.length, replicas.length === b.replicas.length, 0, 0];
-  for (const replica of replicas) {
-    const [isOfA, isOfB] = [a.replicas[at] === replica, b.replicas[bt] === replica];
+  let [isA, isB, at, bt] = [true, true, 0, 0];
+  while (at < a.replicas.length || bt < b.replicas.length) {
+    const [ofA, ofB] = [a.replicas[at], b.replicas[bt]];
+    const order = ofA === undefined ? 1 : ofB === undefined ? -1 : compareText(ofA, ofB);
+    replicas.push((order <= 0 ? ofA : ofB) ?? "");
+    if (order > 0) isA = false;
+    else if (order < 0) isB = false;
     for (let column = 0; column < COLUMNS; column++) {
-      const x = isOfA ? (a.cells[at * COLUMNS + column] ?? 0) : 0;
-      const y = isOfB ? (b.cells[bt * COLUMNS + column] ?? 0) : 0;
+      const x = order <= 0 ? (a.cells[at * COLUMNS + column] ?? 0) : 0;
+      const y = order >= 0 ? (b.cells[bt * COLUMNS + column] ?? 0) : 0;
       if (x < y) isA = false;
       else if (y < x) isB = false;
       cells.push(Math.max(x, y));
     }
-    if (isOfA) at++;
-    if (isOfB) bt++;
+    if (order <= 0) at++;
+    if (order >= 0) bt++;
   }
   return isA ? a : isB ? b : madeRows(replicas, cells);
 }

@@ -1,7 +1,7 @@
 import { AWORSet } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import { DotContext } from "./dot-context.js";
-import { History, type Operation, type OperationKind } from "./history.js";
+import { History, HISTORY_LENGTH, type Operation, type OperationKind } from "./history.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import type { Lattice } from "./lattice.js";
 import { LIMITS, LimitExceededError } from "./limits.js";
@@ -239,7 +239,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
       acquired: effect.acquired ?? 0,
       text: effect.text ?? null,
       by: author.by ?? null,
-      after: this.history.frontier(effect.key, dot.replica),
+      after: this.#mayRemember(effect.key, before, dot.replica) ? this.history.frontier(effect.key, dot.replica) : [],
     };
     const newest = { stamp: { time: dot.counter, replica: dot.replica }, value: operation.id };
     const delta = new ShoppingList();
@@ -266,6 +266,18 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const { replica } = written.stamp;
     const newest = lastOf(written, this.newest.get(replica) ?? null);
     if (newest !== null) this.newest.set(replica, newest);
+  }
+
+  /**
+   * Whether the history may have another one's operation on the item. Of most items it has none: so many operations by those
+   * who touched them last are known that theirs cannot be among the newest.
+   */
+  #mayRemember(key: ItemKey | null, { rows: { replicas, cells } }: ItemState, author: ReplicaId): boolean {
+    const isRecent = (replica: ReplicaId, row: number): boolean => {
+      const touched = cells[row * COLUMNS + COLUMN.touched] ?? 0;
+      return replica !== author && touched > this.seen.vector.get(replica) - HISTORY_LENGTH;
+    };
+    return key === null || replicas.some(isRecent);
   }
 
   /** Later than every operation known and than every text that this one may replace. */

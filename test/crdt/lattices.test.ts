@@ -2,7 +2,7 @@ import { expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { AWORSet } from "../../src/crdt/aworset.js";
 import { encodeContext, encodeListText } from "../../src/crdt/codec.js";
-import type { Dot } from "../../src/crdt/dot.js";
+import { compareDots, type Dot } from "../../src/crdt/dot.js";
 import { DotContext } from "../../src/crdt/dot-context.js";
 import { History, type Operation } from "../../src/crdt/history.js";
 import { ITEM_COUNTER_COLUMNS } from "../../src/crdt/item-counter.js";
@@ -13,6 +13,7 @@ import { count, PNCounter } from "../../src/crdt/pncounter.js";
 import { changed, COLUMNS, joinRows, NO_ROWS, rowOf, type Rows } from "../../src/crdt/rows.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { VersionVector } from "../../src/crdt/version-vector.js";
+import { generator } from "../households.js";
 import { obeysLatticeLaws, type Make } from "./laws.js";
 import { arbitraryScript, playScript } from "./scripts.js";
 
@@ -188,3 +189,30 @@ const listTriples = fc
     return [pick(1), pick(2), pick(4)] as const;
   });
 obeysLatticeLaws("ShoppingList", { triples: listTriples, bottom: newList, canonical: encodeListText });
+
+it("an operation names the newest ones on its item that its author knew, however many others there were since", () => {
+  const random = generator(23);
+  const below = (bound: number): number => Math.floor(random() * bound);
+  const copies = ["a", "b", "c"].map((replica) => ({ replica, list: new ShoppingList() }));
+  const pick = () => copies[below(copies.length)] ?? { replica: "a", list: new ShoppingList() };
+  let [named, unnamed] = [0, 0];
+  for (let step = 0; step < 3_000; step++) {
+    const { replica, list } = pick();
+    if (random() < 0.05) list.join(pick().list);
+    // Some items are seldom touched, so that what is known of them is often older than the history.
+    const name = `item ${Math.floor(200 * random() ** 3)}`;
+    const known = list.history.operations().filter(({ key }) => key === name);
+    const told = known.flatMap(({ dot, after }) => [
+      ...(dot.replica === replica ? [dot] : [{ ...dot, counter: dot.counter - 1 }]),
+      ...after,
+    ]);
+    const isKnownToAnother = (dot: Dot): boolean =>
+      told.some((one) => one.replica === dot.replica && one.counter >= dot.counter);
+    const heads = known.map(({ dot }) => dot).filter((dot) => !isKnownToAnother(dot));
+    list.add({ replica, id: `${replica}${step}`, at: 0 }, name, null, 1_000);
+    expect(list.history.operations().at(-1)?.after).toEqual(heads.sort(compareDots));
+    if (heads.length > 0) named++;
+    else unnamed++;
+  }
+  expect(Math.min(named, unnamed)).toBeGreaterThan(500);
+});
