@@ -162,6 +162,27 @@ suite("on a terminal", () => {
       await screen.shows("3 of 3 to get");
     });
 
+    it("is not made where Esc takes back the first question", async () => {
+      const screen = terminal(device());
+      screen.run("aisle");
+      await screen.shows("What shall the list be called?");
+      screen.press("Escape");
+      await screen.shows("\n$");
+      screen.run("echo left $?");
+      await screen.shows("left 0", "!unexpected");
+    });
+
+    it("takes Esc for itself a moment after it, whatever key comes next", async () => {
+      const { screen } = await opened();
+      screen.press("a");
+      await screen.shows("add:");
+      screen.press("zz", "Escape");
+      // Longer than the parts of one key are apart, and shorter than Node waits if it is not told.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      screen.press("j");
+      await screen.shows("> [ ] eggs", "!add:");
+    });
+
     it("counts every key of a burst, and takes what is pasted for items", async () => {
       const { ann, screen } = await opened();
       screen.press("+++++");
@@ -185,7 +206,7 @@ suite("on a terminal", () => {
     it("is left where somebody deletes it, and the terminal is as it was whatever ends the program", async () => {
       const { ann, screen } = await opened();
       await ann.ok("delete", "Groceries", "--yes");
-      await screen.shows("Groceries was deleted for everyone", "!to get");
+      await screen.shows("aisle: it was deleted for everyone", "!to get");
       await ann.ok("undelete", "Groceries");
       screen.run("clear; aisle");
       await screen.shows("3 of 3 to get");
@@ -193,6 +214,20 @@ suite("on a terminal", () => {
       await screen.shows("$", "!to get");
       screen.run('echo "code $?"');
       await screen.shows("code 143");
+    });
+
+    it("gives way to the others where one was put out of it", async () => {
+      const { ann, ben } = await opened();
+      await ben.ok("new", "Party");
+      await ben.ok("use", "Groceries");
+      const screen = terminal(ben);
+      screen.run("aisle");
+      await screen.shows("3 of 3 to get", "online");
+      await ann.ok("private", "Groceries");
+      screen.press("s");
+      await screen.shows("aisle: Groceries: ", "Which list?", "Party");
+      screen.press("Down", "Enter");
+      await screen.shows("Party  nothing on it");
     });
 
     it("says that it is offline while the broker is dead, keeps what is done, and sends it when one is back", async () => {

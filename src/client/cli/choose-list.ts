@@ -7,8 +7,8 @@ import { asAisleError } from "./failures.js";
 import { freeName, makeList } from "./list-names.js";
 import { t } from "../messages.js";
 
-/** The current list, or one that the person picks or makes. */
-export async function chooseList(context: Context, another: boolean): Promise<LocalList> {
+/** The current list, or one that the person picks or makes; null where they do not want any. */
+export async function chooseList(context: Context, another: boolean): Promise<LocalList | null> {
   const lists = context.glances();
   const { current } = context.workspace.settings();
   const at = another
@@ -17,7 +17,11 @@ export async function chooseList(context: Context, another: boolean): Promise<Lo
   return at === undefined ? await pickList(context, lists, current) : context.theList(at.id);
 }
 
-async function pickList(context: Context, lists: readonly Glance[], current: string | null): Promise<LocalList> {
+async function pickList(
+  context: Context,
+  lists: readonly Glance[],
+  current: string | null,
+): Promise<LocalList | null> {
   const choices = [
     ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),
     { name: t("make a new list"), value: "" },
@@ -36,9 +40,9 @@ async function pickList(context: Context, lists: readonly Glance[], current: str
     await context.workspace.changeSettings({ current: id });
     return context.theList(id);
   } catch (error) {
+    if (!(error instanceof Error) || error.name !== "AbortPromptError") throw error;
     const before = lists.find((list) => list.id === current);
-    if (!(error instanceof Error) || error.name !== "AbortPromptError" || before === undefined) throw error;
-    return context.theList(before.id);
+    return before === undefined ? null : context.theList(before.id);
   } finally {
     close();
     context.workspace.commit();

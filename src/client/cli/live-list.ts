@@ -7,7 +7,6 @@ import { rehearse, type Intent } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { t } from "../messages.js";
 import { suggestions } from "../suggestions.js";
-import { displayable } from "../text.js";
 import { nameOf, walkedItems } from "../views.js";
 import { Watcher, type WatchListener } from "../watcher.js";
 import type { Context } from "./context.js";
@@ -81,7 +80,7 @@ export class LiveList implements WatchListener {
     if (list.isDeleted) {
       const hint = t("`aisle undelete` brings it back for everyone");
       this.display.leave(
-        new AisleError(EXIT.notFound, "not-found", t`${displayable(nameOf(list))} was deleted for everyone`, hint),
+        new AisleError(EXIT.notFound, "not-found", t("it was deleted for everyone"), hint),
       );
     }
     this.display.redraw();

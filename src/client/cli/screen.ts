@@ -13,9 +13,6 @@ import { ENDINGS, endBy, enterScreen, eraseScreen, leaveScreen } from "./own-scr
 /** More than that is no list of things to buy. */
 const LONGEST_PASTE = 100_000;
 
-/** The parts of an arrow key come together, also over a slow line. */
-const ESCAPE_MS = 80;
-
 /** What inquirer gives a prompt to read keys from. */
 type Keyboard = Parameters<Parameters<typeof useKeypress>[0]>[1];
 
@@ -74,8 +71,6 @@ export class Screen {
     this.#redraw = () => setDrawn(drawn + 1);
     this.#leave = done;
     useEffect((rl) => {
-      // Escape alone is told from what begins with it by waiting.
-      (rl as { escapeCodeTimeout?: number }).escapeCodeTimeout = ESCAPE_MS;
       const redraw = (): void => {
         // What the terminal made of the old lines is anybody's guess.
         print(eraseScreen);
