@@ -17,11 +17,7 @@ export async function chooseList(context: Context, another: boolean): Promise<Lo
   return at === undefined ? await pickList(context, lists, current) : context.theList(at.id);
 }
 
-async function pickList(
-  context: Context,
-  lists: readonly Glance[],
-  current: string | null,
-): Promise<LocalList | null> {
+async function pickList(context: Context, lists: readonly Glance[], current: string | null): Promise<LocalList | null> {
   const choices = [
     ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),
     { name: t("make a new list"), value: "" },

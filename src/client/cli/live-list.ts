@@ -79,9 +79,7 @@ export class LiveList implements WatchListener {
     this.list = list;
     if (list.isDeleted) {
       const hint = t("`aisle undelete` brings it back for everyone");
-      this.display.leave(
-        new AisleError(EXIT.notFound, "not-found", t("it was deleted for everyone"), hint),
-      );
+      this.display.leave(new AisleError(EXIT.notFound, "not-found", t("it was deleted for everyone"), hint));
     }
     this.display.redraw();
   }
