@@ -25,6 +25,11 @@ export interface WatchListener {
 const FETCH_BUDGET_MS = 5_000;
 const LOOKUP_BUDGET_MS = 2_000;
 
+/** Before what did not succeed is tried again: doubled each time, up to the second. */
+const PAUSES_MS = { first: 250, longest: 2_000 } as const;
+
+type Work = "fetch" | "reopen" | "look";
+
 /** Follows one list live: others' changes by the broker's feed, this device's by its folder. Asks nothing while nothing happens. */
 export class Watcher {
   readonly #driver: Driver<FeedEvent, FeedEffect>;
@@ -34,7 +39,13 @@ export class Watcher {
   #isOnline = false;
   /** Work is done one piece at a time; what is asked for twice meanwhile is done once more. */
   #working = false;
-  readonly #wanted = new Set<"fetch" | "reopen" | "look">();
+  readonly #wanted = new Set<Work>();
+  /** What waits for the timer. */
+  readonly #postponed = new Set<Work>();
+  #pauseMs: number = PAUSES_MS.first;
+  #timer: NodeJS.Timeout | null = null;
+  /** The changes that the last fetch could not get stored on enough servers: asking at once would change nothing. */
+  #unstored: ReadonlySet<string> = new Set();
 
   constructor(
     readonly listId: ListId,
@@ -69,13 +80,27 @@ export class Watcher {
   stop(): void {
     this.#stopped = true;
     this.#driver.stop();
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#files?.close();
     this.#socket?.close();
   }
 
-  #want(work: "fetch" | "reopen" | "look"): void {
+  #want(work: Work): void {
     this.#wanted.add(work);
     if (!this.#working) this.#work().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Once more, after a pause. */
+  #wantLater(work: Work): void {
+    this.#postponed.add(work);
+    if (this.#timer !== null || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      const postponed = [...this.#postponed];
+      this.#postponed.clear();
+      for (const one of postponed) this.#want(one);
+    }, this.#pauseMs);
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSES_MS.longest);
   }
 
   async #work(): Promise<void> {
@@ -100,7 +125,7 @@ export class Watcher {
     if (list === null) throw new AisleError(EXIT.notFound, "not-found", t("the list is not on this device any more"));
     this.listener.onList(list);
     // What other commands here could not send goes with the watch.
-    if (list.outbox.length > 0 && this.#isOnline) this.#want("fetch");
+    if (this.#isOnline && list.outbox.some(({ id }) => !this.#unstored.has(id))) this.#want("fetch");
   }
 
   /** Finds a broker that answers and subscribes to its feed; keeps trying. */
@@ -129,9 +154,10 @@ export class Watcher {
 
   async #fetch(): Promise<void> {
     try {
-      const { refusal } = await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
+      const { refusal, pending } = await this.synchronizer.synchronize(this.listId, FETCH_BUDGET_MS);
       if (refusal?.code === "not-allowed") throw refused(refusal);
       this.#isOnline = refusal === null;
+      this.#onFetched(pending > 0 && refusal === null);
       await this.synchronizer.remember(true);
       this.listener.onReachable(true);
     } catch (error) {
@@ -140,12 +166,20 @@ export class Watcher {
     this.#look();
   }
 
+  /** @param isUnstored whether there are changes that too few servers have */
+  #onFetched(isUnstored: boolean): void {
+    const outbox = isUnstored ? (this.synchronizer.folder.readList(this.listId)?.outbox ?? []) : [];
+    this.#unstored = new Set(outbox.map(({ id }) => id));
+    if (isUnstored) this.#wantLater("fetch");
+    else this.#pauseMs = PAUSES_MS.first;
+  }
+
   /** Being offline passes; nothing else does. */
   #lose(error: unknown): void {
     if (!isUnreachable(error)) throw error;
     this.#isOnline = false;
     this.listener.onReachable(false);
-    this.#want("reopen");
+    this.#wantLater("reopen");
   }
 }
 

@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LocalList } from "../../src/client/local-list.js";
+import { unreachable, type Session } from "../../src/client/session.js";
+import type { Synchronizer } from "../../src/client/synchronizer.js";
+import { Watcher } from "../../src/client/watcher.js";
+
+/** Long enough for thousands of attempts that are made one right after the other. */
+const WHILE_MS = 1_200;
+
+describe("a watcher", () => {
+  const folder = mkdtempSync(join(tmpdir(), "aisle-watcher-"));
+  const list = LocalList.create("00000000-0000-4000-8000-000000000000", "device", "replica", null);
+  list.perform({ type: "rename", name: "Groceries" }, { id: "1", at: 0 });
+  let watcher: Watcher | null = null;
+
+  afterEach(() => watcher?.stop());
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("tries again after longer and longer pauses where too few servers store a change, or no answer can be read", async () => {
+    const asked = { fetch: 0, status: 0 };
+    const synchronizer = {
+      folder: { listsPath: folder, readList: () => list },
+      synchronize: async () => {
+        asked.fetch++;
+        await answered();
+        return { list: list.id, pushed: 0, fetched: 0, pending: 1, stored: null, refusal: null };
+      },
+      remember: () => Promise.resolve(),
+    };
+    const session = {
+      status: async () => {
+        asked.status++;
+        await answered();
+        throw unreachable("it does not speak this protocol", []);
+      },
+    };
+    const answered = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+    const ignore = (): void => undefined;
+    watcher = new Watcher(list.id, synchronizer as unknown as Synchronizer, session as unknown as Session, {
+      onList: ignore,
+      onReachable: ignore,
+      onFailure: (error) => {
+        throw error;
+      },
+    });
+    watcher.start();
+    watcher.sync();
+    await new Promise((resolve) => setTimeout(resolve, WHILE_MS));
+    for (const times of Object.values(asked)) {
+      expect(times).toBeGreaterThan(1);
+      expect(times).toBeLessThan(6);
+    }
+  });
+});
