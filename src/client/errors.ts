@@ -68,5 +68,12 @@ const refusals = (): Partial<Record<ErrorCode, readonly [ExitCode, string]>> => 
   "stale-basis": [EXIT.refused, t("look with `aisle members` and try again")],
   "slow-down": [EXIT.refused, t("nothing was lost; wait a little")],
   "too-large": [EXIT.refused, t("make it smaller")],
-  "no-such-list": [EXIT.notFound, t("check the id")],
 });
+
+/**
+ * Whether these changes will never be taken. Who asked is nothing of the changes: somebody else may log in, or be let in again.
+ * Where all of them together are too many, most of them may be good.
+ */
+export function isForGood({ code }: ErrorBody): boolean {
+  return code !== "not-allowed" && code !== "too-large";
+}

@@ -8,6 +8,7 @@ import type { ListId } from "../protocol/ids.js";
 import { dueReturn } from "../crdt/staple.js";
 import { afterClash } from "./clash.js";
 import { ConfirmedList } from "./confirmed-list.js";
+import { isForGood } from "./errors.js";
 import { apply, type Intent } from "./intent.js";
 import {
   FILE_VERSION,
@@ -266,10 +267,13 @@ export class LocalList {
     const delta = this.#pending();
     if (this.#serverSeen !== null) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
     const isEmpty = delta.seen.isEmpty();
+    // What is done here while the request is on its way was not known when it was made.
+    const seen = new DotContext();
+    seen.join(this.#shown.seen);
     return {
       replica: this.replicaId,
       basis: this.#basis,
-      seen: this.#shown.seen,
+      seen,
       delta: isEmpty ? null : delta,
       founding: this.#founding,
     };
@@ -280,8 +284,8 @@ export class LocalList {
     this.#standing = { role: reply.role, open: reply.open };
     if (this.#clashed) {
       // An answer to a request from before the clash says nothing about the whole.
-      const isWhole = request.replica === this.replicaId && reply.delta !== null;
-      return isWhole ? this.#onWholeState(reply.delta) : { type: "again" };
+      const isWhole = request.replica === this.replicaId;
+      return isWhole ? this.#onWholeState(reply.delta ?? new ShoppingList()) : { type: "again" };
     }
     const isBelow = reply.stored < reply.wanted;
     if (request.delta !== null && !isBelow) this.#confirmed.join(request.delta);
@@ -313,9 +317,7 @@ export class LocalList {
       }
       return { type: "again" };
     }
-    if (this.#clashed && error.code === "no-such-list") return this.#onWholeState(new ShoppingList());
-    // That says who asked, and nothing of the changes: somebody else may log in, or be let in again.
-    if (error.code === "not-allowed") return { type: "rejected", changes: 0, error };
+    if (!isForGood(error)) return { type: "rejected", changes: 0, error };
     const refused = this.#outbox.filter((entry) => request.delta?.seen.has(entry) === true);
     if (refused.length === 0) return { type: "rejected", changes: 0, error };
     this.#reject(refused, error);

@@ -47,7 +47,6 @@ interface Exchange {
 const OF_THE_CHANGES: ReadonlySet<ErrorCode> = new Set([
   "too-large",
   "malformed",
-  "no-such-list",
   "stale-basis",
   "not-allowed",
   "read-only",
@@ -76,8 +75,9 @@ export class Synchronizer {
     const deadline = monotonicMs() + budgetMs;
     let [pushed, fetched, refusal]: [number, number, ErrorBody | null] = [0, 0, null];
     let below: Exchange | null = null;
+    let isFetching = false;
     for (let exchanges = 1; ; exchanges++) {
-      const step = await this.#exchange(id, deadline - monotonicMs()).catch((error: unknown) => {
+      const step: Exchange = await this.#exchange(id, deadline - monotonicMs(), isFetching).catch((error: unknown) => {
         if (below === null || !isUnreachable(error)) throw error;
         return { ...below, pushed: 0, fetched: 0 };
       });
@@ -85,7 +85,10 @@ export class Synchronizer {
       fetched += step.fetched;
       if (step.outcome.type === "rejected") refusal = step.outcome.error;
       const isBelow = step.outcome.type === "below";
-      const isDone = step.outcome.type === "level" || step.outcome.type === "rejected" || (isBelow && !isPatient);
+      // Where there is no room for what waits here, what others have done is fetched all the same.
+      isFetching = !isFetching && refusal?.code === "too-large";
+      const isRefused = refusal !== null && !isFetching;
+      const isDone = step.outcome.type === "level" || isRefused || (isBelow && !isPatient);
       if (isDone || exchanges >= MOST_EXCHANGES || monotonicMs() + (isBelow ? BELOW_PAUSE_MS : 0) >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
       }
@@ -106,10 +109,10 @@ export class Synchronizer {
     });
   }
 
-  async #exchange(id: ListId, budgetMs: number): Promise<Exchange> {
+  async #exchange(id: ListId, budgetMs: number, isFetching: boolean): Promise<Exchange> {
     const stamp = this.folder.listStamp(id);
     const before = this.#read(id);
-    const request = before.request();
+    const request = isFetching ? { ...before.request(), delta: null } : before.request();
     const { standing, isUnfounded } = before;
     const storedBefore = before.stored?.servers;
     const answer = await this.#ask(id, request, budgetMs);

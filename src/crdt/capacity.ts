@@ -32,6 +32,7 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
   let items = list.items.entries().size;
   for (const key of delta.items.entries().keys()) if (!list.items.entries().has(key)) items++;
   if (items > LIMITS.items) return `${LIMITS.items} items`;
+  if (!hasRoomFor(list, delta)) return `${LIMITS.bytes / 2 ** 20} MB`;
   // Authors known here were counted when they came; only a newcomer makes it worth counting them all.
   const named = replicasOf(delta);
   const hasNewcomer = [...named].some((replica) => !list.newest.has(replica));
@@ -40,6 +41,17 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
   const ahead = [...list.seen.cloud()].length + [...delta.seen.cloud()].length;
   if (ahead > LIMITS.cloud) return `${LIMITS.cloud} changes out of order`;
   return leapsAhead(list, delta) ? `${LIMITS.counterJump} changes at once` : null;
+}
+
+/** What brings nothing new has room in the fullest list. */
+function hasRoomFor({ items }: ShoppingList, delta: ShoppingList): boolean {
+  if (items.bytes + delta.items.bytes <= LIMITS.bytes) return true;
+  let growth = 0;
+  for (const [key, state] of delta.items.entries()) {
+    const own = items.get(key);
+    growth += (own?.joined(state) ?? state).growth(key, own);
+  }
+  return growth === 0 || items.bytes + growth <= LIMITS.bytes;
 }
 
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {

@@ -1,6 +1,7 @@
 import type { Kept } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import { cancel, ITEM_COUNTER_COLUMNS, ItemCounter } from "./item-counter.js";
+import type { ItemKey } from "./item-key.js";
 import { lastOf, type Stamp, type Written } from "./lww-register.js";
 import { count } from "./pncounter.js";
 import { cellOf, changed, COLUMNS, joinRows, NO_ROWS, type Rows } from "./rows.js";
@@ -27,7 +28,7 @@ export const COLUMN = {
  * about it. A product of maxima and last-writer-wins registers, so that its join needs no causal context. Never changed:
  * every operation makes another one, which shares what stayed.
  */
-export class ItemState implements Kept<ItemState> {
+export class ItemState implements Kept<ItemKey, ItemState> {
   constructor(
     readonly rows: Rows,
     readonly label: Text,
@@ -113,6 +114,17 @@ export class ItemState implements Kept<ItemState> {
     return isOf(this) ? this : isOf(other) ? other : new ItemState(rows, label, note, aisle, staple);
   }
 
+  growth(key: ItemKey, before: ItemState | undefined): number {
+    if (before === undefined) return ITEM_BYTES + bytesOf(key) + this.growth(key, UNTOUCHED);
+    return (
+      (this.rows.replicas.length - before.rows.replicas.length) * ROW_BYTES +
+      textGrowth(this.label, before.label) +
+      textGrowth(this.note, before.note) +
+      textGrowth(this.aisle, before.aisle) +
+      textGrowth(this.staple, before.staple)
+    );
+  }
+
   #with(rows: Rows): ItemState {
     return new ItemState(rows, this.label, this.note, this.aisle, this.staple);
   }
@@ -120,6 +132,24 @@ export class ItemState implements Kept<ItemState> {
 
 /** Of an item that nobody ever touched. */
 export const UNTOUCHED = new ItemState(NO_ROWS, null, null, null, null);
+
+/** What most take at most; a row of nothing but the largest numbers takes 151. */
+const [ITEM_BYTES, ROW_BYTES, REGISTER_BYTES] = [16, 56, 24];
+
+function textGrowth(text: Text, before: Text): number {
+  return text === before ? 0 : textBytes(text) - textBytes(before);
+}
+
+function textBytes(text: Text): number {
+  return text === null ? 0 : REGISTER_BYTES + bytesOf(text.value);
+}
+
+/** As JSON, in UTF-8. */
+function bytesOf(text: string): number {
+  return Buffer.byteLength(ESCAPED.test(text) ? JSON.stringify(text) : text);
+}
+
+const ESCAPED = /["\\\u0000-\u001f]/;
 
 function timeOf(text: Text): number {
   return text?.stamp.time ?? 0;

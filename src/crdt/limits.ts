@@ -5,6 +5,13 @@
 export const LIMITS = {
   replicas: 4_096,
   items: 100_000,
+  /**
+   * About what the items take to write. So a list fits into one message (`protocol/bounds.ts`), and what two parts of a cluster
+   * make of it that do not hear from each other, or somebody who writes nothing but the largest numbers, into one between servers.
+   */
+  bytes: 22 * 2 ** 20,
+  /** Items that come back by themselves, each of which is a replica when it does. */
+  staples: 1_000,
   /** Ranges of dots ahead of the gapless prefix, over all replicas. */
   cloud: 4_096,
   /** One replica's total in one counter, in thousandths: a thousand million pieces, or a thousand tonnes. */

@@ -173,10 +173,10 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const touched = this.#touches?.outside(known) ?? null;
     for (const key of touched ?? []) {
       const item = this.items.get(key);
-      if (item !== undefined && isOutside(item)) lacking.items.replace(key, item);
+      if (item !== undefined && isOutside(item)) lacking.items.replace(key, item, undefined);
     }
     if (touched === null) {
-      for (const [key, item] of this.items.entries()) if (isOutside(item)) lacking.items.replace(key, item);
+      for (const [key, item] of this.items.entries()) if (isOutside(item)) lacking.items.replace(key, item, undefined);
       this.#logTouches();
     }
     lacking.seen.join(this.seen.without(known));
@@ -224,10 +224,11 @@ export class ShoppingList implements Lattice<ShoppingList> {
 
   #operate(author: Author, effect: Effect): ShoppingList {
     const dot: Dot = { replica: author.replica, counter: this.seen.newest(author.replica) + 1 };
-    const before = effect.key === null ? UNTOUCHED : (this.items.get(effect.key) ?? UNTOUCHED);
+    const known = effect.key === null ? undefined : this.items.get(effect.key);
+    const before = known ?? UNTOUCHED;
     const time = this.#newestTimeFor(effect.key, before) + 1;
     const item = effect.key === null ? before : after(before, effect, dot, time);
-    this.#requireRoom(dot, time, effect, item);
+    this.#requireRoom(dot, time, effect, known, item);
     const operation: Operation = {
       dot,
       time,
@@ -243,16 +244,17 @@ export class ShoppingList implements Lattice<ShoppingList> {
     };
     const newest = { stamp: { time: dot.counter, replica: dot.replica }, value: operation.id };
     const delta = new ShoppingList();
-    for (const list of [delta, this]) list.#take(operation, newest, item);
+    delta.#take(operation, newest, item, undefined);
+    this.#take(operation, newest, item, known);
     return delta;
   }
 
   /** @param item what the operation's item, if it is about one, is after it */
-  #take(operation: Operation, newest: Written<string>, item: ItemState): void {
+  #take(operation: Operation, newest: Written<string>, item: ItemState, before: ItemState | undefined): void {
     const { dot, time, kind, key, text } = operation;
     const stamp: Stamp = { time, replica: dot.replica };
     if (key !== null) {
-      this.items.replace(key, item);
+      this.items.replace(key, item, before);
       this.#touches?.note(key, dot.replica, dot.counter);
     } else if (kind === "name") this.name.write(text ?? "", stamp);
     else if (kind === "order") this.order.write(text ?? "", stamp);
@@ -286,20 +288,37 @@ export class ShoppingList implements Lattice<ShoppingList> {
     return Math.max(replaced, this.history.newestTime());
   }
 
-  /** What a decoder would refuse must never be made. @throws LimitExceededError */
-  #requireRoom(dot: Dot, time: number, effect: Effect, { rows }: ItemState): void {
+  /**
+   * What a decoder or the cluster would refuse must never be made.
+   * @param before undefined where nothing is known of the item, or the operation is about none
+   * @throws LimitExceededError
+   */
+  #requireRoom(dot: Dot, time: number, effect: Effect, before: ItemState | undefined, after: ItemState): void {
     if (Math.max(dot.counter, time) > LIMITS.counter)
       throw new LimitExceededError("this list cannot take any more changes");
+    if (this.newest.size >= LIMITS.replicas && !this.newest.has(dot.replica))
+      throw new LimitExceededError(`a list can be changed by ${LIMITS.replicas} devices over its life`);
     const { key, label = "", note = "", aisle = "", staple = "", text = "" } = effect;
     if (Math.max(label.length, note.length, aisle.length, staple.length, text.length) > LIMITS.textLength)
       throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
     if (key === null) return;
     if (key.length > LIMITS.keyLength)
       throw new LimitExceededError("the name is too long, written out in plain characters");
-    if (this.items.entries().size >= LIMITS.items && !this.items.entries().has(key))
+    if (before === undefined && this.items.entries().size >= LIMITS.items)
       throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
-    if (mostOf(rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
+    const growth = after.growth(key, before);
+    if (growth > 0 && this.items.bytes + growth > LIMITS.bytes)
+      throw new LimitExceededError(`a list can hold ${LIMITS.bytes / 2 ** 20} MB`);
+    if (staple !== "" && textOrNull(before?.text("staple") ?? null) === null && this.#staples() >= LIMITS.staples)
+      throw new LimitExceededError(`a list can hold ${LIMITS.staples} items that come back by themselves`);
+    if (mostOf(after.rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
       throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
+  }
+
+  #staples(): number {
+    let count = 0;
+    for (const item of this.items.entries().values()) if (textOrNull(item.text("staple")) !== null) count++;
+    return count;
   }
 }
 

@@ -44,13 +44,6 @@ export function periodOf({ start, every, period }: Staple, at: number): number {
   return Math.floor((to.getUTCDate() < from.getUTCDate() ? months - 1 : months) / every);
 }
 
-/** When a period begins, in milliseconds since 1970. */
-export function beginOf({ start, every, period }: Staple, index: number): number {
-  const from = new Date(start);
-  if (period !== "M") return from.getTime() + index * every * (period === "W" ? 7 : 1) * DAY_MS;
-  return Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + index * every, from.getUTCDate());
-}
-
 /** The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is. */
 export function dueReturn(
   list: ShoppingList,
@@ -78,6 +71,8 @@ export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period:
   const staple = readStaple(rule);
   if (staple === null || period < 1 || staple.amount * period > LIMITS.counterTotal) return new ShoppingList();
   const replica = authorOf(key, staple);
+  // Some room is left for devices.
+  if (list.newest.size >= LIMITS.replicas / 2 && !list.newest.has(replica)) return new ShoppingList();
   const row = rowOf(replica, [period, 0, staple.amount * period, 0, staple.amount * (period - 1)]);
   const { label, note, aisle, staple: written, rows } = list.items.get(key) ?? UNTOUCHED;
   const back = joinRows(rows, row);

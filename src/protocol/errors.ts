@@ -7,7 +7,6 @@ export const ERROR_CODES = {
   malformed: "request",
   "too-large": "request",
   "unknown-kind": "request",
-  "no-such-list": "request",
   /** Something happened since that the sender may not know: see `SyncRequest.basis` and `AccessReply.version`. */
   "stale-basis": "request",
   /** What is asked cannot be done as things stand. */

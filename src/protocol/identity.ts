@@ -108,8 +108,6 @@ export function proofOf({ requestId, kind, listId, serverId, body }: Omit<Reques
   return { jti: requestId, sub: `${kind} ${listId ?? serverId ?? ""}`, body: hash };
 }
 
-export const NO_CREDENTIALS: Credentials = { device: null, account: null, operator: null };
-
 export function writeCredentials({ device, account, operator }: Credentials): string {
   const words = [device && `device:${device}`, account && `account:${account}`, operator && `operator:${operator}`];
   return words.filter((word) => word !== null && word !== "").join(" ");

@@ -120,11 +120,11 @@ describe("a list on this machine", () => {
   it("moves a refused change out of sight, keeps it, and names the next one anew", () => {
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
-    const error: ErrorBody = { code: "too-large", message: "no" };
+    const error: ErrorBody = { code: "read-only", message: "no" };
     const outcome = list.onRefusal(list.request(), error, () => "b");
     expect(outcome).toMatchObject({ type: "rejected", changes: 1 });
     expect(amountOf(list)).toBeUndefined();
-    expect(reread(list).rejected).toMatchObject([{ code: "too-large", intent: milk(1) }]);
+    expect(reread(list).rejected).toMatchObject([{ code: "read-only", intent: milk(1) }]);
     list.perform(milk(5), author());
     expect(list.request().replica).toBe("b");
   });
@@ -198,10 +198,18 @@ describe("a list on this machine", () => {
       { code: "stale-basis", message: "", newest: { counter: 1, id: "other" } },
       () => "b",
     );
-    const unknown: ErrorBody = { code: "no-such-list", message: "" };
-    expect(list.onRefusal(list.request(), unknown, () => "c")).toEqual({ type: "behind" });
+    const request = list.request();
+    expect(list.onReply(request, new Server().reply(request))).toEqual({ type: "behind" });
     expect(list.request().delta).not.toBeNull();
     expect(amountOf(list)).toBe(1);
+  });
+
+  it("keeps changes waiting, and in sight, where there is no room for all of them", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const refused = list.onRefusal(list.request(), { code: "too-large", message: "full" }, () => "b");
+    expect(refused).toMatchObject({ type: "rejected", changes: 0 });
+    expect([reread(list).outbox.length, amountOf(list)]).toEqual([1, 1]);
   });
 
   it("keeps the newest of two answers that overtook each other", () => {

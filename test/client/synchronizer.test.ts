@@ -1,13 +1,31 @@
 import { rmSync } from "node:fs";
-import { afterEach, describe, expect, it } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { DataFolder } from "../../src/client/data-folder.js";
 import { Session } from "../../src/client/session.js";
+import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { Synchronizer } from "../../src/client/synchronizer.js";
 import { Workspace } from "../../src/client/workspace.js";
-import { decodeClientRequest, encodeClientReply, type Frame } from "../../src/protocol/frames.js";
-import { decodeSyncRequest, encodeSyncReply } from "../../src/protocol/messages.js";
+import { decodeClientRequest, encodeClientReply, type Frame, type Reply } from "../../src/protocol/frames.js";
+import { decodeSyncRequest, encodeSyncReply, errorReply } from "../../src/protocol/messages.js";
 import { RequestSockets } from "../../src/runtime/zeromq.js";
 import { temporaryFolder } from "../e2e/harness.js";
+
+function replyWith(delta: ShoppingList | null, stored: number): Reply {
+  const told = { serverSeen: null, newest: null, wanted: 2, replicas: 3, role: "owner", open: false } as const;
+  return encodeSyncReply({ ...told, delta, stored });
+}
+
+/** A broker in front of a list that has no room left. */
+class Full extends RequestSockets {
+  override ask(_address: unknown, frames: readonly Frame[]): Promise<readonly Frame[] | null> {
+    const { requestId, body } = decodeClientRequest(frames);
+    if (decodeSyncRequest(body).delta !== null)
+      return Promise.resolve(encodeClientReply(requestId, errorReply({ code: "too-large", message: "full" })));
+    const others = new ShoppingList();
+    others.add({ replica: "other", id: "1", at: 0 }, "bread", null, 1_000);
+    return Promise.resolve(encodeClientReply(requestId, replyWith(others, 2)));
+  }
+}
 
 /** A broker that answers so many times that one server of two has everything, and then no more. */
 class FallingSilent extends RequestSockets {
@@ -21,26 +39,16 @@ class FallingSilent extends RequestSockets {
       return null;
     }
     const { requestId, body } = decodeClientRequest(frames);
-    const { delta } = decodeSyncRequest(body);
-    const newest = [...(delta?.newest.values() ?? [])].map(({ stamp, value }) => ({ counter: stamp.time, id: value }));
-    return encodeClientReply(
-      requestId,
-      encodeSyncReply({
-        delta: null,
-        serverSeen: null,
-        newest: newest[0] ?? null,
-        stored: 1,
-        wanted: 2,
-        replicas: 3,
-        role: "owner",
-        open: false,
-      }),
-    );
+    decodeSyncRequest(body);
+    return encodeClientReply(requestId, replyWith(null, 1));
   }
 }
 
 describe("bringing a list level with the cluster", () => {
-  const folder = DataFolder.open(temporaryFolder());
+  let folder = DataFolder.open(temporaryFolder());
+  beforeEach(() => {
+    folder = DataFolder.open(temporaryFolder());
+  });
   afterEach(() => rmSync(folder.path, { recursive: true }));
 
   it("says what it was told where the time ends in the middle of asking once more", async () => {
@@ -53,5 +61,17 @@ describe("bringing a list level with the cluster", () => {
     const result = await synchronizer.synchronize(id, 400, true);
     expect(result).toMatchObject({ pushed: 0, stored: { servers: 1, wanted: 2, replicas: 3 }, refusal: null });
     await expect(synchronizer.synchronize(id, 100, true)).rejects.toMatchObject({ code: "unreachable" });
+  });
+
+  it("keeps what there is no room for, and fetches what others have done all the same", async () => {
+    const workspace = new Workspace(folder);
+    const { id } = await workspace.found();
+    await workspace.change(id, () => [{ type: "rename", name: "Groceries" }]);
+    workspace.commit();
+    const session = new Session(["tcp://127.0.0.1:9"], undefined, null, new Full());
+    const result = await new Synchronizer(folder, session).synchronize(id, 10_000, true);
+    expect(result).toMatchObject({ pushed: 0, fetched: 1, pending: 1, refusal: { code: "too-large" } });
+    const list = folder.readList(id);
+    expect([list?.shown.name.get(), list?.shown.item("bread")?.needed]).toEqual(["Groceries", 1_000]);
   });
 });

@@ -15,6 +15,7 @@ import { HISTORY_LENGTH } from "../../src/crdt/history.js";
 import { itemKey } from "../../src/crdt/item-key.js";
 import { LIMITS, LimitExceededError } from "../../src/crdt/limits.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
+import { comeBack } from "../../src/crdt/staple.js";
 import { arbitraryScript, author, playScript } from "./scripts.js";
 
 describe("the canonical form", () => {
@@ -236,6 +237,53 @@ describe("a list", () => {
     late.name.write("x", { time: LIMITS.counter, replica: "z" });
     expect(overflowOf(list, late)).not.toBeNull();
     expect(overflowOf(list, list.add(author("a"), "Milk", null, 1))).toBeNull();
+  });
+
+  it("never takes more bytes than fit into a message, and a full one can still be ticked off", () => {
+    const note = "\u6f22".repeat(LIMITS.textLength);
+    const [list, other] = [new ShoppingList(), new ShoppingList()];
+    const fill = (): void => {
+      for (let count = 0; ; count++) list.add(author("a"), `item ${count}`, null, 1, { note });
+    };
+    expect(fill).toThrow(LimitExceededError);
+    expect(encodeListText(list).length).toBeLessThan(LIMITS.bytes);
+    expect(Buffer.byteLength(encodeListText(list))).toBeGreaterThan(0.95 * LIMITS.bytes);
+    expect(overflowOf(list, list.acquire(author("a"), "item 1", 1))).toBeNull();
+    expect(overflowOf(list, other.add(author("b"), "one more", null, 1, { note }))).not.toBeNull();
+  });
+
+  it("is known to take as many bytes however it came about, and no more than thrice those where all numbers are the largest", () => {
+    const plays = fc.property(arbitraryScript, (script) =>
+      playScript(script).lists.every(
+        (list) => list.items.bytes === decodeList(JSON.parse(encodeListText(list))).items.bytes,
+      ),
+    );
+    fc.assert(plays, { numRuns: 100 });
+    const [big, most] = [LIMITS.counterTotal, LIMITS.counter];
+    const rows = Array.from({ length: 1_000 }, (_, index) => [
+      index,
+      most,
+      most,
+      ...[1, 1, 1, 1, 1, 1, 1, 1].map(() => big),
+    ]);
+    const replicas = rows.map(([index]) => `replica-${String(index).padStart(4, "0")}`);
+    const items = [["milk", 0, 0, 0, ...rows]];
+    const hostile = decodeList([1, replicas, [], [], [], 0, 0, items, []]);
+    expect(JSON.stringify(items).length).toBeLessThan(3 * hostile.items.bytes);
+  });
+
+  it("has so many items that come back by themselves, and room for devices however many returned", () => {
+    const list = new ShoppingList();
+    const rule = "2026-01-01 P1D 1000";
+    const staples = (): void => {
+      for (let count = 0; ; count++) list.setStaple(author("a"), `item ${count}`, rule);
+    };
+    expect(staples).toThrow(LimitExceededError);
+    expect(list.items.entries().size).toBe(LIMITS.staples);
+    for (let day = 1; day <= 5; day++)
+      for (const key of list.items.entries().keys()) comeBack(list, key, `2026-01-0${day} P1D 1000`, 1);
+    expect(list.newest.size).toBe(LIMITS.replicas / 2);
+    expect(overflowOf(list, new ShoppingList().add(author("b"), "bread", null, 1))).toBeNull();
   });
 
   it("writes a text later than the one it replaces, even where that one's operation is unknown", () => {

@@ -7,7 +7,7 @@ import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/out
 import { configurationFolder, readConfiguration, type Configuration } from "../configuration.js";
 import { Hooks } from "../hooks.js";
 import { DataFolder, defaultDataFolder } from "../data-folder.js";
-import { AisleError, EXIT, notFound, refused, usageError, type ExitCode } from "../errors.js";
+import { AisleError, EXIT, isForGood, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
 import { PLAIN, type Style } from "../render.js";
@@ -260,8 +260,9 @@ export class Context {
     try {
       for (const id of changed) {
         const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
-        const what = refusal?.code === "not-allowed" ? t("kept here, and not sent") : t("kept aside");
-        if (refusal !== null) say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
+        if (refusal === null) continue;
+        const what = isForGood(refusal) ? t("kept aside") : t("kept here, and not sent");
+        say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
       }
       if (this.workspace.folder.login() !== null) {
         const sent = changed.flatMap((id) => this.workspace.list(id) ?? []);

@@ -1,6 +1,6 @@
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs } from "../../runtime/clock.js";
-import { AisleError, EXIT } from "../errors.js";
+import { AisleError, EXIT, isForGood } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import type { Stored } from "../local-list-file.js";
 import { displayable } from "../text.js";
@@ -125,10 +125,11 @@ async function syncAll(
 function failureOf(results: readonly ListSync[]): AisleError | null {
   const refused = results.find(({ refusal }) => refusal !== null)?.refusal ?? null;
   if (refused !== null) {
-    const isWaiting = refused.code === "not-allowed";
-    const hint = isWaiting
-      ? t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in")
-      : t("your changes are kept aside: see `aisle status`");
+    const hint = isForGood(refused)
+      ? t("your changes are kept aside: see `aisle status`")
+      : refused.code === "too-large"
+        ? t("your changes wait here; `aisle export` and `aisle import` bring some of them to another list")
+        : t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in");
     const message = t`the cluster refused: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }

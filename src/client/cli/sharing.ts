@@ -11,7 +11,7 @@ import { isListId, type ListId } from "../../protocol/ids.js";
 import { hashOfSecret, invitationText, readInvitation } from "../../protocol/identity.js";
 import { wallClockMs } from "../../runtime/clock.js";
 import { randomSecret } from "../../runtime/rng.js";
-import { AisleError, EXIT, refused, usageError } from "../errors.js";
+import { AisleError, EXIT, isForGood, refused, usageError } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
@@ -189,7 +189,12 @@ async function join(context: Context, text: string): Promise<CommandResult> {
       const { refusal } = await (await context.synchronizer()).synchronize(id, ACCESS_BUDGET_MS);
       if (refusal?.code === "not-allowed") throw refused(refusal);
       // Made before, when there was more they might.
-      if (refusal !== null) say(t`aisle: changes made before are kept aside: ${errorLine(refused(refusal))}`);
+      if (refusal !== null)
+        say(
+          isForGood(refusal)
+            ? t`aisle: changes made before are kept aside: ${errorLine(refused(refusal))}`
+            : t`aisle: changes made before are kept here, and not sent: ${errorLine(refused(refusal))}`,
+        );
     } catch (error) {
       if (!wasKnown) await forgetUnseen(context, id);
       throw error;
