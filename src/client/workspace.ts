@@ -11,6 +11,7 @@ import { AisleError, EXIT } from "./errors.js";
 import { stepOf, type Step } from "./undo.js";
 import type { Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
+import type { LocalListFile } from "./local-list-file.js";
 import { t } from "./messages.js";
 
 interface ChangeOptions {
@@ -19,6 +20,15 @@ interface ChangeOptions {
   /** How many earlier changes this takes back, where it does. */
   readonly taking?: number;
   readonly onStep?: (done: number, total: number) => void;
+}
+
+/**
+ * How to come back to where a list was before a change of several parts that fails half-way: from a copy, which is made once for all
+ * commands of a batch, by doing again what was done since.
+ */
+interface Mark {
+  readonly before: LocalListFile;
+  readonly since: ((list: LocalList) => void)[];
 }
 
 /**
@@ -36,6 +46,7 @@ export class Workspace {
   /** As read without the lock, with the stamps of their files. */
   readonly #seen = new Map<ListId, { readonly stamp: string; readonly list: LocalList }>();
   readonly #changed = new Set<ListId>();
+  readonly #marks = new Map<ListId, Mark>();
   #settingsChanged = false;
 
   /** @param isDryRun changes are shown and never made durable */
@@ -135,6 +146,7 @@ export class Workspace {
   async note(id: ListId, note: (list: LocalList) => void): Promise<LocalList> {
     const list = await this.create(id);
     note(list);
+    this.#marks.get(id)?.since.push(note);
     this.#changed.add(id);
     return list;
   }
@@ -170,25 +182,36 @@ export class Workspace {
     requireMayChange(list, intents);
     this.#author ??= { device: this.folder.device(), name: this.folder.login()?.name ?? null };
     list.belongTo(this.#author.device, randomId);
-    // Several changes of one command happen together or not at all.
-    const before = intents.length > 1 ? list.toFile() : null;
-    try {
-      const author = { at: wallClockMs(), by: this.#author.name };
+    const author = { at: wallClockMs(), by: this.#author.name };
+    const named = intents.map((intent) => ({ intent, author: { id: randomId(), ...author } }));
+    const perform = (changed: LocalList, onStep?: ChangeOptions["onStep"]): void => {
       const steps: Step[] = [];
-      for (const intent of intents) {
-        steps.push(stepOf(list.shown, intent));
-        list.perform(intent, { id: randomId(), ...author });
-        onStep?.(steps.length, intents.length);
+      for (const { intent, author } of named) {
+        steps.push(stepOf(changed.shown, intent));
+        changed.perform(intent, author);
+        onStep?.(steps.length, named.length);
       }
-      if (taking === undefined) list.remember({ at: author.at, steps });
-      else list.forgetChanges(taking);
+      if (taking === undefined) changed.remember({ at: author.at, steps });
+      else changed.forgetChanges(taking);
+    };
+    // Several changes of one command happen together or not at all.
+    const mark = this.#marks.get(id) ?? (named.length > 1 ? this.#mark(list) : undefined);
+    try {
+      perform(list, onStep);
     } catch (error) {
-      if (before !== null) this.#lists.set(id, LocalList.fromFile(before));
+      if (mark !== undefined) this.#lists.set(id, restored(mark));
       if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
       throw error;
     }
+    mark?.since.push(perform);
     this.#changed.add(id);
     return list;
+  }
+
+  #mark(list: LocalList): Mark {
+    const mark = { before: list.toFile(), since: [] };
+    this.#marks.set(list.id, mark);
+    return mark;
   }
 
   /** Forgets the list on this device, at once. */
@@ -197,6 +220,7 @@ export class Workspace {
     await this.#beginWriting();
     this.folder.forgetList(id);
     this.#lists.delete(id);
+    this.#marks.delete(id);
     if (this.settings().current === id) await this.changeSettings({ current: null });
   }
 
@@ -220,6 +244,7 @@ export class Workspace {
   /** Drops whatever was not committed. */
   release(): void {
     this.#lists.clear();
+    this.#marks.clear();
     this.#seen.clear();
     this.#author = null;
     this.#changed.clear();
@@ -236,6 +261,13 @@ export class Workspace {
     this.#settings = null;
     this.#lists.clear();
   }
+}
+
+/** As the list was when it was marked, with what was done to it since. */
+function restored({ before, since }: Mark): LocalList {
+  const list = LocalList.fromFile(before);
+  for (const redo of since) redo(list);
+  return list;
 }
 
 /** What the cluster would refuse for good is better refused before it is made. @throws AisleError */

@@ -63,8 +63,11 @@ describe("batch", () => {
     const one = device();
     await one.newList("Groceries");
     const full = Array.from({ length: 100 }, () => 'add "10000000 milk"\n').join("");
-    expect((await one.pipe(`${full}add eggs "10000000 milk"\n`, "batch")).code).toBe(6);
-    expect((await one.show()).items.map((item) => item.name)).toEqual(["milk"]);
+    const lines = `${full}add bread butter\nadd eggs "10000000 milk"\nadd jam tea\nremove bread\n`;
+    expect((await one.pipe(lines, "batch", "--keep-going")).code).toBe(6);
+    expect((await one.show()).items.map((item) => item.name)).toEqual(["butter", "jam", "milk", "tea"]);
+    await one.ok("undo", "2");
+    expect((await one.show()).items.map((item) => item.name)).toEqual(["bread", "butter", "milk"]);
   });
 
   it("answers a line as soon as it is durable, while more may come", async () => {
