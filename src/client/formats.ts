@@ -5,7 +5,7 @@ import type { Item } from "../crdt/shopping-list.js";
 import { AisleError, usageError } from "./errors.js";
 import { literalEntry, parseEntry } from "./item-entry.js";
 import type { LocalList } from "./local-list.js";
-import { amountText, parseQuantity, quantityOf, type Quantity } from "./quantity.js";
+import { amountText, parseQuantity, quantityOf, UNIT, type Quantity } from "./quantity.js";
 import { acceptText, displayable, jsonText } from "./text.js";
 import { readTodoLine, todoLine, type ImportedItem } from "./todo-txt.js";
 import { linesOf } from "./undo.js";
@@ -141,7 +141,7 @@ const BULLET = /^\s*[-*+]\s+(.*)$/;
 const HEADING = /^\s*(#{1,6})\s+(.*)$/;
 
 /** What is in the basket, after everything else on the line. */
-const GOT = /\s\(([0-9.,]+)\s?(\p{L}+)?\sgot\)$/u;
+const GOT = new RegExp(`\\s\\(([0-9.,]+)\\s?(${UNIT})?\\sgot\\)$`, "u");
 
 function linesIn(text: string, read: (line: string) => readonly ImportedItem[]): readonly ImportedItem[] {
   return text

@@ -1,6 +1,6 @@
 import { usageError } from "./errors.js";
 import type { Intent } from "./intent.js";
-import { isAmbiguous, isKnownUnit, parseNumber, quantityOf, type Quantity } from "./quantity.js";
+import { isAmbiguous, isKnownUnit, parseNumber, quantityOf, UNIT, type Quantity } from "./quantity.js";
 import { acceptText } from "./text.js";
 import { t } from "./messages.js";
 
@@ -45,7 +45,7 @@ function amounts(): Amounts {
   made ??= {
     leading: new RegExp(`^(${NUMBER})\\s*(?:([x×])|(\\p{L}+))?\\s+(?:of\\s+)?(\\S.*)$`, "u"),
     trailing: new RegExp(`^(.*\\S)\\s+[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?$`, "u"),
-    afterQuotes: new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(\\p{L}+)?)?$`, "u"),
+    afterQuotes: new RegExp(`^(?:[x×]\\s*(${NUMBER})\\s*(${UNIT})?)?$`, "u"),
     lone: new RegExp(`^${NUMBER}(\\p{L}*)$`, "u"),
   };
   return made;

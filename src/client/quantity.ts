@@ -31,6 +31,9 @@ const WORDS: ReadonlyMap<string, string> = new Map(
   ]),
 );
 
+/** What a unit may look like, for patterns with Unicode's letters. */
+export const UNIT = "\\p{L}[\\p{L}\\p{M}._-]{0,29}";
+
 const PIECES = new Set(["piece", "pc", "pcs", "x"]);
 
 export function isKnownUnit(word: string): boolean {
@@ -86,7 +89,7 @@ export function quantityOf(amount: number, unit: string | null): Quantity {
  * @throws AisleError also where the unit measures something else
  */
 export function parseAmountIn(text: string, unit: string | null): number {
-  const match = /^([0-9.,]+)\s*(\p{L}*)$/u.exec(text.trim());
+  const match = new RegExp(`^([0-9.,]+)\\s*(${UNIT})?$`, "u").exec(text.trim());
   const typed = match?.[2] ?? "";
   if (match === null || typed === "") return parseQuantity(text, unit).thousandths;
   const quantity = parseQuantity(match[1] ?? "", typed);
@@ -103,7 +106,7 @@ export function normaliseUnit(unit: string | null): { readonly unit: string | nu
   if (folded === "" || PIECES.has(folded)) return { unit: null, scale: 1 };
   const scaled = SCALES.get(folded);
   if (scaled !== undefined) return scaled;
-  if (!/^\p{L}[\p{L}\p{M}._-]{0,29}$/u.test(folded)) {
+  if (!new RegExp(`^${UNIT}$`, "u").test(folded)) {
     throw usageError(
       t`${quoted(unit ?? "")} is not a unit`,
       t("a unit is a word of up to 30 letters, such as g, l or bottle"),

@@ -7,7 +7,7 @@ export interface Step {
   readonly intent: Intent;
   /** The item before it, or null where it was not on the list. */
   readonly item: Item | null;
-  /** The text it replaced that is no item's on the list: the list's name, the order of its aisles, the aisle of an item to come. */
+  /** The text it replaced that is no item's on the list: the list's name, the order of its aisles, the aisle or the rule of an item. */
   readonly text: string | null;
 }
 
@@ -30,6 +30,7 @@ export function stepOf(list: ShoppingList, intent: Intent): Step {
 function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {
   if (type === "rename") return list.name.get();
   if (type === "order") return list.order.get();
+  if (type === "staple") return key === null ? null : (list.items.get(key)?.text("staple") ?? null);
   return type === "add" && key !== null ? (list.items.get(key)?.text("aisle") ?? null) : null;
 }
 
@@ -64,14 +65,23 @@ export function compensation(list: ShoppingList, { intent, item: before, text }:
     case "acquire":
       return now === null ? [] : corrected(now, 0, -intent.amount);
     case "compensate":
+      if (
+        key !== null &&
+        before === null &&
+        now !== null &&
+        now.needed <= intent.needed &&
+        now.acquired <= intent.acquired
+      )
+        return [{ type: "remove", key }];
       return now === null ? [] : corrected(now, -intent.needed, -intent.acquired);
     case "note":
     case "aisle":
       return now === null ? [] : textBack(now, before, intent.type, intent.text);
     case "staple":
-      return key === null || (now?.staple ?? "") !== intent.rule
+      // Also of an item that is off the list.
+      return key === null || (list.items.get(key)?.text("staple") ?? "") !== intent.rule
         ? []
-        : [{ type: "staple", key, rule: before?.staple ?? "" }];
+        : [{ type: "staple", key, rule: text ?? before?.staple ?? "" }];
     case "remove":
       return before === null ? [] : restoration(list, before);
     case "rename":

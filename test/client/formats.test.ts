@@ -38,7 +38,7 @@ const word = fc.constantFrom(
 const text = fc.array(word, { minLength: 1, maxLength: 4 }).map((words) => words.join(" "));
 const arbitraryItem = fc.record({
   name: text,
-  unit: fc.constantFrom(null, "g", "ml", "bottle"),
+  unit: fc.constantFrom(null, "g", "ml", "bottle", "st.", "fl_oz", "half-pint", "किलो"),
   needed: fc.integer({ min: 0, max: 9_999 }),
   acquired: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 12_000 })),
   note: fc.option(text),

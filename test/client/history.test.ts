@@ -26,6 +26,10 @@ const add = (name: string, amount: number, note: string | null = null, aisle: st
 const seen = (list: ShoppingList): unknown =>
   JSON.stringify([
     [...list.visibleItems()].sort((a, b) => (a.key < b.key ? -1 : 1)).map((item) => ({ ...item, name: item.key })),
+    [...list.items.entries()]
+      .map(([key, item]) => [key, item.text("staple") ?? ""])
+      .filter(([, rule]) => rule !== "")
+      .sort(),
     list.name.get() ?? "",
     list.order.get() ?? "",
     list.deleted.get() === true,
@@ -40,6 +44,14 @@ const arbitraryIntent: fc.Arbitrary<Intent> = fc.oneof(
   fc.record({ type: fc.constantFrom("note", "aisle"), key: name, text }),
   fc.record({ type: fc.constant("remove"), key: name }),
   fc.record({ type: fc.constant("staple"), key: name, rule: fc.constantFrom("", "2026-11-21 P1W 2000") }),
+  // As `restore` does.
+  fc.record({
+    type: fc.constant("compensate"),
+    key: name,
+    name,
+    needed: fc.integer({ min: 1, max: 5_000 }),
+    acquired: fc.constantFrom(0, 1_000),
+  }),
   fc.record({ type: fc.constant("rename"), name: fc.constantFrom("Party", "Home") }),
   fc.record({ type: fc.constant("order"), aisles: fc.subarray(["dairy", "bakery"]) }),
   fc.record({ type: fc.constant("set-deleted"), deleted: fc.boolean() }),
@@ -49,6 +61,9 @@ const arbitraryIntent: fc.Arbitrary<Intent> = fc.oneof(
 const isPossible = (list: ShoppingList, intent: Intent): boolean => {
   if (intent.type === "rename") return list.name.get() !== null;
   if (intent.type === "set-deleted") return (list.deleted.get() === true) !== intent.deleted;
+  const isKnown = "key" in intent && list.items.get(intent.key) !== undefined;
+  if (intent.type === "staple") return isKnown;
+  if (intent.type === "compensate") return isKnown && list.item(intent.key) === null;
   return intent.type === "add" || !("key" in intent) || list.item(intent.key) !== null;
 };
 
@@ -69,6 +84,7 @@ describe("taking back", () => {
           expect(seen(list)).toBe(before);
         }
       }),
+      { numRuns: 1_000 },
     );
   });
 
