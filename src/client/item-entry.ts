@@ -1,6 +1,6 @@
 import { usageError } from "./errors.js";
 import type { Intent } from "./intent.js";
-import { isAmbiguous, isKnownUnit, parseNumber, quantityOf, UNIT, type Quantity } from "./quantity.js";
+import { isAmbiguous, isKnownUnit, isMeasure, parseNumber, quantityOf, UNIT, type Quantity } from "./quantity.js";
 import { acceptText } from "./text.js";
 import { t } from "./messages.js";
 
@@ -188,8 +188,22 @@ const LONE_TIMES = new RegExp(`^[x×]\\s*${NUMBER}$|^${NUMBER}[x×]$`, "u");
  * it, as in `2 milk`, unless only the other reading gives every number an item (`milk 2 eggs 6`).
  * @throws AisleError where a number has no item
  */
-export function joinLoneNumbers(words: readonly string[]): readonly string[] {
+export function joinLoneNumbers(given: readonly string[]): readonly string[] {
+  const words = joinMeasures(given);
   return attach(words, "before") ?? attach(words, "after") ?? unattached(words);
+}
+
+const BARE_NUMBER = new RegExp(`^${NUMBER}$`, "u");
+
+/** `2 kg flour` without quotes: nobody buys a kg. */
+function joinMeasures(words: readonly string[]): readonly string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const last = joined.at(-1) ?? "";
+    if (isMeasure(word) && BARE_NUMBER.test(last)) joined[joined.length - 1] = `${last}${word}`;
+    else joined.push(word);
+  }
+  return joined;
 }
 
 function isLoneCount(word: string): boolean {

@@ -192,6 +192,11 @@ export class LocalList {
     return this.#rejected;
   }
 
+  /** The author has seen what was refused, and decided. */
+  dismiss(): void {
+    this.#rejected = [];
+  }
+
   /** On how many servers the list was when the cluster last answered, or null before that. */
   get stored(): Stored | null {
     return this.#stored;

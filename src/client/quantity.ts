@@ -41,6 +41,11 @@ export function isKnownUnit(word: string): boolean {
   return SCALES.has(folded) || WORDS.has(folded);
 }
 
+/** A unit of mass or volume, by which nothing is called. */
+export function isMeasure(word: string): boolean {
+  return SCALES.has(word.toLowerCase());
+}
+
 /** A thousand to some and one to others: nobody should have to find out by buying. */
 export function isAmbiguous(text: string): boolean {
   return /^[1-9][0-9]{0,2}(,[0-9]{3})+$/.test(text);

@@ -20,14 +20,16 @@ export function suggestions(list: ShoppingList, prefix: string): readonly Sugges
     const folded = foldedNameOf(key);
     if (item.isPresent || !(folded.startsWith(wanted) || folded.includes(` ${wanted}`))) continue;
     const operations = list.history.operationsOn(key);
-    const adds = operations.filter(({ kind, needed }) => (kind === "add" || kind === "need") && needed > 0);
+    // Taking it off says how much was wanted in all; the first additions to it may be forgotten by then.
+    const removed = operations.findLast(({ kind }) => kind === "remove")?.needed ?? 0;
+    const added = operations.findLast(({ kind, needed }) => kind === "add" && needed > 0)?.needed ?? null;
     const aisle = item.text("aisle") ?? "";
     found.push({
       name: item.text("label") ?? folded,
       unit: unitOf(key),
       aisle: aisle === "" ? null : aisle,
       times: operations.filter(({ kind }) => kind === "add" || kind === "got").length,
-      amount: adds.at(-1)?.needed ?? null,
+      amount: removed < 0 ? -removed : added,
       newest: operations.at(-1)?.time ?? item.label?.stamp.time ?? 0,
     });
   }

@@ -118,3 +118,8 @@ export function listSummary({ id, name, items, pending, role }: Glance, current:
   const remaining = items.filter((item) => !isDone(item)).length;
   return { id, name, items: items.length, remaining, pending, role, current: id === current };
 }
+
+/** As clocks here show it; Swedes write dates the way that sorts. */
+export function localTime(at: number | string): string {
+  return new Date(at).toLocaleString("sv", { dateStyle: "short", timeStyle: "short" });
+}

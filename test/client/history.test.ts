@@ -218,11 +218,15 @@ describe("suggestions", () => {
       list.remove(author("ann"), itemKey(label, null));
     };
     for (const label of ["Brown bread", "Milk", "Milk", "Beer"]) buy(label);
+    list.add(author("ann"), "Brown bread", null, 500);
+    list.need(author("ann"), "brown bread", 900);
+    list.need(author("ann"), "brown bread", 800);
+    list.remove(author("ann"), "brown bread");
     list.add(author("ann"), "Butter", null, 1_000);
-    expect(suggestions(list, "").map((one) => one.name)).toEqual(["Milk", "Beer", "Brown bread"]);
-    expect(suggestions(list, "b").map((one) => one.name)).toEqual(["Beer", "Brown bread"]);
+    expect(suggestions(list, "").map((one) => one.name)).toEqual(["Brown bread", "Milk", "Beer"]);
+    expect(suggestions(list, "b").map((one) => one.name)).toEqual(["Brown bread", "Beer"]);
     expect(suggestions(list, "bread")).toEqual([
-      { name: "Brown bread", unit: null, aisle: null, times: 1, amount: 1_000 },
+      { name: "Brown bread", unit: null, aisle: null, times: 2, amount: 800 },
     ]);
   });
 });

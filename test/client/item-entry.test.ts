@@ -79,6 +79,14 @@ describe("item entry", () => {
     ],
     [["2x", "milk"], ["2x milk"]],
     [
+      ["2", "kg", "flour", "eggs"],
+      ["2kg flour", "eggs"],
+    ],
+    [
+      ["flour", "2", "kg", "milk", "1", "l"],
+      ["flour x2kg", "milk x1l"],
+    ],
+    [
       ["2 milk", "eggs"],
       ["2 milk", "eggs"],
     ],
@@ -86,7 +94,7 @@ describe("item entry", () => {
     expect(joinLoneNumbers(words)).toEqual(expected),
   );
 
-  it.each([[["2"]], [["x2"]], [["2", "3", "milk"]]])("refuses numbers without an item: %j", (words) =>
+  it.each([[["2"]], [["x2"]], [["2", "3", "milk"]], [["2", "kg"]]])("refuses numbers without an item: %j", (words) =>
     expect(() => joinLoneNumbers(words)).toThrow("belongs to no item"),
   );
 

@@ -124,7 +124,10 @@ describe("a list on this machine", () => {
     const outcome = list.onRefusal(list.request(), error, () => "b");
     expect(outcome).toMatchObject({ type: "rejected", changes: 1 });
     expect(amountOf(list)).toBeUndefined();
-    expect(reread(list).rejected).toMatchObject([{ code: "read-only", intent: milk(1) }]);
+    const again = reread(list);
+    expect(again.rejected).toMatchObject([{ code: "read-only", intent: milk(1) }]);
+    again.dismiss();
+    expect(reread(again).rejected).toEqual([]);
     list.perform(milk(5), author());
     expect(list.request().replica).toBe("b");
   });

@@ -212,7 +212,7 @@ describe("odd input", () => {
       const path = listFile(one);
       damage(path);
       const damaged = readFileSync(path);
-      for (const words of [["show"], ["add", "eggs"]]) {
+      for (const words of [["show"], ["add", "eggs"], ["lists"]]) {
         const { code, stderr } = await one.run(...words);
         expect(code).toBe(1);
         expect(stderr).toMatch(/^aisle: .* is damaged .*\n$/);

@@ -55,6 +55,7 @@ const RETRY_PAUSE_MS = 10_000;
 /** Everything a command works with: the folder, the flags, and the way to the cluster. */
 export class Context {
   #style: Style | null = null;
+  #hasDamage = false;
 
   constructor(
     readonly workspace: Workspace,
@@ -140,6 +141,11 @@ export class Context {
     throw notFound(t("no list is current"), t("choose one with `aisle use LIST` or --list LIST"));
   }
 
+  /** Whether a damaged list was left out of what was asked for. */
+  get hasDamage(): boolean {
+    return this.#hasDamage;
+  }
+
   /** All lists, by name, without deleted ones unless asked for. A damaged one is told of on stderr and left out. */
   glances(withDeleted = false): readonly Glance[] {
     const lists: Glance[] = [];
@@ -149,6 +155,7 @@ export class Context {
         if (list !== null && (withDeleted || !list.isDeleted)) lists.push(list);
       } catch (error) {
         if (!(error instanceof AisleError)) throw error;
+        this.#hasDamage = true;
         say(`aisle: ${error.message}; ${error.hint ?? ""}`);
       }
     }

@@ -13,7 +13,7 @@ import { renderPlacedItem } from "../render.js";
 import { everyPhrase } from "../staples.js";
 import { displayable } from "../text.js";
 import { compensation, restoration } from "../undo.js";
-import { itemView, nameOf } from "../views.js";
+import { itemView, localTime, nameOf } from "../views.js";
 import { manyWords, optionalWord, textFlag, word, type Registration } from "./command.js";
 import type { CommandResult, Context } from "./context.js";
 import { counted, t } from "../messages.js";
@@ -205,8 +205,7 @@ function whatDid({ key, kind, needed, acquired, text }: Operation): string {
 }
 
 function when({ at }: Operation): string {
-  // As clocks here show it; Swedes write dates the way that sorts.
-  return new Date(timeOf(at)).toLocaleString("sv", { dateStyle: "short", timeStyle: "short" });
+  return localTime(timeOf(at));
 }
 
 /** Whoever wrote it may have had any clock, or lied. */

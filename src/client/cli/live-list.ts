@@ -6,6 +6,7 @@ import { AisleError, EXIT } from "../errors.js";
 import { rehearse, type Intent } from "../intent.js";
 import type { LocalList } from "../local-list.js";
 import { t } from "../messages.js";
+import { amountText } from "../quantity.js";
 import { suggestions } from "../suggestions.js";
 import { nameOf, walkedItems } from "../views.js";
 import { Watcher, type WatchListener } from "../watcher.js";
@@ -143,9 +144,14 @@ export class LiveList implements WatchListener {
   completions(text: string): readonly string[] {
     if (this.#state.mode !== "add") return [];
     const last = segments(text.replaceAll("\t", "")).at(-1) ?? "";
-    return suggestions(this.list.shown, last)
-      .slice(0, MOST_OFFERED)
-      .map(({ name }) => name);
+    return (
+      suggestions(this.list.shown, last)
+        .slice(0, MOST_OFFERED)
+        // A plain name would be another item, counted in pieces.
+        .map(({ name, unit, amount }) =>
+          unit === null || amount === null ? name : `${amountText(amount, unit)} ${name}`,
+        )
+    );
   }
 
   #perform(effect: Effect): void {

@@ -49,8 +49,9 @@ export function registerOnline({ program, act }: Registration): void {
 
   program
     .command("status")
+    .option("--dismiss", "forget the refused changes that it shows")
     .description("brokers, what waits to be sent, and the last sync; works offline")
-    .action(act(status));
+    .action(act((context, _words, flags) => status(context, flags.dismiss === true)));
 }
 
 async function sync(context: Context): Promise<CommandResult> {
@@ -159,7 +160,7 @@ function plan(context: Context): CommandResult {
   };
 }
 
-async function status(context: Context): Promise<CommandResult> {
+async function status(context: Context, isDismissing: boolean): Promise<CommandResult> {
   const [lists, endpoints, times] = [context.lists(true), context.brokers(), context.workspace.folder.syncTimes()];
   const isOffline = context.options.offline === true;
   const session = isOffline ? null : await context.session();
@@ -173,6 +174,9 @@ async function status(context: Context): Promise<CommandResult> {
   const rejected = lists.flatMap((list) =>
     list.rejected.map((entry) => ({ list: list.id, name: displayable(nameOf(list)), ...entry })),
   );
+  if (isDismissing)
+    for (const { id, rejected } of lists)
+      if (rejected.length > 0) await context.workspace.note(id, (noted) => noted.dismiss());
   const below = lists.flatMap((list) => {
     const { stored, isDeleted } = list;
     return isDeleted || stored === null || stored.servers >= stored.wanted ? [] : [{ name: nameOf(list), ...stored }];

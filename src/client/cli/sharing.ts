@@ -14,7 +14,7 @@ import { randomSecret } from "../../runtime/rng.js";
 import { AisleError, EXIT, isForGood, refused, usageError } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { displayable } from "../text.js";
-import { nameOf } from "../views.js";
+import { localTime, nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
 import { ask, askForChange } from "./asking.js";
 import { currentLogin } from "./accounts.js";
@@ -240,7 +240,7 @@ function invitationLines({ invitations }: AccessReply): string {
   return invitations
     .map(
       ({ hash, role, expires, uses, used }) =>
-        t`${hash.slice(0, 12)}  ${role}, ${used} of ${uses} used, until ${new Date(expires).toISOString().slice(0, 16)}`,
+        t`${hash.slice(0, 12)}  ${role}, ${used} of ${uses} used, until ${localTime(expires)}`,
     )
     .join("\n");
 }
