@@ -23,7 +23,10 @@ const WAITING_SHARE = 0.5;
 /** How long after its client has gone a request is still taken to be what its server works on. */
 const ABANDONED_MS = 5_000;
 
-/** Servers that a request may have been with when they fell silent. */
+/**
+ * Servers that a request may be with when they fall silent. It is what has no other bound that this is for, such as what hashes a
+ * password: anything else has gone on to the next one before silence is noticed.
+ */
 const MOST_LOST = 2;
 
 /** What dispatching comes to. */
@@ -180,7 +183,7 @@ export class Dispatcher {
   giveNext(now: Millis, server: LiveServer): void {
     const { line, window } = server;
     for (let next = line.first; next !== null && window.fits(this.#weight(next)); next = line.first) {
-      line.remove(next);
+      line.next();
       this.#give(now, next, server);
     }
   }
@@ -208,7 +211,7 @@ export class Dispatcher {
 
   /** Nobody asks another one what this one has too much to do for: it would have to ask this one. */
   #turnAway(pending: PendingRequest): void {
-    this.queue.get(pending.server)?.line.remove(pending);
+    this.queue.get(pending.server)?.line.withdraw(pending);
     this.#pending.drop(pending);
     this.#refuse(pending.client, pending.request, "unavailable", "the servers have too much to do");
   }

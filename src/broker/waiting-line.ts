@@ -15,10 +15,19 @@ export class WaitingLine<T extends { readonly client: string }> {
     else others.push(one);
   }
 
-  /** Takes one out: its client has had its turn. */
-  remove(one: T): void {
+  /** Takes out whose turn it is. */
+  next(): void {
+    const [turn] = this.#byClient;
+    if (turn === undefined) return;
+    const [client, [, ...left]] = turn;
+    this.#byClient.delete(client);
+    if (left.length > 0) this.#byClient.set(client, left);
+  }
+
+  /** Takes out one that does not want to wait any longer; its client keeps its place. */
+  withdraw(one: T): void {
     const left = (this.#byClient.get(one.client) ?? []).filter((other) => other !== one);
-    this.#byClient.delete(one.client);
     if (left.length > 0) this.#byClient.set(one.client, left);
+    else this.#byClient.delete(one.client);
   }
 }

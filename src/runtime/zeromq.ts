@@ -149,7 +149,10 @@ class BoundSocket<S extends Router | XPublisher> {
         void receiveAll(this.#socket, this.onMessage);
         return;
       } catch (error) {
-        if (!isErrno(error, "EADDRINUSE") || monotonicMs() > end) throw error;
+        if (!isErrno(error, "EADDRINUSE") || monotonicMs() > end)
+          throw new Error(`${this.endpoint}: ${error instanceof Error ? error.message : String(error)}`, {
+            cause: error,
+          });
         await new Promise((resolve) => setTimeout(resolve, BIND_PAUSE_MS));
       }
     }

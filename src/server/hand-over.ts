@@ -136,7 +136,7 @@ export class HandOver {
       if (outgoing === undefined || outgoing.isUnderWay) continue;
       const missing = this.#missing(listId, outgoing);
       const reachable = missing.filter(this.isAlive);
-      if (missing.length === 0) this.#release(listId, outgoing);
+      if (missing.length === 0) this.#release(listId);
       else if (reachable.length > 0) this.#give(listId, outgoing, reachable);
     }
     if (this.#outgoing.size === 0) this.onIdle();
@@ -171,10 +171,10 @@ export class HandOver {
   }
 
   /** Everyone who should have it has it. */
-  #release(listId: ListId, { generation }: Outgoing): void {
+  #release(listId: ListId): void {
     const release = (): void => {
       const current = this.#outgoing.get(listId);
-      if (current?.generation !== generation || this.#missing(listId, current).length > 0) return;
+      if (current === undefined || this.#missing(listId, current).length > 0) return;
       this.#outgoing.delete(listId);
       if (current.isTransfer) this.#done++;
       if (this.roster.placement.isHolder(this.turn.id, partitionOf(listId))) this.#given.add(listId);

@@ -197,7 +197,6 @@ export class Replica {
   onPersistFailed(problem: string): void {
     const ahead = [...this.#residents].filter(([, { persisting }]) => persisting > this.#persistedThrough);
     for (const [listId] of ahead) this.#residents.delete(listId);
-    this.#persistedThrough = this.#persistNumber;
     for (const [listId] of ahead) this.onChange(listId);
     for (const { failed } of this.#held.splice(0)) this.#safely(() => failed(problem));
   }

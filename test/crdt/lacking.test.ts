@@ -83,6 +83,16 @@ describe("what a reader of a long list lacks", () => {
     );
   }, 60_000);
 
+  it("is all of it where changes of one device came in another order than they were made", () => {
+    const [author, server, reader] = longLists();
+    if (author === undefined || server === undefined || reader === undefined) throw new Error("there should be three");
+    requireLacking(server, new DotContext());
+    const [first, second, third] = [1, 2, 3].map((item) => change(author, "b", item, false));
+    for (const delta of [third, second, first]) if (delta !== undefined) server.join(delta);
+    if (first !== undefined) reader.join(first);
+    expect([...server.lacking(reader.seen).items.entries().keys()].sort()).toEqual([nameOf(2), nameOf(3)]);
+  });
+
   it("is the same after more touches than are logged", () => {
     const [list, reader] = longLists();
     if (list === undefined || reader === undefined) throw new Error("there should be three");

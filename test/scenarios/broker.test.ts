@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { bodyFrame } from "../../src/protocol/frames.js";
 import { HashRing, partitionOf } from "../../src/protocol/hash-ring.js";
 import { BrokerScenario } from "./transcript.js";
 
@@ -157,6 +158,33 @@ describe("a broker", () => {
     expect(broker.request(13, "ann", { kind: "account", listId: LIST })[0]).toMatch(/^to s1/);
     broker.reply(14, "s1", 1, {});
     expect(broker.request(15, "mallory", { kind: "account", listId: LIST })[0]).toMatch(/^to s1/);
+  });
+
+  it("takes one large request of a connection at a time, and gives it the time that reading it takes", () => {
+    const broker = new BrokerScenario({ largeBytes: 1_000, windowBytes: 1e9, attemptTimeoutMs: 50 });
+    const [first, second] = HashRing.of(["s1", "s2"]).preferenceList(partitionOf(LIST));
+    for (const id of ["s1", "s2"]) broker.ready(0, id, ["s1", "s2"]);
+    // 400 kB take 100 ms to read, and twice that in all.
+    const large = { kind: "sync", listId: LIST, body: new Uint8Array(400 * 1_024) } as const;
+    expect(broker.request(0, "ann", large)).toEqual([`to ${first ?? ""}: #1 sync`]);
+    expect(broker.request(1, "ann", large)[0]).toMatch(/slow-down/);
+    expect(broker.request(2, "ben", large)).toEqual([`to ${first ?? ""}: #2 sync`]);
+    expect(broker.tick(249).filter((line) => line.includes("#"))).toEqual([]);
+    expect(broker.tick(250).filter((line) => line.includes("#"))).toEqual([`to ${second ?? ""}: #1 sync`]);
+  });
+
+  it("turns away what it has no room for, whoever asks, and takes it again when there is some", () => {
+    const body = bodyFrame("x".repeat(98));
+    for (const bounds of [{ mostPending: 2 }, { mostPendingBytes: 299 }]) {
+      const broker = new BrokerScenario(bounds);
+      broker.ready(0, "s1");
+      for (const client of ["ann", "ben"]) expect(broker.request(1, client, { body })[0]).toMatch(/^to s1/);
+      expect(broker.request(2, "cat", { body })).toEqual([
+        'to cat: error r1 {"code":"unavailable","message":"the broker has too much to do"}',
+      ]);
+      broker.reply(3, "s1", 1, {});
+      expect(broker.request(4, "cat", { body })[0]).toMatch(/^to s1/);
+    }
   });
 
   it("gives up a request over which two servers fell silent, instead of giving it to all of them", () => {

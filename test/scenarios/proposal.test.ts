@@ -69,6 +69,21 @@ describe("a coordinator whose own copy lets a change pass", () => {
     expect(lines).toContainEqual(expect.stringMatching(/^to #1: bread 1/));
   });
 
+  it("waits for its own disk where the answer tells of a change that came before, and is not on it yet", () => {
+    const server = keeping(known());
+    const delta = new Document(changed(milk(), "c", "bread").delta);
+    const { position } = known();
+    const repair = { type: "sync", tag: 5, listId: LIST, purpose: "repair", position, delta, digest: null } as const;
+    expect(server.peer(0, "s3", repair)).toEqual(["notify", "persist 1"]);
+    expect(ask(server)).toEqual([`proposal ${holders}`]);
+    const { newestTag: tag } = server;
+    const holds: PeerMessage = { type: "synced", tag, delta: null, position: null, whole: true };
+    expect(server.peer(5, "s2", holds)).toEqual(["persist 2"]);
+    expect(server.peer(10, "s3", holds)).toEqual([]);
+    const lines = server.at(20, { type: "persisted", through: 2 });
+    expect(lines).toContainEqual(expect.stringMatching(/^to #1: bread 1/));
+  });
+
   it("compares first where one objects, and judges by what that one knows", () => {
     const server = keeping(known());
     ask(server);
