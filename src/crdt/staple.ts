@@ -41,7 +41,10 @@ export function periodOf({ start, every, period }: Staple, at: number): number {
   if (period !== "M") return Math.floor((at - from.getTime()) / (every * (period === "W" ? 7 : 1) * DAY_MS));
   const to = new Date(at);
   const months = (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
-  return Math.floor((to.getUTCDate() < from.getUTCDate() ? months - 1 : months) / every);
+  // What began on the 31st goes on on the last day of a shorter month.
+  const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
+  const day = Math.min(from.getUTCDate(), lastDay);
+  return Math.floor((to.getUTCDate() < day ? months - 1 : months) / every);
 }
 
 /** The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is. */

@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -79,12 +80,25 @@ export function makeFolderSync(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if (isErrno(error, "EEXIST")) return;
+    if (isErrno(error, "EEXIST")) {
+      // Whoever made it may have died before it was durable, and so before anything was in it.
+      if (readdirSync(path).length === 0)
+        for (const above of [dirname(path), dirname(dirname(path))]) syncWhereAllowed(above);
+      return;
+    }
     if (!isErrno(error, "ENOENT") || dirname(path) === path) throw error;
     makeFolderSync(dirname(path));
     makeBeside(path);
   }
   syncFolderSync(dirname(path));
+}
+
+function syncWhereAllowed(path: string): void {
+  try {
+    syncFolderSync(path);
+  } catch (error) {
+    if (!isErrno(error, "EACCES")) throw error;
+  }
 }
 
 /** Its parent is there; another process may have been quicker. */

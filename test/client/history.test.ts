@@ -8,6 +8,7 @@ import { apply, type Intent } from "../../src/client/intent.js";
 import { LocalList } from "../../src/client/local-list.js";
 import { parseEvery } from "../../src/client/staples.js";
 import { suggestions } from "../../src/client/suggestions.js";
+import { periodOf } from "../../src/crdt/staple.js";
 import { compensation, stepOf } from "../../src/client/undo.js";
 
 let ids = 0;
@@ -196,6 +197,17 @@ describe("a staple", () => {
     list.remove(author("ann", monday + 8 * DAY), "milk");
     const [behind, ahead] = [deviceWith("ben", list, monday + DAY), deviceWith("cat", list, monday + 9 * DAY)];
     expect([behind.shown.item("milk"), ahead.shown.item("milk")]).toEqual([null, null]);
+  });
+
+  it("comes back once a month, on the last day of those that are too short", () => {
+    const rule = { start: "2026-01-31", every: 1, period: "M", amount: 1_000 } as const;
+    const begins = ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"].map((day) => Date.parse(day));
+    expect(begins.map((at) => [periodOf(rule, at - 1), periodOf(rule, at)])).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+    ]);
   });
 
   it("has a period of days, weeks or months", () => {
