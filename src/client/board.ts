@@ -1,6 +1,6 @@
 import type { ItemKey } from "../crdt/item-key.js";
 import type { Item } from "../crdt/shopping-list.js";
-import type { Intent } from "./intent.js";
+import { keyOf, type Intent } from "./intent.js";
 import { addIntent, joinLoneNumbers, parseEntry, type ItemEntry } from "./item-entry.js";
 import { foldName } from "../crdt/item-key.js";
 import { parseAmountIn } from "./quantity.js";
@@ -229,7 +229,11 @@ function typing(state: BoardState, items: readonly Item[], key: Key, completions
   if (mode === "add") {
     // Letters typed next would be keys: only Esc ends it.
     const entries = joinLoneNumbers(segments(text)).map((one) => parseEntry(one));
-    return change({ ...state, message: noted(entries, items) }, entries.map(addIntent));
+    const intents = entries.map(addIntent);
+    const last = intents.at(-1);
+    // It is seen where it went, and what became of what was typed.
+    const cursor = last === undefined ? state.cursor : keyOf(last);
+    return change({ ...state, cursor, message: noted(entries, items) }, intents);
   }
   // What was typed is about the item it was begun for, wherever the cursor would be now.
   const item = items.find(({ key: one }) => one === state.cursor);

@@ -59,9 +59,11 @@ suite("on a terminal", () => {
       screen.press("a");
       await screen.shows("add:");
       screen.press("500g flour @baking; tea", "Enter");
-      await screen.shows("flour  500 g", "tea  1", "baking");
+      await screen.shows("flour  500 g", "> [ ] tea  1", "baking");
       screen.press("Escape");
       await screen.shows("space tick");
+      screen.press("j", "j");
+      await screen.shows("> [ ] eggs");
       screen.press("d");
       await screen.shows("took eggs off the list", "!] eggs");
       screen.press("q");
