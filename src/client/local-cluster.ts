@@ -118,6 +118,7 @@ export class LocalCluster {
     for (const name of ["run", "log"]) await makeFolder(join(this.folder, name));
     const parts = partsOf(shape);
     const known = await this.#knownShape();
+    if (known !== null && known.portBase !== shape.portBase) await this.#requireDown(known);
     if (known !== null && known.brokers < shape.brokers) {
       // Servers are told of their brokers when they start; new brokers mean new servers.
       await this.#stopParts((await this.#parts()).filter(({ role }) => role === "server"));
@@ -145,6 +146,16 @@ export class LocalCluster {
       if ((await this.#runningPid(part)) === null) down.push(name);
     }
     return { started: missing.map(nameOf), removed, down };
+  }
+
+  /** Its processes would not find the new ones. @throws AisleError */
+  async #requireDown({ portBase }: Pick<ClusterShape, "portBase">): Promise<void> {
+    for (const part of await this.#parts()) {
+      if ((await this.#runningPid(part)) === null) continue;
+      const message = t`the cluster in ${this.folder} runs already, on ports from ${portBase}`;
+      const hint = t`stop it with \`aisle cluster down --data ${this.folder}\`, or name another folder with --data`;
+      throw new AisleError(EXIT.refused, "runs-elsewhere", message, hint);
+    }
   }
 
   async #serverFolders(): Promise<readonly string[]> {

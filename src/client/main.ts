@@ -80,7 +80,7 @@ function tell({ options }: Context, result: CommandResult): void {
 /** Parses and carries out a command line. @returns the exit code, with any error told on stderr */
 export async function runProgram(program: Command, words: readonly string[]): Promise<number> {
   try {
-    await quietly(program).parseAsync([...words], { from: "user" });
+    await quietly(program).parseAsync(spelledOut(words), { from: "user" });
     return EXIT.done;
   } catch (error) {
     if (error instanceof SilentExit) return error.exitCode;
@@ -94,4 +94,11 @@ export async function runProgram(program: Command, words: readonly string[]): Pr
     if (verbose === true && error instanceof Error) say(error.stack ?? "");
     return failure.exitCode;
   }
+}
+
+/** Help for a command's command, and for help itself, is asked for as a flag: the parser's own `help` takes one word. */
+function spelledOut([first, ...others]: readonly string[]): string[] {
+  if (first !== "help" || (others.length < 2 && others[0] !== "help"))
+    return first === undefined ? [] : [first, ...others];
+  return [...others.filter((word) => word !== "help"), "--help"];
 }

@@ -9,7 +9,7 @@ export function nearest(word: string, candidates: Iterable<string>): readonly st
   for (const candidate of new Set(candidates)) {
     const folded = foldName(candidate);
     const isPart = wanted.length > 2 && (folded.includes(wanted) || (folded.length > 2 && wanted.includes(folded)));
-    const slips = Math.abs(folded.length - wanted.length) > 3 ? Infinity : distance(wanted, folded);
+    const slips = Math.abs(folded.length - wanted.length) > 3 ? Infinity : slipsBetween(wanted, folded);
     if (isPart || slips <= Math.max(1, Math.floor(wanted.length / 3)))
       ranked.push({ candidate, rank: isPart ? Math.min(1, slips) : slips });
   }
@@ -17,4 +17,11 @@ export function nearest(word: string, candidates: Iterable<string>): readonly st
     .sort((a, b) => a.rank - b.rank)
     .slice(0, 5)
     .map(({ candidate }) => candidate);
+}
+
+/** Two letters the wrong way round are one slip. */
+function slipsBetween(a: string, b: string): number {
+  const slips = distance(a, b);
+  const sorted = (text: string): string => Array.from(text).sort().join("");
+  return slips === 2 && sorted(a) === sorted(b) ? 1 : slips;
 }

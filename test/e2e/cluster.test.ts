@@ -79,6 +79,15 @@ describe("the commands that look at a cluster", () => {
     expect((await ann.run("cluster", "leave", "server-9")).code).toBe(3);
     expect((await ann.run("cluster", "leave", "../etc")).code).toBe(2);
     expect((await ann.run("cluster", "remove", "server-1")).code).toBe(6);
+    const elsewhere = await ann.run(
+      "cluster",
+      "up",
+      "--data",
+      cluster.folder,
+      "--port-base",
+      `${cluster.portBase + 100}`,
+    );
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([6, expect.stringContaining("runs already, on ports from")]);
     const nobody = new Device();
     expect((await nobody.run("cluster", "hints")).code).toBe(5);
     nobody.remove();

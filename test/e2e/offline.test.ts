@@ -87,14 +87,31 @@ describe("with nothing running", () => {
 });
 
 describe("help", () => {
-  it.each([[["help"]], [["help", "add"]], [["--help"]], [["cluster", "help", "up"]], [["--version"]]])(
-    "%j exits 0 with something to read",
-    async (words) => {
-      const { code, stdout, stderr } = await device().run(...words);
-      expect([code, stderr]).toEqual([0, ""]);
-      expect(stdout).not.toBe("");
-    },
-  );
+  it.each([
+    [["help"]],
+    [["help", "add"]],
+    [["--help"]],
+    [["cluster", "help", "up"]],
+    [["help", "help"]],
+    [["--version"]],
+  ])("%j exits 0 with something to read", async (words) => {
+    const { code, stdout, stderr } = await device().run(...words);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).not.toBe("");
+  });
+});
+
+it("helps with a command of a command, and with one that was mistyped", async () => {
+  const one = device();
+  expect((await one.run("help", "cluster", "up")).stdout).toMatch(/^Usage: aisle cluster up /);
+  for (const [word, meant] of [
+    ["shwo", "show"],
+    ["lits", "lists"],
+  ] as const)
+    expect(await one.run(word)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`did you mean \`aisle ${meant}\``),
+    });
 });
 
 describe("services", () => {
