@@ -21,6 +21,8 @@ export interface Staple {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
+/** As far as dates go, in milliseconds since 1970. */
+const LATEST = 8_640_000_000_000_000;
 const RULE = /^(\d{4}-\d{2}-\d{2}) P([1-9]\d{0,2})([DWM]) ([1-9]\d{0,12})$/;
 
 /** How a rule is written in its register: start, ISO 8601 duration, thousandths. */
@@ -41,10 +43,33 @@ export function periodOf({ start, every, period }: Staple, at: number): number {
   if (period !== "M") return Math.floor((at - from.getTime()) / (every * (period === "W" ? 7 : 1) * DAY_MS));
   const to = new Date(at);
   const months = (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
-  // What began on the 31st goes on on the last day of a shorter month.
-  const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
-  const day = Math.min(from.getUTCDate(), lastDay);
-  return Math.floor((to.getUTCDate() < day ? months - 1 : months) / every);
+  const isBefore = to.getTime() < inMonth(from, months);
+  return Math.floor((isBefore ? months - 1 : months) / every);
+}
+
+/** When a period begins, in milliseconds since 1970. */
+function beginOf({ start, every, period }: Staple, index: number): number {
+  const from = new Date(start);
+  if (period === "M") return inMonth(from, index * every);
+  return from.getTime() + index * every * (period === "W" ? 7 : 1) * DAY_MS;
+}
+
+/** The same day so many months later; what began on the 31st goes on on the last day of a shorter month. */
+function inMonth(from: Date, months: number): number {
+  const [year, month] = [from.getUTCFullYear(), from.getUTCMonth() + months];
+  const lastDay = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  return Date.UTC(year, month, Math.min(from.getUTCDate(), lastDay));
+}
+
+/**
+ * When an item that is got comes back, in milliseconds since 1970; null for one that never does. Later than people expect where a device whose
+ * clock was ahead has brought it back already, for times to come: every device counts that return.
+ */
+export function nextReturn(list: ShoppingList, key: ItemKey, now: number): number | null {
+  const staple = readStaple(list.items.get(key)?.text("staple") ?? null);
+  if (staple === null) return null;
+  const at = beginOf(staple, Math.max(0, periodOf(staple, now), list.seen.newest(authorOf(key, staple))) + 1);
+  return at <= LATEST ? at : LATEST;
 }
 
 /** The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is. */

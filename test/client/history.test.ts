@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { itemKey } from "../../src/crdt/item-key.js";
+import { LIMITS } from "../../src/crdt/limits.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { digestOf } from "../../src/crdt/codec.js";
 import { explain } from "../../src/client/explanation.js";
@@ -8,7 +9,7 @@ import { apply, type Intent } from "../../src/client/intent.js";
 import { LocalList } from "../../src/client/local-list.js";
 import { parseEvery } from "../../src/client/staples.js";
 import { suggestions } from "../../src/client/suggestions.js";
-import { periodOf } from "../../src/crdt/staple.js";
+import { comeBack, nextReturn, periodOf } from "../../src/crdt/staple.js";
 import { compensation, stepOf } from "../../src/client/undo.js";
 
 let ids = 0;
@@ -197,6 +198,21 @@ describe("a staple", () => {
     list.remove(author("ann", monday + 8 * DAY), "milk");
     const [behind, ahead] = [deviceWith("ben", list, monday + DAY), deviceWith("cat", list, monday + 9 * DAY)];
     expect([behind.shown.item("milk"), ahead.shown.item("milk")]).toEqual([null, null]);
+  });
+
+  it("says when, also where a clock that was ahead has brought it back for times to come", () => {
+    const list = shopped();
+    const [now, start] = [monday + 3 * DAY, Date.parse("2026-11-23")];
+    expect(nextReturn(list, "milk", now)).toBe(start + 7 * DAY);
+    expect(nextReturn(list, "bread", now)).toBeNull();
+    const ahead = copy(deviceWith("ann", list, monday + 700 * DAY));
+    expect(nextReturn(ahead, "milk", now)).toBe(start + 707 * DAY);
+    // Nobody reads a date beyond those that there are.
+    const rule = list.items.get("milk")?.text("staple") ?? "";
+    comeBack(list, "milk", rule, 4_000_000);
+    expect(nextReturn(list, "milk", now)).toBe(start + 7 * 4_000_001 * DAY);
+    list.seen.addRange({ replica: [...list.seen.vector.replicas()].at(-1) ?? "", from: 1, to: LIMITS.counter });
+    expect(new Date(nextReturn(list, "milk", now) ?? 0).getUTCFullYear()).toBe(275_760);
   });
 
   it("comes back once a month, on the last day of those that are too short", () => {

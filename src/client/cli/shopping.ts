@@ -1,6 +1,6 @@
 import { findKey } from "./find-item.js";
 import { foldName, itemKey, unitOf, type ItemKey } from "../../crdt/item-key.js";
-import { readStaple, stapleRule } from "../../crdt/staple.js";
+import { nextReturn, readStaple, stapleRule } from "../../crdt/staple.js";
 import { wallClockMs } from "../../runtime/clock.js";
 import { usageError } from "../errors.js";
 import { addIntent, parseEntry } from "../item-entry.js";
@@ -79,10 +79,14 @@ async function staple(context: Context, name: string | undefined, flags: Flags):
     const qty = textFlag(flags, "qty");
     const amount = qty === undefined ? usual(now, key, isNew ? entry.amount : 1_000) : parseAmountIn(qty, unitOf(key));
     if (amount <= 0) throw usageError(t("a staple comes back as nothing"), t("say how much with --qty"));
-    const start = new Date(wallClockMs()).toISOString().slice(0, 10);
+    const start = dayOf(wallClockMs());
     return [...(isNew ? [entry] : []), { type: "staple", key, rule: stapleRule({ start, ...period, amount }) }];
   });
   return staples(changed, [key]);
+}
+
+function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
 }
 
 function usual(list: LocalList, key: ItemKey, otherwise: number): number {
@@ -98,18 +102,21 @@ function staples(list: LocalList, keys: readonly ItemKey[]): CommandResult {
   const found = keys.flatMap((key) => {
     const item = list.shown.items.get(key);
     const rule = readStaple(item?.text("staple") ?? null);
-    return rule === null ? [] : [{ name: item?.text("label") ?? key, unit: unitOf(key), rule }];
+    const next = nextReturn(list.shown, key, wallClockMs());
+    if (rule === null || next === null) return [];
+    return [{ name: item?.text("label") ?? key, unit: unitOf(key), rule, next: dayOf(next) }];
   });
-  const value = found.map(({ name, unit, rule }) => ({
+  const value = found.map(({ name, unit, rule, next }) => ({
     name,
     unit,
     every: everyText(rule),
     amount: toNumber(rule.amount),
     since: rule.start,
+    next,
   }));
   const lines = found.map(
-    ({ name, unit, rule }) =>
-      t`${displayable(name)}  ${formatAmount(rule.amount, unit)} ${everyPhrase(rule)}, since ${rule.start}`,
+    ({ name, unit, rule, next }) =>
+      t`${displayable(name)}  ${formatAmount(rule.amount, unit)} ${everyPhrase(rule)}, since ${rule.start}, next on ${next}`,
   );
   return {
     value,
