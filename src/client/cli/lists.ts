@@ -1,6 +1,5 @@
 import { digestOf } from "../../crdt/codec.js";
 import type { LocalList } from "../local-list.js";
-import { EXIT } from "../errors.js";
 import { renderList, renderLists, type Style } from "../render.js";
 import { displayable } from "../text.js";
 import { listSummary, listView, nameOf, glanceAt, type Glance } from "../views.js";
@@ -30,9 +29,9 @@ export function registerLists({ program, act }: Registration): void {
       act(async (context) => {
         const { current } = context.workspace.settings();
         const lists = context.glances().map((list) => listSummary(list, current));
-        if (!context.hasDamage) return { value: lists, text: renderLists(lists, await context.style()) };
-        const text = lists.length === 0 ? "" : renderLists(lists, await context.style());
-        return { value: lists, text, exitCode: EXIT.failed };
+        // Where there is nothing but damaged ones, that has been said.
+        const isSaid = lists.length === 0 && context.hasDamage;
+        return { value: lists, text: isSaid ? "" : renderLists(lists, await context.style()) };
       }),
     );
 
