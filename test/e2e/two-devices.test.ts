@@ -41,6 +41,15 @@ describe("two devices, one list", () => {
     expect(await ann.ok("show", "--digest")).toBe(await ben.ok("show", "--digest"));
   });
 
+  it("send what one list has left with the next change of another", async () => {
+    const one = device();
+    for (const name of ["Groceries", "Hardware"]) await one.ok("new", name, "--offline");
+    await one.ok("add", "nails", "--list", "Hardware", "--offline");
+    await one.ok("add", "milk", "--list", "Groceries", "--sync-budget", "20s");
+    const lists = await one.json<{ name: string; pending: number }[]>("lists");
+    expect(lists.map(({ name, pending }) => `${name} ${pending}`)).toEqual(["Groceries 0", "Hardware 0"]);
+  });
+
   it("tell each of them when both took the same, and who took what", async () => {
     const [ann, ben] = await pair();
     await ann.ok("add", "5 eggs");

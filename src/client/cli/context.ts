@@ -276,6 +276,7 @@ export class Context {
         await (await import("../adoption.js")).adoptLists(this, sent);
       }
       await synchronizer.remember(true);
+      await this.#sendWaiting(synchronizer, changed, deadline);
     } catch (error) {
       if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
         say(t`aisle: not sent: ${errorLine(error)}`);
@@ -285,6 +286,20 @@ export class Context {
       if (this.options.verbose === true)
         say(t`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
       await synchronizer.remember(false).catch(() => undefined);
+    }
+  }
+
+  /** What other lists have left in their outboxes goes along, as far as there is time; `sync` tells what is wrong with one. */
+  async #sendWaiting(synchronizer: Synchronizer, sent: readonly ListId[], deadline: number): Promise<void> {
+    for (const id of this.workspace.listIds()) {
+      const leftMs = deadline - monotonicMs();
+      if (leftMs <= 0) return;
+      if (sent.includes(id)) continue;
+      try {
+        if ((this.workspace.glance(id)?.pending ?? 0) > 0) await synchronizer.synchronize(id, leftMs);
+      } catch (error) {
+        if (!(error instanceof AisleError)) throw error;
+      }
     }
   }
 }
