@@ -100,6 +100,8 @@ export class History implements Lattice<History> {
   #operations: Operation[] = [];
   /** Made when somebody asks about an item. */
   #byItem: Map<ItemKey | null, Operation[]> | null = null;
+  /** Each replica's least counter among the operations. Made when somebody asks. */
+  #oldest: Map<ReplicaId, number> | null = null;
 
   record(operation: Operation): void {
     const newest = this.#operations.at(-1);
@@ -109,13 +111,13 @@ export class History implements Lattice<History> {
     }
     this.#operations.push(operation);
     this.#byItem = null;
+    if (this.#oldest !== null) lower(this.#oldest, operation.dot);
     if (this.#operations.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
   join(other: History): void {
     if (this.#operations.length === 0) {
-      this.#operations = [...other.#operations];
-      this.#byItem = null;
+      this.#replace([...other.#operations]);
     } else this.#admit(other.#newest());
   }
 
@@ -136,7 +138,7 @@ export class History implements Lattice<History> {
     }
     if (missing.length === 0) return;
     merge(own, at, missing.reverse());
-    this.#byItem = null;
+    this.#replace(own);
     if (own.length >= 2 * HISTORY_LENGTH) this.#trim();
   }
 
@@ -167,6 +169,15 @@ export class History implements Lattice<History> {
   /** The operations on one item, or on the list as a whole, oldest first. */
   operationsOn(key: ItemKey | null): readonly Operation[] {
     return this.#index().get(key) ?? [];
+  }
+
+  /** Whether that operation may be among those that are remembered. */
+  mayHave({ replica, counter }: Dot): boolean {
+    if (this.#oldest === null) {
+      this.#oldest = new Map();
+      for (const { dot } of this.#operations) lower(this.#oldest, dot);
+    }
+    return counter >= (this.#oldest.get(replica) ?? Infinity);
   }
 
   /** The newest operations on the item by others than `replica`, without those that another one has seen. */
@@ -202,8 +213,13 @@ export class History implements Lattice<History> {
 
   #trim(): void {
     if (this.#operations.length <= HISTORY_LENGTH) return;
-    this.#operations = this.#operations.slice(-HISTORY_LENGTH);
+    this.#replace(this.#operations.slice(-HISTORY_LENGTH));
+  }
+
+  #replace(operations: Operation[]): void {
+    this.#operations = operations;
     this.#byItem = null;
+    this.#oldest = null;
   }
 }
 
@@ -221,4 +237,8 @@ function merge(operations: Operation[], at: number, missing: readonly Operation[
     operations.push(operation);
   }
   for (; next.done !== true; next = later.next()) operations.push(next.value);
+}
+
+function lower(oldest: Map<ReplicaId, number>, { replica, counter }: Dot): void {
+  if (counter < (oldest.get(replica) ?? Infinity)) oldest.set(replica, counter);
 }

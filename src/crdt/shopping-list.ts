@@ -1,7 +1,7 @@
 import { AWORSet } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import { DotContext } from "./dot-context.js";
-import { History, HISTORY_LENGTH, type Operation, type OperationKind } from "./history.js";
+import { History, type Operation, type OperationKind } from "./history.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import type { Lattice } from "./lattice.js";
 import { LIMITS, LimitExceededError } from "./limits.js";
@@ -270,15 +270,10 @@ export class ShoppingList implements Lattice<ShoppingList> {
     if (newest !== null) this.newest.set(replica, newest);
   }
 
-  /**
-   * Whether the history may have another one's operation on the item. Of most items it has none: so many operations by those
-   * who touched them last are known that theirs cannot be among the newest.
-   */
+  /** Whether the history may have another one's operation on the item. Of most items it has none: they were last touched before. */
   #mayRemember(key: ItemKey | null, { rows: { replicas, cells } }: ItemState, author: ReplicaId): boolean {
-    const isRecent = (replica: ReplicaId, row: number): boolean => {
-      const touched = cells[row * COLUMNS + COLUMN.touched] ?? 0;
-      return replica !== author && touched > this.seen.vector.get(replica) - HISTORY_LENGTH;
-    };
+    const isRecent = (replica: ReplicaId, row: number): boolean =>
+      replica !== author && this.history.mayHave({ replica, counter: cells[row * COLUMNS + COLUMN.touched] ?? 0 });
     return key === null || replicas.some(isRecent);
   }
 
