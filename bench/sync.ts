@@ -20,7 +20,7 @@ import type { Frame } from "../src/protocol/frames.js";
 import { deviceOf, listIdOf, writeCredentials } from "../src/protocol/identity.js";
 import type { ListId } from "../src/protocol/ids.js";
 import { randomId, randomSecret } from "../src/runtime/rng.js";
-import { RequestSockets } from "../src/runtime/zeromq.js";
+import { RequestSockets } from "../src/runtime/request-sockets.js";
 import { median, report } from "./table.js";
 
 const ITEMS = 1_000;

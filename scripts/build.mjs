@@ -69,7 +69,7 @@ const onDemand = {
 const GROUPS = [
   ["base", ["src/main.ts"]],
   ["items", ["src/client/cli/items.ts"]],
-  ["zeromq", ["src/runtime/zeromq.ts"]],
+  ["zeromq", ["src/runtime/request-sockets.ts"]],
   ["sync", ["src/client/session.ts", "src/client/synchronizer.ts"]],
 ];
 

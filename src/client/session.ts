@@ -13,7 +13,7 @@ import { decodeError, decodePong, type ErrorBody } from "../protocol/messages.js
 import { readAddress } from "../protocol/address.js";
 import { monotonicMs } from "../runtime/clock.js";
 import { randomFraction, randomId } from "../runtime/rng.js";
-import { RequestSockets } from "../runtime/zeromq.js";
+import { RequestSockets } from "../runtime/request-sockets.js";
 import { AisleError, EXIT } from "./errors.js";
 import { DEFAULT_RETRY, RetryPolicy } from "./retry-policy.js";
 import { t } from "./messages.js";

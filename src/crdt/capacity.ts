@@ -43,7 +43,7 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
   return leapsAhead(list, delta) ? `${LIMITS.counterJump} changes at once` : null;
 }
 
-/** What brings nothing new has room in the fullest list. */
+/** What makes it no longer has room in the fullest list. */
 function hasRoomFor({ items }: ShoppingList, delta: ShoppingList): boolean {
   if (items.bytes + delta.items.bytes <= LIMITS.bytes) return true;
   let growth = 0;
@@ -51,7 +51,7 @@ function hasRoomFor({ items }: ShoppingList, delta: ShoppingList): boolean {
     const own = items.get(key);
     growth += (own?.joined(state) ?? state).growth(key, own);
   }
-  return growth === 0 || items.bytes + growth <= LIMITS.bytes;
+  return growth <= 0 || items.bytes + growth <= LIMITS.bytes;
 }
 
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {

@@ -4,10 +4,10 @@ import { DotContext } from "./dot-context.js";
 import { History, type Operation, type OperationKind } from "./history.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import type { Lattice } from "./lattice.js";
-import { LIMITS, LimitExceededError } from "./limits.js";
 import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
 import { lastOf, LwwRegister, type Stamp, type Written } from "./lww-register.js";
-import { COLUMNS, mostOf } from "./rows.js";
+import { requireRoom } from "./room.js";
+import { COLUMNS } from "./rows.js";
 import { TouchLog } from "./touch-log.js";
 
 /** Who makes an operation. `id` is random and unique to the operation, `at` the wall clock in milliseconds since 1970. */
@@ -228,7 +228,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const before = known ?? UNTOUCHED;
     const time = this.#newestTimeFor(effect.key, before) + 1;
     const item = effect.key === null ? before : after(before, effect, dot, time);
-    this.#requireRoom(dot, time, effect, known, item);
+    requireRoom(this, { dot, time, ...effect }, known, item);
     const operation: Operation = {
       dot,
       time,
@@ -281,39 +281,6 @@ export class ShoppingList implements Lattice<ShoppingList> {
   #newestTimeFor(key: ItemKey | null, { newestTime }: ItemState): number {
     const replaced = key === null ? Math.max(this.name.time, this.deleted.time, this.order.time) : newestTime;
     return Math.max(replaced, this.history.newestTime());
-  }
-
-  /**
-   * What a decoder or the cluster would refuse must never be made.
-   * @param before undefined where nothing is known of the item, or the operation is about none
-   * @throws LimitExceededError
-   */
-  #requireRoom(dot: Dot, time: number, effect: Effect, before: ItemState | undefined, after: ItemState): void {
-    if (Math.max(dot.counter, time) > LIMITS.counter)
-      throw new LimitExceededError("this list cannot take any more changes");
-    if (this.newest.size >= LIMITS.replicas && !this.newest.has(dot.replica))
-      throw new LimitExceededError(`a list can be changed by ${LIMITS.replicas} devices over its life`);
-    const { key, label = "", note = "", aisle = "", staple = "", text = "" } = effect;
-    if (Math.max(label.length, note.length, aisle.length, staple.length, text.length) > LIMITS.textLength)
-      throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
-    if (key === null) return;
-    if (key.length > LIMITS.keyLength)
-      throw new LimitExceededError("the name is too long, written out in plain characters");
-    if (before === undefined && this.items.entries().size >= LIMITS.items)
-      throw new LimitExceededError(`a list can hold ${LIMITS.items} different items over its life`);
-    const growth = after.growth(key, before);
-    if (growth > 0 && this.items.bytes + growth > LIMITS.bytes)
-      throw new LimitExceededError(`a list can hold ${LIMITS.bytes / 2 ** 20} MB`);
-    if (staple !== "" && textOrNull(before?.text("staple") ?? null) === null && this.#staples() >= LIMITS.staples)
-      throw new LimitExceededError(`a list can hold ${LIMITS.staples} items that come back by themselves`);
-    if (mostOf(after.rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
-      throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
-  }
-
-  #staples(): number {
-    let count = 0;
-    for (const item of this.items.entries().values()) if (textOrNull(item.text("staple")) !== null) count++;
-    return count;
   }
 }
 

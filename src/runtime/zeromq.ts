@@ -1,8 +1,7 @@
-import { context, Dealer, Request, Router, Subscriber, XPublisher } from "zeromq";
+import { context, Dealer, Router, Subscriber, XPublisher } from "zeromq";
 import { BOUNDS } from "../protocol/bounds.js";
-import type { Address } from "../protocol/address.js";
 import type { Frame } from "../protocol/frames.js";
-import { toFront, type Security } from "./curve.js";
+import { type Security } from "./curve.js";
 import { monotonicMs } from "./clock.js";
 import { isErrno } from "./errno.js";
 import { randomId } from "./rng.js";
@@ -17,13 +16,13 @@ const ZERO_COPY_RECV = 10;
 (context as unknown as { setBoolOption(option: number, value: boolean): void }).setBoolOption(ZERO_COPY_RECV, false);
 
 /** What CURVE adds to a frame. */
-const ENVELOPE_BYTES = 64;
+export const ENVELOPE_BYTES = 64;
 
 /**
  * Options of every socket: nothing waits on close, no frame is larger than it may be, and a connection whose other end was
  * cut off is given up, with what was queued for it.
  */
-const COMMON = {
+export const COMMON = {
   linger: 0,
   maxMessageSize: BOUNDS.packBytes + ENVELOPE_BYTES,
   heartbeatInterval: 2_000,
@@ -287,66 +286,4 @@ export function connectSubscriber(
     },
     close: () => socket.close(),
   };
-}
-
-/** Sockets that wait for their next request, for each address. */
-const MOST_IDLE = 4;
-
-/**
- * Attempts of the Lazy Pirate (ZeroMQ Guide, chapter 4): one request, one reply. A REQ that has lost its reply is good for
- * nothing and thrown away; one that has had it serves the next request, since connections are what is slow about them.
- */
-export class RequestSockets {
-  readonly #idle = new Map<string, Request[]>();
-
-  /** Shakes hands with a broker that is going to be asked, while its caller gets ready; whoever asks hears of a problem. */
-  connect({ endpoint, key }: Address): void {
-    try {
-      this.#idleOf(endpoint, key).push(connectRequester(endpoint, key));
-    } catch {
-      // No such host, or no address of ZeroMQ's.
-    }
-  }
-
-  /** Null where there is no reply within `timeoutMs`. */
-  async ask({ endpoint, key }: Address, frames: readonly Frame[], timeoutMs: number): Promise<readonly Frame[] | null> {
-    const idle = this.#idleOf(endpoint, key);
-    const socket = idle.pop() ?? connectRequester(endpoint, key);
-    socket.sendTimeout = socket.receiveTimeout = Math.ceil(timeoutMs);
-    try {
-      await socket.send([...frames]);
-      const reply = await socket.receive();
-      if (idle.length < MOST_IDLE) idle.push(socket);
-      else socket.close();
-      return reply;
-    } catch (error) {
-      socket.close();
-      if (isTimeout(error)) return null;
-      throw error;
-    }
-  }
-
-  #idleOf(endpoint: string, key: string | null): Request[] {
-    const name = `${endpoint} ${key ?? ""}`;
-    const known = this.#idle.get(name);
-    if (known !== undefined) return known;
-    const idle: Request[] = [];
-    this.#idle.set(name, idle);
-    return idle;
-  }
-}
-
-function connectRequester(endpoint: string, key: string | null): Request {
-  const socket = new Request({ ...COMMON, ...toFront(key), maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES });
-  try {
-    socket.connect(endpoint);
-    return socket;
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }

@@ -7,7 +7,7 @@ import { Synchronizer } from "../../src/client/synchronizer.js";
 import { Workspace } from "../../src/client/workspace.js";
 import { decodeClientRequest, encodeClientReply, type Frame, type Reply } from "../../src/protocol/frames.js";
 import { decodeSyncRequest, encodeSyncReply, errorReply } from "../../src/protocol/messages.js";
-import { RequestSockets } from "../../src/runtime/zeromq.js";
+import { RequestSockets } from "../../src/runtime/request-sockets.js";
 import { temporaryFolder } from "../e2e/harness.js";
 
 function replyWith(delta: ShoppingList | null, stored: number): Reply {

@@ -250,6 +250,12 @@ describe("a list", () => {
     expect(Buffer.byteLength(encodeListText(list))).toBeGreaterThan(0.95 * LIMITS.bytes);
     expect(overflowOf(list, list.acquire(author("a"), "item 1", 1))).toBeNull();
     expect(overflowOf(list, other.add(author("b"), "one more", null, 1, { note }))).not.toBeNull();
+    // Each of two parts of a cluster took what filled the list.
+    list.join(other);
+    for (let count = 0; count < 10; count++)
+      list.join(new ShoppingList().add(author("c"), `more ${count}`, null, 1, { note }));
+    expect(list.items.bytes).toBeGreaterThan(LIMITS.bytes);
+    expect(overflowOf(list, list.clone().annotate(author("a"), "item 2", ""))).toBeNull();
   });
 
   it("is known to take as many bytes however it came about, and no more than thrice those where all numbers are the largest", () => {

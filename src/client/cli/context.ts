@@ -49,6 +49,9 @@ export interface CommandResult {
 
 export const DEFAULT_BROKERS = ["tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"] as const;
 
+/** Changes of another list that go along with a command: sending more takes a time of its own, which `sync` has. */
+const MOST_ALONG = 100;
+
 /** After a failed attempt, how long commands leave the network alone. */
 const RETRY_PAUSE_MS = 10_000;
 
@@ -228,7 +231,7 @@ export class Context {
 
   /** Loaded on demand: most commands never talk to the network. */
   async session(): Promise<Session> {
-    const { RequestSockets } = await import("../../runtime/zeromq.js");
+    const { RequestSockets } = await import("../../runtime/request-sockets.js");
     const sockets = new RequestSockets();
     const { broker } = this.workspace.folder.syncTimes();
     const brokers = this.brokers();
@@ -296,7 +299,8 @@ export class Context {
       if (leftMs <= 0) return;
       if (sent.includes(id)) continue;
       try {
-        if ((this.workspace.glance(id)?.pending ?? 0) > 0) await synchronizer.synchronize(id, leftMs);
+        const { pending } = this.workspace.glance(id) ?? { pending: 0 };
+        if (pending > 0 && pending <= MOST_ALONG) await synchronizer.synchronize(id, leftMs);
       } catch (error) {
         if (!(error instanceof AisleError)) throw error;
       }
