@@ -3,79 +3,34 @@
  * addition, 15 % a removal), merged every 500; then what is saved, how long it takes to load, and to merge two replicas that
  * have diverged by 1,000 operations each. Each library counts in the way that loses no concurrent increment.
  */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { encodeListText } from "../src/crdt/codec.js";
 import { itemKey } from "../src/crdt/item-key.js";
 import { ShoppingList } from "../src/crdt/shopping-list.js";
 import { generator } from "../test/households.js";
-import { LIBRARIES, Ours, type Copy, type Library } from "./libraries.js";
-import { median, report } from "./table.js";
+import type { Outcome } from "./crdt-round.js";
+import { LIBRARIES, mergeAll, Ours } from "./libraries.js";
+import { median, report, timed } from "./table.js";
 
-const REPLICAS = 3;
-const ITEMS = 1_000;
-const OPERATIONS = 10_000;
-const MERGE_EVERY = 500;
-const DIVERGED = 1_000;
 const ROUNDS = 5;
-const LOADS = 7;
 const GROWTH_OPERATIONS = 20_000;
 const TOLD = 2_000;
 
-interface Outcome {
-  readonly operations: number;
-  readonly bytes: number;
-  readonly loadMs: number;
-  readonly mergeMs: number;
-}
-
-/** The same steps for every library; all replicas have to end equal. */
-function run(library: Library): Outcome {
-  const random = generator(11);
-  const below = (bound: number): number => Math.floor(random() * bound);
-  const copies = Array.from({ length: REPLICAS }, (_, replica) => library.make(replica));
-  for (let item = 0; item < ITEMS; item++) copies[0]?.add(`item ${item}`);
-  mergeAll(copies);
-  const operate = (copy: Copy): void => {
-    const name = `item ${below(ITEMS)}`;
-    const kind = random();
-    if (kind < 0.6) copy.change(name, 1);
-    else if (kind < 0.85) copy.add(name);
-    else copy.remove(name);
-  };
-  const began = performance.now();
-  for (let at = 1; at <= OPERATIONS; at++) {
-    operate(copies[below(REPLICAS)] ?? library.make(9));
-    if (at % MERGE_EVERY === 0) mergeAll(copies);
-  }
-  const operations = OPERATIONS / ((performance.now() - began) / 1_000);
-  requireEqual(library, copies);
-  const [first, second] = copies;
-  if (first === undefined || second === undefined) throw new Error("there should be three");
-  const saved = first.save();
-  const loadMs = median(Array.from({ length: LOADS }, () => timed(() => library.load(saved, 7).names())));
-  for (let at = 0; at < DIVERGED; at++) for (const copy of [first, second]) operate(copy);
-  const mergeMs = timed(() => {
-    first.pull(second);
+function round(name: string): Outcome {
+  const script = fileURLToPath(new URL("crdt-round.ts", import.meta.url));
+  const { stdout, status } = spawnSync(process.execPath, [...process.execArgv, script, name], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  return { operations, bytes: saved.byteLength, loadMs, mergeMs };
+  if (status !== 0) throw new Error(`a round of ${name} failed`);
+  return JSON.parse(stdout) as Outcome;
 }
 
-function mergeAll(copies: readonly Copy[]): void {
-  for (const to of copies) for (const from of copies) if (to !== from) to.pull(from);
-}
-
-function requireEqual({ name }: Library, copies: readonly Copy[]): void {
-  const told = copies.map((copy) => JSON.stringify([...copy.names()].sort().map((one) => [one, copy.amountOf(one)])));
-  if (new Set(told).size !== 1) throw new Error(`the replicas of ${name} differ`);
-}
-
-function timed(work: () => unknown): number {
-  const began = performance.now();
-  work();
-  return performance.now() - began;
-}
-
-const outcomes = new Map(LIBRARIES.map((library) => [library, [] as Outcome[]]));
-for (let round = 0; round < ROUNDS; round++) for (const library of LIBRARIES) outcomes.get(library)?.push(run(library));
+/** Of each library in turn, again and again. */
+const outcomes = new Map<string, readonly Outcome[]>();
+for (let at = 0; at < ROUNDS; at++)
+  for (const { name } of LIBRARIES) outcomes.set(name, [...(outcomes.get(name) ?? []), round(name)]);
 
 interface Target {
   readonly atLeast?: number;
@@ -90,10 +45,7 @@ function compare(
   digits: number,
   target: Target,
 ): void {
-  const figures = LIBRARIES.map((library) => ({
-    name: library.name,
-    value: median((outcomes.get(library) ?? []).map(pick)),
-  }));
+  const figures = [...outcomes].map(([name, found]) => ({ name, value: median(found.map(pick)) }));
   const [ours = 1, ...others] = figures.map(({ value }) => value);
   const best = target.atLeast === undefined ? Math.min(...others) : Math.max(...others);
   report(title, [

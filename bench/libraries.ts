@@ -23,16 +23,23 @@ export interface Library {
   load(saved: Uint8Array, replica: number): Copy;
 }
 
+export function mergeAll(copies: readonly Copy[]): void {
+  for (const to of copies) for (const from of copies) if (to !== from) to.pull(from);
+}
+
 export class Ours implements Copy {
+  readonly #id: string;
   #operations = 0;
 
   constructor(
     readonly replica: number,
     readonly list = new ShoppingList(),
-  ) {}
+  ) {
+    this.#id = `replica-${replica}`;
+  }
 
   #author() {
-    return { replica: `replica-${this.replica}`, id: `${this.replica}-${++this.#operations}`, at: this.#operations };
+    return { replica: this.#id, id: `${this.replica}-${++this.#operations}`, at: this.#operations };
   }
 
   add(name: string): void {

@@ -15,6 +15,13 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
+/** Milliseconds that it takes. */
+export function timed(work: () => unknown): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
 /** What one call of `report` found, as `main.ts` gathers it. */
 export interface Table {
   readonly title: string;
