@@ -1,4 +1,5 @@
 import { itemKey, type ItemKey } from "../crdt/item-key.js";
+import type { ItemState } from "../crdt/item-state.js";
 import type { Author, ShoppingList } from "../crdt/shopping-list.js";
 import { comeBack } from "../crdt/staple.js";
 
@@ -15,7 +16,8 @@ export type Intent =
       readonly note: string | null;
       readonly aisle: string | null;
     }
-  | { readonly type: "need"; readonly key: ItemKey; readonly total: number }
+  /** `from` is what was wanted where it was asked; absent before it is made. */
+  | { readonly type: "need"; readonly key: ItemKey; readonly total: number; readonly from?: number }
   | { readonly type: "acquire"; readonly key: ItemKey; readonly amount: number }
   | { readonly type: "note" | "aisle"; readonly key: ItemKey; readonly text: string }
   | { readonly type: "remove"; readonly key: ItemKey }
@@ -33,15 +35,19 @@ export type Intent =
   | { readonly type: "rename"; readonly name: string }
   | { readonly type: "set-deleted"; readonly deleted: boolean };
 
-/** Makes the change; returns its delta. @throws LimitExceededError */
-export function apply(intent: Intent, list: ShoppingList, author: Author): ShoppingList {
+/**
+ * Makes the change; returns its delta.
+ * @param seen what a removal that is made again had seen of its item
+ * @throws LimitExceededError
+ */
+export function apply(intent: Intent, list: ShoppingList, author: Author, seen?: ItemState): ShoppingList {
   switch (intent.type) {
     case "add": {
       const text = { note: intent.note ?? undefined, aisle: intent.aisle ?? undefined };
       return list.add(author, intent.name, intent.unit, intent.amount, text);
     }
     case "need":
-      return list.need(author, intent.key, intent.total);
+      return list.need(author, intent.key, intent.total, intent.from);
     case "acquire":
       return list.acquire(author, intent.key, intent.amount);
     case "note":
@@ -49,7 +55,7 @@ export function apply(intent: Intent, list: ShoppingList, author: Author): Shopp
     case "aisle":
       return list.fileUnder(author, intent.key, intent.text);
     case "remove":
-      return list.remove(author, intent.key);
+      return list.remove(author, intent.key, seen);
     case "compensate":
       return list.compensate(author, intent.key, intent.needed, intent.acquired, intent.name);
     case "staple":

@@ -1,6 +1,7 @@
 import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
 import type { ReplicaId } from "../crdt/dot.js";
 import { DotContext } from "../crdt/dot-context.js";
+import { UNTOUCHED, type ItemState } from "../crdt/item-state.js";
 import { LimitExceededError } from "../crdt/limits.js";
 import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
@@ -179,6 +180,11 @@ export class LocalList {
     this.#standing = standing;
   }
 
+  /** Under which name changes are made now. */
+  get replica(): ReplicaId {
+    return this.replicaId;
+  }
+
   /** What the person sees. Not to be changed by the caller. */
   get shown(): ShoppingList {
     return this.#shown;
@@ -221,6 +227,8 @@ export class LocalList {
     if (this.device === device) return;
     this.device = device;
     this.#renew(freshReplica());
+    // Nor may the old one's waiting changes be named right: nobody would compare them with what is stored under it.
+    this.#clashed ||= this.#outbox.length > 0;
   }
 
   /** What was done here and can be taken back, the oldest first. */
@@ -248,7 +256,7 @@ export class LocalList {
    * it becomes durable with the next change.
    */
   bringBack(now: number): void {
-    if (this.standing.role === "viewer" && !this.standing.open) return;
+    if (!this.#mayWrite) return;
     for (const key of this.#shown.items.entries().keys()) {
       const due = dueReturn(this.#shown, key, now);
       if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
@@ -257,7 +265,14 @@ export class LocalList {
 
   /** Makes a change and puts it in the outbox. @throws LimitExceededError; then nothing has changed */
   perform(intent: Intent, author: Omit<Author, "replica">): void {
-    const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId });
+    this.#perform(intent, author);
+  }
+
+  /** @param seen what a removal that is made again had seen of its item */
+  #perform(wanted: Intent, author: Omit<Author, "replica">, seen?: ItemState): void {
+    // A total is an increment by what was missing then, also where it is made again.
+    const intent = wanted.type === "need" ? { from: this.#shown.neededOf(wanted.key), ...wanted } : wanted;
+    const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId }, seen);
     for (const [replica, { stamp, value: id }] of delta.newest) {
       const entry = { replica, counter: stamp.time, id, at: author.at, by: author.by ?? null, intent };
       this.#outbox.push(entry);
@@ -269,8 +284,8 @@ export class LocalList {
     // After a clash nothing made here can be trusted to be named right; first the cluster's whole state.
     if (this.#clashed)
       return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding: this.#founding };
-    const delta = this.#pending();
-    if (this.#serverSeen !== null) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
+    const delta = this.#pending(this.#mayDelete || this.#outbox.some(({ intent }) => intent.type === "set-deleted"));
+    if (this.#serverSeen !== null && this.#mayRepair) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
     const isEmpty = delta.seen.isEmpty();
     // What is done here while the request is on its way was not known when it was made.
     const seen = new DotContext();
@@ -304,7 +319,8 @@ export class LocalList {
     this.#stored = { servers: reply.stored, wanted: reply.wanted, replicas: reply.replicas };
     this.#serverSeen = reply.serverSeen;
     if (isBelow) return { type: "below" };
-    return { type: this.#outbox.length > 0 || this.#serverSeen !== null ? "behind" : "level" };
+    const isBehind = this.#outbox.length > 0 || (this.#serverSeen !== null && this.#mayRepair);
+    return { type: isBehind ? "behind" : "level" };
   }
 
   /**
@@ -328,13 +344,14 @@ export class LocalList {
     this.#reject(refused, error);
     this.#renew(freshReplica());
     this.#redo(this.#outbox.filter((entry) => !refused.includes(entry)));
-    return { type: "rejected", changes: refused.length, error };
+    return { type: "rejected", changes: refused.filter(isOfPerson).length, error };
   }
 
   /** After a clash: what of the outbox the cluster has under its old name is known, the rest is made again. */
   #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
     this.#serverSeen = null;
+    const before = this.#confirmed.list;
     this.#confirmed = ConfirmedList.of(whole.clone());
     const { unclear, unknown } = afterClash(this.#outbox, whole);
     // Kept for their author to decide: making them again might count twice.
@@ -342,7 +359,7 @@ export class LocalList {
       code: "unclear",
       message: "it may be stored already; look, and make it again if it is not",
     });
-    this.#redo(unknown);
+    this.#redo(unknown, before);
     return { type: this.#outbox.length > 0 ? "behind" : "level" };
   }
 
@@ -353,11 +370,25 @@ export class LocalList {
   }
 
   #reject(entries: readonly OutboxEntry[], { code, message }: Pick<RejectedEntry, "code" | "message">): void {
-    this.#rejected = [...this.#rejected, ...entries.map(({ id, at, intent }) => ({ id, at, intent, code, message }))];
+    const kept = entries.filter(isOfPerson).map(({ id, at, intent }) => ({ id, at, intent, code, message }));
+    this.#rejected = [...this.#rejected, ...kept];
   }
 
-  #pending(): ShoppingList {
-    return this.#shown.lacking(this.#confirmed.seen);
+  #pending(withDeletion = true): ShoppingList {
+    return this.#shown.lacking(this.#confirmed.seen, withDeletion);
+  }
+
+  get #mayWrite(): boolean {
+    return this.standing.role !== "viewer" || this.standing.open;
+  }
+
+  get #mayDelete(): boolean {
+    return this.standing.role === "owner" || this.standing.open;
+  }
+
+  /** Whether the cluster takes from here what it has lost: not what others alone may write. */
+  get #mayRepair(): boolean {
+    return this.#mayDelete || (this.#mayWrite && this.#confirmed.list.deleted.written() === null);
   }
 
   #isOwn(newest: NewestOperation): boolean {
@@ -371,18 +402,32 @@ export class LocalList {
     this.#basis = null;
   }
 
-  /** Makes these changes again on what is confirmed, under the current identity, so that no dot names two operations. */
-  #redo(entries: readonly OutboxEntry[]): void {
+  /**
+   * Makes these changes again on what is confirmed, under the current identity, so that no dot names two operations.
+   * @param before what was confirmed when they were made
+   */
+  #redo(entries: readonly OutboxEntry[], before = this.#confirmed.list): void {
+    const shown = this.#shown;
+    const seenBy = (intent: Intent): ItemState | undefined => {
+      const later = intent.type === "remove" ? shown.items.get(intent.key) : undefined;
+      if (intent.type !== "remove" || later === undefined) return undefined;
+      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later);
+    };
     this.#shown = this.#confirmed.list.clone();
     this.#outbox = [];
     for (const entry of entries) {
       const { intent, id, at, by = null } = entry;
       try {
-        this.perform(intent, { id, at, by });
+        this.#perform(intent, { id, at, by }, seenBy(intent));
       } catch (error) {
         if (!(error instanceof LimitExceededError)) throw error;
         this.#reject([entry], { code: "too-large", message: error.message });
       }
     }
   }
+}
+
+/** What comes back by itself is nobody's change to decide on. */
+function isOfPerson({ intent }: OutboxEntry): boolean {
+  return intent.type !== "return";
 }

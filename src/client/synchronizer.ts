@@ -83,11 +83,14 @@ export class Synchronizer {
       });
       pushed += step.pushed;
       fetched += step.fetched;
-      if (step.outcome.type === "rejected") refusal = step.outcome.error;
       const isBelow = step.outcome.type === "below";
-      // Where there is no room for what waits here, what others have done is fetched all the same.
-      isFetching = !isFetching && refusal?.code === "too-large";
-      const isRefused = refusal !== null && !isFetching;
+      const rejected = step.outcome.type === "rejected" ? step.outcome : null;
+      // Where nothing made here was refused, the list had been more to this device than it is now, and no more.
+      if (rejected !== null && (rejected.error.code !== "read-only" || rejected.changes > 0)) refusal = rejected.error;
+      // What others have done, and what one may do now, is fetched all the same.
+      const wasFetching: boolean = isFetching;
+      isFetching = rejected !== null && !wasFetching && rejected.error.code !== "not-allowed";
+      const isRefused = (refusal !== null || rejected !== null) && !isFetching;
       const isDone = step.outcome.type === "level" || isRefused || (isBelow && !isPatient);
       if (isDone || exchanges >= MOST_EXCHANGES || monotonicMs() + (isBelow ? BELOW_PAUSE_MS : 0) >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };

@@ -1,4 +1,9 @@
+import type { ReplicaId } from "../crdt/dot.js";
+import type { Operation } from "../crdt/history.js";
 import type { ItemKey } from "../crdt/item-key.js";
+import { COLUMN } from "../crdt/item-state.js";
+import { PNCOUNTER_COLUMNS } from "../crdt/pncounter.js";
+import { cellOf, NO_ROWS } from "../crdt/rows.js";
 import type { Item, ShoppingList } from "../crdt/shopping-list.js";
 import { keyOf, type Intent } from "./intent.js";
 
@@ -9,7 +14,13 @@ export interface Step {
   readonly item: Item | null;
   /** The text it replaced that is no item's on the list: the list's name, the order of its aisles, the aisle or the rule of an item. */
   readonly text: string | null;
+  /** Who made it, after what time, and what that replica had counted of the item before; absent in what older versions wrote. */
+  readonly own?: { readonly replica: ReplicaId; readonly time: number } & Readonly<
+    Record<Part, readonly [up: number, down: number]>
+  >;
 }
+
+type Part = "needed" | "acquired";
 
 /** What one command did. */
 export interface Change {
@@ -22,9 +33,21 @@ export interface Change {
 const MOST_CHANGES = 100;
 const MOST_LENGTH = 200_000;
 
-export function stepOf(list: ShoppingList, intent: Intent): Step {
+/** @param replica of who makes it */
+export function stepOf(list: ShoppingList, intent: Intent, replica: ReplicaId): Step {
   const key = keyOf(intent);
-  return { intent, item: key === null ? null : list.item(key), text: replacedBy(list, intent, key) };
+  const text = replacedBy(list, intent, key);
+  if (key === null) return { intent, item: null, text };
+  const counted = (part: Part): readonly [number, number] => [
+    cell(list, key, replica, COLUMN[part]),
+    cell(list, key, replica, COLUMN[part] + 1),
+  ];
+  const own = { replica, time: list.history.newestTime(), needed: counted("needed"), acquired: counted("acquired") };
+  return { intent, item: list.item(key), text, own };
+}
+
+function cell(list: ShoppingList, key: ItemKey, replica: ReplicaId, column: number): number {
+  return cellOf(list.items.get(key)?.rows ?? NO_ROWS, replica, column);
 }
 
 function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {
@@ -47,33 +70,38 @@ export function withChange(changes: readonly string[], change: Change): readonly
  * What takes the step back on the list as it is now: the opposite of what it added, and the old text where the new one still
  * stands. What others have done since stays; where they have undone it already, nothing is left to do.
  */
-export function compensation(list: ShoppingList, { intent, item: before, text }: Step): readonly Intent[] {
+export function compensation(list: ShoppingList, step: Step): readonly Intent[] {
+  const { intent, item: before, text } = step;
   const key = keyOf(intent);
   const now = key === null ? null : list.item(key);
+  const standing = (part: Part, change: number): number => (isTakenOff(list, step, part, change) ? 0 : change);
   switch (intent.type) {
     case "add":
-      if (now === null || key === null) return [];
+      if (now === null || key === null || isTakenOff(list, step, "needed", intent.amount)) return [];
       if (before === null && now.needed <= intent.amount && now.acquired <= 0)
         return [...aisleBack(now, text, intent.aisle), { type: "remove", key }];
       return [
-        ...corrected(now, -intent.amount, 0),
+        ...corrected(now, intent.amount, 0),
         ...textBack(now, before, "note", intent.note),
         ...aisleBack(now, text, intent.aisle),
       ];
     case "need":
-      return now === null ? [] : corrected(now, (before?.needed ?? 0) - intent.total, 0);
+      return now === null ? [] : corrected(now, standing("needed", intent.total - (before?.needed ?? 0)), 0);
     case "acquire":
-      return now === null ? [] : corrected(now, 0, -intent.amount);
+      return now === null ? [] : corrected(now, 0, standing("acquired", intent.amount));
     case "compensate":
       if (
         key !== null &&
         before === null &&
         now !== null &&
+        !isTakenOff(list, step, "needed", intent.needed) &&
         now.needed <= intent.needed &&
         now.acquired <= intent.acquired
       )
         return [{ type: "remove", key }];
-      return now === null ? [] : corrected(now, -intent.needed, -intent.acquired);
+      return now === null
+        ? []
+        : corrected(now, standing("needed", intent.needed), standing("acquired", intent.acquired));
     case "note":
     case "aisle":
       return now === null ? [] : textBack(now, before, intent.type, intent.text);
@@ -104,8 +132,24 @@ export function restoration(list: ShoppingList, { key, name, needed, acquired, n
   return isWanted ? [back, { type: "note", key, text: note ?? "" }] : [back];
 }
 
+/** Whether somebody else has taken off already what the step added: then it is not in the amount any more. */
+function isTakenOff(list: ShoppingList, { intent, own }: Step, part: Part, change: number): boolean {
+  const key = keyOf(intent);
+  if (key === null || own === undefined || change === 0) return false;
+  const [up, down] = own[part];
+  const column = change > 0 ? COLUMN[part] : COLUMN[part] + 1;
+  const counted = (change > 0 ? up : down) + Math.abs(change);
+  if (cell(list, key, own.replica, column + PNCOUNTER_COLUMNS) < counted) return false;
+  // What was taken off here has been put back: the newest change is taken back first.
+  const isOthers = ({ kind, dot, time }: Operation): boolean =>
+    kind === "remove" && dot.replica !== own.replica && time > own.time;
+  return list.history.operationsOn(key).some(isOthers);
+}
+
+/** The opposite of what was added. */
 function corrected({ key, name }: Item, needed: number, acquired: number): readonly Intent[] {
-  return needed === 0 && acquired === 0 ? [] : [{ type: "compensate", key, name, needed, acquired }];
+  if (needed === 0 && acquired === 0) return [];
+  return [{ type: "compensate", key, name, needed: 0 - needed, acquired: 0 - acquired }];
 }
 
 function textBack(now: Item, before: Item | null, type: "note" | "aisle", written: string | null): readonly Intent[] {

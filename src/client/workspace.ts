@@ -187,7 +187,7 @@ export class Workspace {
     const perform = (changed: LocalList, onStep?: ChangeOptions["onStep"]): void => {
       const steps: Step[] = [];
       for (const { intent, author } of named) {
-        steps.push(stepOf(changed.shown, intent));
+        steps.push(stepOf(changed.shown, intent, changed.replica));
         changed.perform(intent, author);
         onStep?.(steps.length, named.length);
       }

@@ -166,6 +166,16 @@ export class History implements Lattice<History> {
     return this.#operations.at(-1)?.time ?? 0;
   }
 
+  /** The oldest operation that is remembered, or null. */
+  get oldest(): Operation | null {
+    return this.#newest()[0] ?? null;
+  }
+
+  /** Whether there has been room for all operations so far. */
+  get isWhole(): boolean {
+    return this.#operations.length < HISTORY_LENGTH;
+  }
+
   /** The operations on one item, or on the list as a whole, oldest first. */
   operationsOn(key: ItemKey | null): readonly Operation[] {
     return this.#index().get(key) ?? [];

@@ -1,10 +1,10 @@
 import type { Kept } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
-import { cancel, ITEM_COUNTER_COLUMNS, ItemCounter } from "./item-counter.js";
+import { cancel, ITEM_COUNTER_COLUMNS, ItemCounter, takenOffOf } from "./item-counter.js";
 import type { ItemKey } from "./item-key.js";
 import { lastOf, type Stamp, type Written } from "./lww-register.js";
 import { count } from "./pncounter.js";
-import { cellOf, changed, COLUMNS, joinRows, NO_ROWS, type Rows } from "./rows.js";
+import { cellOf, changed, COLUMNS, joinRows, NO_ROWS, rowOf, type Rows } from "./rows.js";
 
 /** The text about an item: its name as typed, a note, the aisle it stands in, when it comes back by itself (`staple.ts`). */
 export const TEXTS = ["label", "note", "aisle", "staple"] as const;
@@ -22,6 +22,14 @@ export const COLUMN = {
   needed: 2,
   acquired: 2 + ITEM_COUNTER_COLUMNS,
 } as const;
+
+const COLUMN_NUMBERS = [...new Array(COLUMNS).keys()];
+
+/** In which column stands how much of another one removes have seen. */
+const TAKEN_OFF: ReadonlyMap<number, number> = new Map([
+  [COLUMN.touched, COLUMN.removed],
+  ...[COLUMN.needed, COLUMN.acquired].flatMap(takenOffOf),
+]);
 
 /**
  * All that is known of one item: whether it is on the list, how many are wanted and how many are in the basket, and the text
@@ -95,6 +103,23 @@ export class ItemState implements Kept<ItemKey, ItemState> {
       }
     });
     return this.#with(rows);
+  }
+
+  /** After a remove that has not seen all of it: what it has seen is taken off, and what its author did. */
+  removeSeen(dot: Dot, seen: ItemState): ItemState {
+    const own = COLUMN_NUMBERS.map((column) => cellOf(this.rows, dot.replica, column));
+    return this.joined(seen.#with(joinRows(seen.rows, rowOf(dot.replica, own))).remove(dot));
+  }
+
+  /** As much of it as the removes have seen that are in `later`, which is no less. */
+  asSeenByRemovesIn(later: ItemState): ItemState {
+    const { replicas, cells } = this.rows;
+    const seen = cells.map((cell, at) => {
+      const takenOff = TAKEN_OFF.get(at % COLUMNS);
+      if (takenOff === undefined) return cell;
+      return Math.min(cell, cellOf(later.rows, replicas[Math.floor(at / COLUMNS)] ?? "", takenOff));
+    });
+    return this.#with({ replicas, cells: seen });
   }
 
   write(name: TextName, value: string, stamp: Stamp): ItemState {

@@ -6,6 +6,7 @@ import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import type { Lattice } from "./lattice.js";
 import { COLUMN, ItemState, TEXTS, UNTOUCHED } from "./item-state.js";
 import { lastOf, LwwRegister, type Stamp, type Written } from "./lww-register.js";
+import { LIMITS } from "./limits.js";
 import { requireRoom } from "./room.js";
 import { COLUMNS } from "./rows.js";
 import { TouchLog } from "./touch-log.js";
@@ -41,6 +42,8 @@ interface Effect {
   readonly key: ItemKey | null;
   readonly needed?: number;
   readonly acquired?: number;
+  /** What a remove takes off, where that is not all. */
+  readonly seen?: ItemState | undefined;
   readonly label?: string | undefined;
   readonly note?: string | undefined;
   readonly aisle?: string | undefined;
@@ -85,10 +88,14 @@ export class ShoppingList implements Lattice<ShoppingList> {
     return this.#operate(author, { kind: "add", key, needed: amount, label: spelling, note, aisle: text.aisle });
   }
 
-  /** Wants `total` thousandths in all: an increment by what is missing from the total seen here. */
-  need(author: Author, key: ItemKey, total: number): ShoppingList {
-    const needed = this.items.get(key)?.needed.value() ?? 0;
-    return this.#operate(author, { kind: "need", key, needed: total - needed });
+  /** Wants `total` thousandths in all: an increment by what is missing from the total that its author saw. */
+  need(author: Author, key: ItemKey, total: number, from = this.neededOf(key)): ShoppingList {
+    return this.#operate(author, { kind: "need", key, needed: total - from });
+  }
+
+  /** How many thousandths are wanted of an item; one that is off the list may have been wanted at the same time. */
+  neededOf(key: ItemKey): number {
+    return this.items.get(key)?.needed.value() ?? 0;
   }
 
   /** Puts `amount` thousandths in the basket, or takes them back out when negative. */
@@ -115,12 +122,12 @@ export class ShoppingList implements Lattice<ShoppingList> {
     return this.#operate(author, { kind: "undo", key, needed, acquired, label: spelling });
   }
 
-  /** Takes the item off the list and its amounts back to zero, as far as this replica has seen them. */
-  remove(author: Author, key: ItemKey): ShoppingList {
-    const item = this.items.get(key);
-    const needed = 0 - (item?.needed.value() ?? 0);
-    const acquired = 0 - (item?.acquired.value() ?? 0);
-    return this.#operate(author, { kind: "remove", key, needed, acquired });
+  /**
+   * Takes the item off the list and its amounts back to zero, as far as this replica has seen them.
+   * @param seen what of it by others its author had seen, where that is not all
+   */
+  remove(author: Author, key: ItemKey, seen?: ItemState): ShoppingList {
+    return this.#operate(author, { kind: "remove", key, seen });
   }
 
   rename(author: Author, name: string): ShoppingList {
@@ -165,8 +172,9 @@ export class ShoppingList implements Lattice<ShoppingList> {
   /**
    * Exactly what a reader whose `seen` is `known` lacks: every item with a touch outside `known`, under the dots outside
    * `known`. Joining the answer makes the reader's `seen` include this one's. Empty when nothing is lacking.
+   * @param withDeletion false where none of those operations deletes the list or brings it back
    */
-  lacking(known: DotContext): ShoppingList {
+  lacking(known: DotContext, withDeletion = true): ShoppingList {
     if (known.includesAll(this.seen)) return new ShoppingList();
     const lacking = new ShoppingList();
     const isOutside = touchedOutside(known);
@@ -181,7 +189,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     }
     lacking.seen.join(this.seen.without(known));
     lacking.name.join(this.name);
-    lacking.deleted.join(this.deleted);
+    if (withDeletion) lacking.deleted.join(this.deleted);
     lacking.order.join(this.order);
     lacking.history.join(this.history.without(known));
     for (const written of this.newest.values())
@@ -229,15 +237,17 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const time = this.#newestTimeFor(effect.key, before) + 1;
     const item = effect.key === null ? before : after(before, effect, dot, time);
     requireRoom(this, { dot, time, ...effect }, known, item);
+    // Also what a remove takes off; a clock may be anywhere, and what is made must be readable.
+    const isRemove = effect.kind === "remove";
     const operation: Operation = {
       dot,
       time,
-      at: author.at,
+      at: Math.min(Math.max(0, author.at), LIMITS.counter),
       id: author.id,
       kind: effect.kind,
       key: effect.key,
-      needed: effect.needed ?? 0,
-      acquired: effect.acquired ?? 0,
+      needed: isRemove ? item.needed.value() - before.needed.value() : (effect.needed ?? 0),
+      acquired: isRemove ? item.acquired.value() - before.acquired.value() : (effect.acquired ?? 0),
       text: effect.text ?? null,
       by: author.by ?? null,
       after: this.#mayRemember(effect.key, before, dot.replica) ? this.history.frontier(effect.key, dot.replica) : [],
@@ -288,7 +298,13 @@ export class ShoppingList implements Lattice<ShoppingList> {
 function after(before: ItemState, effect: Effect, dot: Dot, time: number): ItemState {
   // What is only said about an item that is off the list does not put it there.
   const isOff = effect.kind === "remove" || (effect.kind === "staple" && !before.isPresent);
-  let item = isOff ? before.remove(dot) : before.touch(dot, effect.needed, effect.acquired);
+  const { seen, needed, acquired } = effect;
+  let item =
+    seen !== undefined
+      ? before.removeSeen(dot, seen)
+      : isOff
+        ? before.remove(dot)
+        : before.touch(dot, needed, acquired);
   for (const name of TEXTS) {
     const text = effect[name];
     if (text === undefined || (name === "label" && text === item.text(name))) continue;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ReplicaId } from "./dot.js";
+import type { Operation } from "./history.js";
 import type { ItemKey } from "./item-key.js";
 import { LIMITS } from "./limits.js";
 import { ItemState, UNTOUCHED } from "./item-state.js";
@@ -72,7 +73,10 @@ export function nextReturn(list: ShoppingList, key: ItemKey, now: number): numbe
   return at <= LATEST ? at : LATEST;
 }
 
-/** The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is. */
+/**
+ * The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is, and where
+ * too much has happened in this period to tell: what was due as it began, the first device to look has brought back then.
+ */
 export function dueReturn(
   list: ShoppingList,
   key: ItemKey,
@@ -86,8 +90,11 @@ export function dueReturn(
   const item = list.item(key);
   if (period < 1 || (item !== null && item.acquired < item.needed)) return null;
   if (list.seen.newest(authorOf(key, staple)) >= period) return null;
+  const isNow = ({ at }: Operation): boolean => periodOf(staple, at) >= period;
+  const { oldest, isWhole } = list.history;
+  if (!isWhole && oldest !== null && isNow(oldest)) return null;
   const touches = list.history.operationsOn(key).filter(({ kind }) => kind !== "staple");
-  return touches.some(({ at }) => periodOf(staple, at) >= period) ? null : { rule, period };
+  return touches.some(isNow) ? null : { rule, period };
 }
 
 /**

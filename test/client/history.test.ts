@@ -78,7 +78,7 @@ describe("taking back", () => {
         const stack: (readonly [ReturnType<typeof stepOf>, unknown])[] = [];
         for (const intent of intents) {
           if (!isPossible(list, intent)) continue;
-          stack.push([stepOf(list, intent), seen(list)]);
+          stack.push([stepOf(list, intent, "a"), seen(list)]);
           apply(intent, list, author("a"));
         }
         for (const [step, before] of stack.reverse()) {
@@ -92,17 +92,27 @@ describe("taking back", () => {
 
   it("takes back its own part and leaves what others have added since", () => {
     const list = new ShoppingList();
-    const step = stepOf(list, add("Milk", 2_000));
+    const step = stepOf(list, add("Milk", 2_000), "ann");
     apply(step.intent, list, author("ann"));
     apply(add("Milk", 3_000), list, author("ben"));
     for (const intent of compensation(list, step)) apply(intent, list, author("ann"));
     expect(list.item("milk")).toMatchObject({ needed: 3_000 });
   });
 
+  it("leaves what others want of an item that they took off and put back since", () => {
+    const list = new ShoppingList();
+    apply(add("Milk", 2_000), list, author("ann"));
+    const step = stepOf(list, add("Milk", 3_000), "ann");
+    apply(step.intent, list, author("ann"));
+    apply({ type: "remove", key: "milk" }, list, author("ben"));
+    apply(add("Milk", 4_000), list, author("ben"));
+    expect(compensation(list, step)).toEqual([]);
+  });
+
   it("does not put back a text that somebody has replaced since", () => {
     const list = new ShoppingList();
     apply(add("Milk", 1_000), list, author("ann"));
-    const step = stepOf(list, { type: "note", key: "milk", text: "blue" });
+    const step = stepOf(list, { type: "note", key: "milk", text: "blue" }, "ann");
     apply(step.intent, list, author("ann"));
     apply({ type: "note", key: "milk", text: "red" }, list, author("ben"));
     expect(compensation(list, step)).toEqual([]);
@@ -198,6 +208,17 @@ describe("a staple", () => {
     list.remove(author("ann", monday + 8 * DAY), "milk");
     const [behind, ahead] = [deviceWith("ben", list, monday + DAY), deviceWith("cat", list, monday + 9 * DAY)];
     expect([behind.shown.item("milk"), ahead.shown.item("milk")]).toEqual([null, null]);
+  });
+
+  it("does not come back where so much was done since that nobody can tell when it was got", () => {
+    const ann = device("ann");
+    const by = (at: number): { id: string; at: number } => ({ id: `s${++ids}`, at });
+    ann.perform(add("Milk", 2_000), by(monday));
+    ann.perform({ type: "staple", key: "milk", rule: "2026-11-23 P1W 2000" }, by(monday));
+    ann.perform({ type: "acquire", key: "milk", amount: 2_000 }, by(monday + 8 * DAY));
+    for (let count = 0; count < 200; count++) ann.perform(add(`item ${count}`, 1_000), by(monday + 8 * DAY));
+    expect(deviceWith("ben", copy(ann), monday + 9 * DAY).shown.item("milk")).toMatchObject({ needed: 2_000 });
+    expect(deviceWith("ben", copy(ann), monday + 15 * DAY).shown.item("milk")).toMatchObject({ needed: 4_000 });
   });
 
   it("says when, also where a clock that was ahead has brought it back for times to come", () => {

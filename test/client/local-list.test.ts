@@ -228,6 +228,102 @@ describe("a list on this machine", () => {
     expect(list.request().basis?.counter).toBe(2);
   });
 
+  /** A folder whose past came back: it and the cluster have different operations under one name. */
+  function restored(shared: readonly Intent[], lost: readonly Intent[]): [Server, LocalList] {
+    const server = new Server();
+    const first = LocalList.create(LIST, "device", "a");
+    const send = (intents: readonly Intent[]): void => {
+      for (const intent of intents) first.perform(intent, author());
+      const request = first.request();
+      first.onReply(request, server.reply(request));
+    };
+    send(shared);
+    const backup = reread(first);
+    send(lost);
+    return [server, backup];
+  }
+
+  /** Asks until there is nothing more to say. */
+  function level(list: LocalList, server: Server): void {
+    for (let type = "again"; type !== "level";) {
+      const request = list.request();
+      const newest = server.reply({ ...request, delta: null }).newest;
+      const isStale = newest !== null && newest.id !== request.basis?.id;
+      const refusal: ErrorBody = { code: "stale-basis", message: "", newest };
+      type = isStale
+        ? list.onRefusal(request, refusal, () => "b").type
+        : list.onReply(request, server.reply(request)).type;
+    }
+  }
+
+  it("takes nothing off that it had not seen, where a removal or a total is made again", () => {
+    const eggs = (amount: number): Intent => ({ ...milk(amount), name: "eggs" }) as Intent;
+    const [server, list] = restored([milk(2), eggs(2)], [{ ...milk(1), name: "bread" } as Intent]);
+    list.perform(milk(4), author());
+    list.perform({ type: "remove", key: "milk" }, author());
+    list.perform({ type: "need", key: "eggs", total: 4 }, author());
+    const other = { replica: "c", id: "c1", at: 0 };
+    server.list.add(other, "milk", null, 3);
+    server.list.add({ ...other, id: "c2" }, "eggs", null, 3);
+    level(list, server);
+    for (const shown of [list.shown, server.list]) {
+      expect(shown.item("milk")).toMatchObject({ needed: 3 });
+      expect(shown.item("eggs")).toMatchObject({ needed: 7 });
+      expect(shown.item("bread")).toMatchObject({ needed: 1 });
+    }
+  });
+
+  it("loses nothing where the past of a folder came back, and then in another folder", () => {
+    const [server, list] = restored([milk(1)], [{ ...milk(1), name: "eggs" } as Intent]);
+    list.perform({ ...milk(1), name: "bread" } as Intent, author());
+    list.belongTo("copy", () => "b");
+    list.perform({ ...milk(1), name: "tea" } as Intent, author());
+    level(list, server);
+    for (const shown of [list.shown, server.list])
+      expect([...shown.visibleItems()].map(({ key }) => key).sort()).toEqual(["bread", "eggs", "milk", "tea"]);
+  });
+
+  it("sends nothing of what a cluster has lost that it may not write", () => {
+    for (const [role, hasMore] of [
+      ["owner", true],
+      ["editor", false],
+      ["viewer", false],
+    ] as const) {
+      const [server, wiped] = [new Server(), new Server()];
+      server.list.rename({ replica: "c", id: "c1", at: 0 }, "Home");
+      server.list.setDeleted({ replica: "c", id: "c2", at: 0 }, true);
+      server.list.setDeleted({ replica: "c", id: "c3", at: 0 }, false);
+      const list = LocalList.create(LIST, "device", "a");
+      const first = list.request();
+      list.onReply(first, { ...server.reply(first), role });
+      const second = list.request();
+      const { type } = list.onReply(second, { ...wiped.reply(second), role });
+      expect([role, type]).toEqual([role, hasMore ? "behind" : "level"]);
+      expect([role, list.request().delta !== null]).toEqual([role, hasMore]);
+      if (role !== "editor") continue;
+      list.perform(milk(1), author());
+      expect(list.request().delta?.deleted.written()).toBeNull();
+    }
+  });
+
+  it("does not keep aside what came back by itself", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform({ type: "staple", key: "milk", rule: "2026-11-23 P1W 2000" }, author());
+    list.bringBack(Date.UTC(2026, 11, 1));
+    expect(list.outbox.map(({ intent }) => intent.type)).toEqual(["staple", "return"]);
+    const refused = list.onRefusal(list.request(), { code: "read-only", message: "no" }, () => "b");
+    expect(refused).toMatchObject({ type: "rejected", changes: 1 });
+    expect(list.rejected).toMatchObject([{ intent: { type: "staple" } }]);
+  });
+
+  it("can be read again whatever the clock says", () => {
+    for (const at of [-86_400_000, 8_640_000_000_000_000]) {
+      const list = LocalList.create(LIST, "device", "a");
+      list.perform(milk(1), { id: "early", at });
+      expect(amountOf(reread(list))).toBe(1);
+    }
+  });
+
   it("takes a new replica id in another folder", () => {
     const list = LocalList.create(LIST, "device", "a");
     list.belongTo("device", () => "b");
