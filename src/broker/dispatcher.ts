@@ -132,13 +132,27 @@ export class Dispatcher {
   /** What was asked of a server that is gone is asked of the next one at once. */
   lose(now: Millis, server: LiveServer, isSilent: boolean): void {
     for (const pending of this.#pending.of(server.id)) {
-      // Should it be the request that servers fall silent over, it does not get all of them.
       if (isSilent && !pending.isWaiting) pending.lost++;
-      if (pending.lost < MOST_LOST) this.#retry(now, pending);
-      else {
-        this.#pending.drop(pending);
-        this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
-      }
+      this.#askElsewhere(now, pending);
+    }
+  }
+
+  /** A server that announces itself anew was started again, and knows nothing of what it was asked: it is asked once more. */
+  askAgain(now: Millis, server: LiveServer): void {
+    for (const pending of this.#pending.of(server.id)) {
+      if (pending.isWaiting) continue;
+      pending.lost++;
+      pending.tried.delete(server.id);
+      this.#askElsewhere(now, pending);
+    }
+  }
+
+  /** Should it be the request that servers fall silent over, it does not get all of them. */
+  #askElsewhere(now: Millis, pending: PendingRequest): void {
+    if (pending.lost < MOST_LOST) this.#retry(now, pending);
+    else {
+      this.#pending.drop(pending);
+      this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
     }
   }
 

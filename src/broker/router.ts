@@ -145,6 +145,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#log("server-refused", { server: id, oldest, newest });
       return;
     }
+    const isAnew = this.#queue.get(id) !== null && this.#queue.get(id)?.connection !== connection;
     const announced = this.#queue.ready(id, connection, now);
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
     // What the servers there are agree on; one that has it otherwise will find out from them.
@@ -159,6 +160,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     for (const server of this.#queue.servers()) {
       if (changed || server === announced) this.#send(server.connection, table);
     }
+    if (isAnew) this.#dispatcher.askAgain(now, announced);
     this.#dispatcher.giveNext(now, announced);
   }
 

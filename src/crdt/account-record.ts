@@ -98,8 +98,12 @@ export class Account implements Lattice<Account> {
   }
 
   addLogin(id: LoginId, { label, device, at }: Pick<Login, "label" | "device" | "at">): Login {
-    const login = this.logins.get(id) ?? new Login();
-    if (!this.logins.has(id)) Object.assign(login, { label, device, at });
+    const known = this.logins.get(id);
+    if (known !== undefined) return known;
+    // Should the clocks of others be ahead, the one that is made now is still not the one to be forgotten.
+    const oldest = Math.min(...[...this.logins.values()].map((one) => one.at));
+    const isFull = this.logins.size >= ACCOUNT_LIMITS.logins;
+    const login = Object.assign(new Login(), { label, device, at: isFull ? Math.max(at, oldest + 1) : at });
     this.logins.set(id, login);
     this.#trim();
     return login;

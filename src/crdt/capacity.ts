@@ -1,3 +1,4 @@
+import { DotContext } from "./dot-context.js";
 import type { ReplicaId } from "./dot.js";
 import { LIMITS } from "./limits.js";
 import type { LwwRegister, Stamp } from "./lww-register.js";
@@ -29,17 +30,16 @@ function stampOf(register: LwwRegister<string> | LwwRegister<boolean>): readonly
  * so that nobody can grow a list beyond what every decoder reads back, or beyond what others can still change.
  */
 export function overflowOf(list: ShoppingList, delta: ShoppingList): string | null {
-  let items = list.items.entries().size;
-  for (const key of delta.items.entries().keys()) if (!list.items.entries().has(key)) items++;
-  if (items > LIMITS.items) return `${LIMITS.items} items`;
+  let added = 0;
+  for (const key of delta.items.entries().keys()) if (!list.items.entries().has(key)) added++;
+  if (added > 0 && list.items.entries().size + added > LIMITS.items) return `${LIMITS.items} items`;
   if (!hasRoomFor(list, delta)) return `${LIMITS.bytes / 2 ** 20} MB`;
   // Authors known here were counted when they came; only a newcomer makes it worth counting them all.
   const named = replicasOf(delta);
   const hasNewcomer = [...named].some((replica) => !list.newest.has(replica));
   if (hasNewcomer && new Set([...replicasOf(list), ...named]).size > LIMITS.replicas)
     return `${LIMITS.replicas} devices`;
-  const ahead = [...list.seen.cloud()].length + [...delta.seen.cloud()].length;
-  if (ahead > LIMITS.cloud) return `${LIMITS.cloud} changes out of order`;
+  if (isTooFarApart(list.seen, delta.seen)) return `${LIMITS.cloud} changes out of order`;
   return leapsAhead(list, delta) ? `${LIMITS.counterJump} changes at once` : null;
 }
 
@@ -52,6 +52,19 @@ function hasRoomFor({ items }: ShoppingList, delta: ShoppingList): boolean {
     growth += (own?.joined(state) ?? state).growth(key, own);
   }
   return growth <= 0 || items.bytes + growth <= LIMITS.bytes;
+}
+
+/** What fills gaps has room wherever there are too many. */
+function isTooFarApart(seen: DotContext, given: DotContext): boolean {
+  const before = rangesAhead(seen);
+  if (before + rangesAhead(given) <= LIMITS.cloud) return false;
+  const joined = new DotContext();
+  for (const one of [seen, given]) joined.join(one);
+  return rangesAhead(joined) > Math.max(LIMITS.cloud, before);
+}
+
+function rangesAhead(context: DotContext): number {
+  return [...context.cloud()].length;
 }
 
 function leapsAhead(list: ShoppingList, delta: ShoppingList): boolean {

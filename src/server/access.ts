@@ -86,7 +86,7 @@ export function changed(access: AccessRecord, request: AccessRequest, asker: Ask
       transfer(next, request.member, asker);
       break;
   }
-  requireRoom(next);
+  if (next.members.size > access.members.size) requireRoom(next);
   // What is so already may be asked again: the answer to the first time was lost.
   const isNews = next.version !== access.version;
   if (isNews && "version" in request && request.version !== access.version)

@@ -12,7 +12,7 @@ import { decline, refusing, storageFailed, tooFew, type Answer } from "./answers
 import { Attempts } from "./attempts.js";
 import type { Caller } from "./caller.js";
 import type { Jobs, Waiting } from "./jobs.js";
-import type { Copies, Quorums } from "./quorums.js";
+import type { Copies, Quorums, WriteKind } from "./quorums.js";
 import type { QuorumTimes } from "./quorum.js";
 import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
@@ -95,10 +95,10 @@ export class Accounts {
         this.#revoke(the, request, this.#own(the, accounts, copies));
         break;
       case "renew":
-        this.#enter(the, this.#own(the, accounts, copies), the.caller.claims?.login ?? "");
+        this.#enter(the, this.#own(the, accounts, copies), the.caller.claims?.login ?? "", "write");
         break;
       case "logins":
-        this.#save(the, this.#own(the, accounts, copies), the.caller.claims?.login ?? "", null);
+        this.#save(the, this.#own(the, accounts, copies), the.caller.claims?.login ?? "", "write");
         break;
     }
   }
@@ -109,7 +109,9 @@ export class Accounts {
     if (known !== undefined) {
       // Asked again, by whoever has the nonce and the password: the first answer is given again.
       const own = new Map([[id, known]]);
-      this.#withPassword(the, [request.password], own, copies, (found) => this.#admit(the, found, request.login));
+      this.#withPassword(the, [request.password], own, copies, (found) =>
+        this.#admit(the, found, request.login, "write"),
+      );
       return;
     }
     const guard: Guard = (now) => {
@@ -124,14 +126,16 @@ export class Accounts {
         account.name = request.name;
         account.password.write(derived);
         for (const code of request.recoveryCodes) account.recoveryCodes.set(code, new RecoveryCode());
-        this.#admit(the, { id, account }, request.login, guard);
+        this.#admit(the, { id, account }, request.login, "write", guard);
       }),
     );
   }
 
   #login(the: Case, request: Do<"login">, { accounts }: AccountRecord, copies: Copies): void {
     if (accounts.size === 0 && !copies.isCertain) throw tooFew();
-    this.#withPassword(the, [request.password], accounts, copies, (found) => this.#admit(the, found, request.login));
+    this.#withPassword(the, [request.password], accounts, copies, (found) =>
+      this.#admit(the, found, request.login, "write"),
+    );
   }
 
   /** Finds the account that one of the passwords opens; with several of one name, it is the one that fits. */
@@ -204,7 +208,7 @@ export class Accounts {
         if (isRepeat && !isSame(known, derived)) throw wrong();
         if (!isRepeat) account.password.write(derived);
         recovery.usedBy = request.login.id;
-        this.#admit(the, { id, account }, request.login, guard);
+        this.#admit(the, { id, account }, request.login, "strict-write", guard);
       }),
     );
   }
@@ -217,7 +221,7 @@ export class Accounts {
     this.#withPassword(the, [password, next], accounts, copies, ({ account }, good) => {
       // Asked again: it is the new one already.
       if (good === next) {
-        this.#save(the, own, login, null);
+        this.#save(the, own, login, "strict-write");
         return;
       }
       this.jobs.derive(next, { cost: COST }, this.#waiting(the, accounts), (derived) =>
@@ -227,7 +231,7 @@ export class Accounts {
           // Everybody else who is logged in has to know the new one.
           const current = account.logins.get(login);
           if (current !== undefined) current.passwordChanges = account.password.changes;
-          this.#save(the, own, login, null);
+          this.#save(the, own, login, "strict-write");
         }),
       );
     });
@@ -237,7 +241,7 @@ export class Accounts {
     const target = own.account.logins.get(login);
     if (target === undefined) throw new ProtocolError("refused", "the account has no such login");
     target.isRevoked = true;
-    this.#save(the, own, the.caller.claims?.login ?? "", null);
+    this.#save(the, own, the.caller.claims?.login ?? "", "strict-write");
   }
 
   /** The account that the caller is logged in to. */
@@ -253,30 +257,31 @@ export class Accounts {
   }
 
   /** Whoever showed a password is logged in. */
-  #admit(the: Case, found: Found, { id, label }: Do<"login">["login"], guard?: Guard): void {
+  #admit(the: Case, found: Found, { id, label }: Do<"login">["login"], kind: WriteKind, guard?: Guard): void {
     const { account } = found;
     const login = account.addLogin(id, { label, device: the.caller.device ?? "unknown", at: the.caller.at });
     login.passwordChanges = Math.max(login.passwordChanges, account.password.changes);
     if (login.isRevoked) throw new ProtocolError("refused", "this login was ended already: begin another one");
-    this.#enter(the, found, id, guard);
+    this.#enter(the, found, id, kind, guard);
   }
 
-  #enter(the: Case, found: Found, login: string, guard?: Guard): void {
+  #enter(the: Case, found: Found, login: string, kind: WriteKind, guard?: Guard): void {
     const claims = { account: found.id, name: found.account.name, login };
     this.jobs.sign(claims, (token) =>
       this.#safely(the, () => {
         if (token === null) throw new ProtocolError("internal", "the token could not be signed");
-        this.#save(the, found, login, token, guard);
+        this.#save(the, found, login, kind, token, guard);
       }),
     );
   }
 
-  /** Stores what became of the account, and tells it. */
+  /** Stores what became of the account, and tells it. Logging in should work where it can; ending a login, or a password, has to hold. */
   #save(
     { documentId, answer }: Case,
     { id, account }: Found,
     login: string,
-    token: { readonly text: string; readonly expires: number } | null,
+    kind: WriteKind,
+    token: { readonly text: string; readonly expires: number } | null = null,
     guard: Guard = () => undefined,
   ): void {
     const record = new AccountRecord();
@@ -292,8 +297,6 @@ export class Accounts {
     const store = ({ accounts }: Document): void =>
       refusing(answer, this.turn, () => {
         guard(accounts.accounts);
-        // Logging in should work where it can; ending a login, or a password, has to hold.
-        const kind = token === null ? "strict-write" : "write";
         this.quorums.store(documentId, new Document(undefined, undefined, record), kind, then, failed);
       });
     this.replica.use(documentId, store, failed);

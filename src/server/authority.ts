@@ -94,7 +94,8 @@ export class Authority {
       then(verdict);
     };
     // One who is cut off from those who know goes by the signature; a login that enough of them do not know is none.
-    const giveUp = (): void => end(denials < this.readQuorum);
+    const enough = this.roster.quorumOf(this.readQuorum, owners.length);
+    const giveUp = (): void => end(denials < enough);
     const timer = this.turn.after(PATIENCE_MS, giveUp);
     if (left === 0) giveUp();
     for (const server of asked) {

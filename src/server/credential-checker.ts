@@ -1,4 +1,4 @@
-import { errors, importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import { errors, importJWK, jwtVerify, SignJWT, type JWK, type JWTPayload } from "jose";
 import * as v from "valibot";
 import type { Request } from "../protocol/frames.js";
 import { isAccountName } from "../protocol/account-name.js";
@@ -7,7 +7,7 @@ import { monotonicMs, wallClockMs } from "../runtime/clock.js";
 import type { TokenKeys } from "../runtime/key-files.js";
 import type { Caller, Claims } from "./caller.js";
 
-/** A token is good for so long; whoever comes back in that time gets a new one. */
+/** A token is good for so long; whoever sends something in the second half of that time gets a new one. */
 export const TOKEN_LIFETIME_MS = 30 * 24 * 3_600_000;
 
 const ISSUER = "aisle";
@@ -29,15 +29,12 @@ export class CredentialChecker {
   #readAt = -Infinity;
   #reading: Promise<void> = Promise.resolve();
   readonly #claimsByToken = new Map<string, { readonly claims: Claims; readonly expires: number }>();
-  #operatorKey: Promise<CryptoKey | Uint8Array> | null;
 
   /** @param readKeys the first of them signs */
   constructor(
     readonly readKeys: () => Promise<TokenKeys>,
-    operator: JWK | null,
-  ) {
-    this.#operatorKey = operator === null ? null : importJWK(operator, "EdDSA");
-  }
+    readonly operator: JWK | null,
+  ) {}
 
   async sign({ account, name, login }: Claims): Promise<{ readonly token: string; readonly expires: number }> {
     const expires = Math.floor((wallClockMs() + TOKEN_LIFETIME_MS) / 1_000);
@@ -54,20 +51,18 @@ export class CredentialChecker {
     return { token, expires: expires * 1_000 };
   }
 
-  /** Who asks, as far as the request alone tells. */
+  /** Who asks, as far as the request alone tells. @throws where the keys were never read */
   async check(request: Request): Promise<Caller> {
     const credentials = readCredentials(request.token);
     const at = wallClockMs();
     const device = credentials.device === null ? null : deviceOf(credentials.device);
-    const [account, isOperator] = await Promise.all([
+    const { operator } = credentials;
+    const [account, unproven] = await Promise.all([
       credentials.account === null ? { claims: null, problem: null } : this.#account(credentials.account, at),
-      credentials.operator === null ? false : this.#isOperator(credentials.operator, request),
+      operator === null ? null : this.#problemOfOperator(operator, request),
     ]);
-    const isFalse = credentials.operator !== null && !isOperator;
-    const problem = isFalse
-      ? "this is not the operator's key that the server knows, which reads it when it starts"
-      : account.problem;
-    return { device, isOperator, at, claims: account.claims, problem };
+    const isOperator = operator !== null && unproven === null;
+    return { device, isOperator, at, claims: account.claims, problem: unproven ?? account.problem };
   }
 
   async #account(token: string, now: number): Promise<Pick<Caller, "claims" | "problem">> {
@@ -125,23 +120,27 @@ export class CredentialChecker {
     }
   }
 
-  /** The operator signs each request by itself, and only for a moment. */
-  async #isOperator(token: string, request: Request): Promise<boolean> {
-    if (this.#operatorKey === null) return false;
+  /** The operator signs each request by itself, and only for a moment. Null where that is so. */
+  async #problemOfOperator(token: string, request: Request): Promise<string | null> {
+    if (this.operator === null) return NOT_OPERATOR;
     try {
-      const { payload } = await jwtVerify(token, await this.#operatorKey, {
+      const { payload } = await jwtVerify(token, await importJWK(this.operator, "EdDSA"), {
         algorithms: ["EdDSA"],
         audience: OPERATOR,
         requiredClaims: ["exp"],
         clockTolerance: 60,
       });
       const { jti, sub, body } = proofOf(request);
-      return payload.jti === jti && payload.sub === sub && payload.body === body;
-    } catch {
-      return false;
+      return payload.jti === jti && payload.sub === sub && payload.body === body ? null : NOT_OPERATOR;
+    } catch (error) {
+      return error instanceof errors.JWTExpired
+        ? "the operator's signature is too old here: compare the clocks of both machines"
+        : NOT_OPERATOR;
     }
   }
 }
+
+const NOT_OPERATOR = "this is not the operator's key that the server knows, which reads it when it starts";
 
 function claimsOf(payload: JWTPayload): Claims {
   const { sub, name, login } = v.parse(ClaimsSchema, payload);

@@ -258,6 +258,29 @@ describe("a list", () => {
     expect(overflowOf(list, list.clone().annotate(author("a"), "item 2", ""))).toBeNull();
   });
 
+  it("that has become too long by a join can still be made shorter", () => {
+    const list = new ShoppingList();
+    list.add(author("a"), "milk", null, 1);
+    const milk = list.items.get("milk");
+    if (milk === undefined) throw new Error("it was added");
+    for (let count = 0; count <= LIMITS.items; count++) list.items.put(`item ${count}`, milk);
+    const other = new ShoppingList();
+    expect(overflowOf(list, list.remove(author("a"), "milk"))).toBeNull();
+    expect(overflowOf(list, other.add(author("b"), "one more", null, 1))).toContain("items");
+  });
+
+  it("with too many gaps can still be filled", () => {
+    const list = new ShoppingList();
+    const range = (counter: number): ShoppingList => {
+      const delta = new ShoppingList();
+      delta.seen.addRange({ replica: "a", from: counter, to: counter });
+      return delta;
+    };
+    for (let gap = 1; gap <= LIMITS.cloud; gap++) list.seen.add({ replica: "a", counter: 2 * gap });
+    expect(overflowOf(list, range(3))).toBeNull();
+    expect(overflowOf(list, range(3 * LIMITS.cloud))).toContain("out of order");
+  });
+
   it("is known to take as many bytes however it came about, and no more than thrice those where all numbers are the largest", () => {
     const plays = fc.property(arbitraryScript, (script) =>
       playScript(script).lists.every(

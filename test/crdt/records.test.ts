@@ -141,6 +141,16 @@ describe("an account", () => {
     for (let at = 1; at <= ACCOUNT_LIMITS.logins + 1; at++) account.addLogin(`l${at}`, { label: "", device: "d", at });
     expect([account.logins.size, account.logins.has("l1")]).toEqual([ACCOUNT_LIMITS.logins, false]);
   });
+
+  it("remembers the login that is made now, though others were made by clocks that are ahead", () => {
+    const account = new Account();
+    for (let at = 100; at < 100 + ACCOUNT_LIMITS.logins; at++)
+      account.addLogin(`l${at}`, { label: "", device: "d", at });
+    account.addLogin("now", { label: "", device: "d", at: 1 });
+    const elsewhere = new Account();
+    elsewhere.join(account);
+    expect([elsewhere.logins.size, elsewhere.isGood("now")]).toEqual([ACCOUNT_LIMITS.logins, true]);
+  });
 });
 
 describe("records and documents on the wire", () => {

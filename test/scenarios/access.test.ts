@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { Document } from "../../src/crdt/document.js";
 import { ACCESS_LIMITS } from "../../src/crdt/access-record.js";
+import { Account, AccountRecord } from "../../src/crdt/account-record.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { topicOfHolders } from "../../src/protocol/peer-messages.js";
-import { hashOfSecret } from "../../src/protocol/identity.js";
+import { accountDocumentOf, hashOfSecret } from "../../src/protocol/identity.js";
 import type { SyncRequest } from "../../src/protocol/messages.js";
 import { author } from "../crdt/scripts.js";
 import {
@@ -80,6 +81,18 @@ describe("a stranger", () => {
     server.access({ do: "members" }, stranger);
     server.level(40, "s2");
     expect(server.level(50, "s2")).toEqual(["to #2: editor of a list, open, on 2 of 2"]);
+  });
+});
+
+describe("a login", () => {
+  it("that the only server has forgotten is none, though more servers are asked where there are more", () => {
+    const accounts = accountDocumentOf("ben");
+    const server = new ServerScenario([accounts, LIST], [], [3, 2]);
+    const record = new AccountRecord();
+    record.accounts.set("account-of-ben", new Account());
+    expect(server.sync(READ, callerAt(MEMBER, "ben"))).toEqual(["load"]);
+    const list = new Document(undefined, undefined, record);
+    expect(server.step({ type: "loaded", listId: accounts, list })).toEqual(["to #1: unauthenticated"]);
   });
 });
 

@@ -73,8 +73,8 @@ export class ServerScenario {
   constructor(
     lists: readonly ListId[] = [],
     readonly peers: readonly ServerId[] = [],
+    [replicas, quorum]: readonly [number, number] = peers.length === 0 ? [1, 1] : [3, 2],
   ) {
-    const [replicas, quorum] = peers.length === 0 ? [1, 1] : [3, 2];
     const config = serverConfig({
       id: "s1",
       brokers: ["tcp://b:1"],
