@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { clientProgram, runProgram } from "./client/main.js";
 import { useTranslation } from "./client/messages.js";
 import { languagesOf, readTranslation } from "./client/translation.js";
-import { configurationFolder } from "./client/configuration.js";
+import { xdgFolder } from "./runtime/xdg-folder.js";
 import { serviceFamilies } from "./families.js";
 import { outputFailure, printError } from "./runtime/output.js";
 import type { UntilStopped } from "./service.js";
@@ -23,7 +23,9 @@ async function speakTheirLanguage(): Promise<void> {
   if (languages.length === 0) return;
   const ours = fileURLToPath(new URL("../messages", import.meta.url));
   try {
-    useTranslation(await readTranslation(languages, [join(configurationFolder(process.env), "messages"), ours]));
+    useTranslation(
+      await readTranslation(languages, [join(xdgFolder(process.env, "XDG_CONFIG_HOME"), "messages"), ours]),
+    );
   } catch (error) {
     printError(`aisle: ${error instanceof Error ? error.message : String(error)}\n`);
   }

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Option } from "commander";
 import { textFlag, word, type Flags, type Registration } from "./client/cli/command.js";
 import type { CommandResult, Context } from "./client/cli/context.js";
-import { defaultDataFolder } from "./client/data-folder.js";
 import { AisleError, EXIT, notFound } from "./client/errors.js";
 import { counted, t } from "./client/messages.js";
 import { displayable } from "./client/text.js";
@@ -47,9 +46,8 @@ interface ServerFolder {
   readonly path: string;
 }
 
-function foldersAt({ options, environment }: Context, flags: Flags): readonly ServerFolder[] {
-  const beside = dirname(options.dataDir ?? defaultDataFolder(environment));
-  return foldersIn(textFlag(flags, "data") ?? join(beside, "aisle-cluster"));
+function foldersAt(context: Context, flags: Flags): readonly ServerFolder[] {
+  return foldersIn(textFlag(flags, "data") ?? context.clusterFolder);
 }
 
 /** @throws AisleError where there is no server's folder */

@@ -6,7 +6,8 @@ import type { Workspace } from "./workspace.js";
 
 const ADOPTION_BUDGET_MS = 5_000;
 
-interface Household {
+/** Whose folder it is, and how it asks the cluster. */
+export interface Household {
   readonly workspace: Workspace;
   session(): Promise<Session>;
 }
@@ -25,8 +26,11 @@ export async function adoptLists(household: Household, lists: readonly LocalList
       const question = { kind: "access", listId: list.id, body: encodeAccessRequest({ do: "adopt" }) } as const;
       const { value } = await session.request(question, decodeAccessReply, ADOPTION_BUDGET_MS);
       if (value.role === null || value.stored < value.wanted) continue;
-      const standing = { role: value.role, open: value.visibility === "open" };
+      const { role, visibility, members } = value;
+      const standing = { role, open: visibility === "open", members: members.length };
       await household.workspace.note(list.id, (noted) => noted.adopt(standing));
+      // The folder is not locked while the next one is asked for.
+      household.workspace.commit();
       adopted++;
     } catch (error) {
       if (!(error instanceof RefusedError) && !(error instanceof AisleError)) throw error;

@@ -22,12 +22,6 @@ const DURATION = /^[0-9]{1,9}(\.[0-9]+)?(ms|s|m|h|d)?$/;
 
 const LARGEST_BYTES = 64 * 1024;
 
-/** `$XDG_CONFIG_HOME/aisle`, or where that is by default. */
-export function configurationFolder(environment: NodeJS.ProcessEnv): string {
-  const home = environment.XDG_CONFIG_HOME ?? "";
-  return join(home === "" ? join(homedir(), ".config") : home, "aisle");
-}
-
 /** What `config.json` in that folder says; nothing where there is none. @throws AisleError */
 export async function readConfiguration(folder: string): Promise<Configuration> {
   const path = join(folder, "config.json");

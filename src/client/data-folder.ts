@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import crc32 from "crc-32";
 import { LowSync } from "lowdb";
@@ -62,16 +62,22 @@ export interface Entrance {
   readonly recoveryCodes: readonly string[];
 }
 
+/** What is beside the lists. */
+export const SMALL_FILES = [
+  "settings.json",
+  "account.json",
+  "entrance.json",
+  "identity.json",
+  "device.json",
+  "sync.json",
+] as const;
+
+type SmallFile = (typeof SMALL_FILES)[number];
+
 /** Says which folder this is, so that a copy of it can tell that it is one. */
 interface Device {
   readonly id: string;
   readonly fingerprint: string;
-}
-
-/** `$XDG_DATA_HOME/aisle`, or where that is by default. */
-export function defaultDataFolder(environment: NodeJS.ProcessEnv): string {
-  const home = environment.XDG_DATA_HOME ?? "";
-  return join(home === "" ? join(homedir(), ".local", "share") : home, "aisle");
 }
 
 /**
@@ -82,10 +88,14 @@ export class DataFolder {
   /** Small files as they were last read, with the stamps they had: one command looks at some of them again and again. */
   readonly #read = new Map<string, { readonly stamp: string; readonly value: unknown }>();
 
-  private constructor(readonly path: string) {}
+  private constructor(
+    readonly path: string,
+    readonly isDryRun: boolean,
+  ) {}
 
-  static open(path: string): DataFolder {
-    const folder = new DataFolder(path);
+  /** @param isDryRun nothing that is remembered is written */
+  static open(path: string, isDryRun = false): DataFolder {
+    const folder = new DataFolder(path, isDryRun);
     orUnusable(path, () => makeFolderSync(folder.#listsPath));
     return folder;
   }
@@ -243,7 +253,7 @@ export class DataFolder {
   }
 
   /** Small files that can be made anew: a damaged one is set aside and its default used. */
-  #readJson<T>(name: string, fallback: T): T {
+  #readJson<T>(name: SmallFile, fallback: T): T {
     const path = join(this.path, name);
     const stamp = orUnusable(path, () => stampOf(path));
     if (stamp === "") return fallback;
@@ -261,7 +271,8 @@ export class DataFolder {
     return db.data;
   }
 
-  #writeJson(name: string, value: unknown): void {
+  #writeJson(name: SmallFile, value: unknown): void {
+    if (this.isDryRun) return;
     orUnusable(this.path, () => new LowSync<unknown>(new DurableJsonFileSync(join(this.path, name)), value).write());
   }
 }

@@ -122,6 +122,31 @@ export function readImport(text: string, format: ImportFormat): Import {
   return { items: importItems(body, format), order: [], staples: [] };
 }
 
+/** What is piped in says what it is only by its looks. */
+export function guessFormat(text: string): ImportFormat {
+  const body = text.replace(/^\u{feff}/u, "").trimStart();
+  if (/^[[{]/.test(body) && isJson(body)) return "json";
+  const [first = ""] = body.split(/[\r\n]/, 1);
+  const isHeader = (delimiter: string): boolean => {
+    const cells = first.split(delimiter).map((cell) => cell.trim().toLowerCase());
+    return cells.length > 1 && cells.includes("name") && cells.some((cell) => cell !== "name" && isColumn(cell));
+  };
+  return isHeader(",") ? "csv" : isHeader("\t") ? "tsv" : "txt";
+}
+
+function isColumn(name: string): boolean {
+  return COLUMNS.some((column) => column === name);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function importItems(body: string, format: Exclude<ImportFormat, "json">): readonly ImportedItem[] {
   switch (format) {
     case "txt":
@@ -137,7 +162,7 @@ function importItems(body: string, format: Exclude<ImportFormat, "json">): reado
 }
 
 const CHECKBOX = /^\s*(?:[-*+]\s+)?\[([ xX])\]\s+(.*)$/;
-const BULLET = /^\s*[-*+]\s+(.*)$/;
+const BULLET = /^\s*(?:[-*+]|[0-9]{1,4}[.)])\s+(.*)$/;
 const HEADING = /^\s*(#{1,6})\s+(.*)$/;
 
 /** What is in the basket, after everything else on the line. */

@@ -8,6 +8,7 @@ type Form = readonly [
   name: string,
   isDeleted: boolean,
   role: Role,
+  members: number,
   pending: number,
   items: readonly (readonly [string, number, number, string | null, string | null, string | null])[],
 ];
@@ -15,11 +16,12 @@ type Form = readonly [
 /** Null for a list that looks different as time goes by. */
 export function writeGlance(list: LocalList): Form | null {
   if (list.hasStaples) return null;
-  const { name, isDeleted, role, pending, items } = glanceAt(list);
+  const { name, isDeleted, role, members, pending, items } = glanceAt(list);
   return [
     name,
     isDeleted,
     role,
+    members,
     pending,
     items.map(({ name, needed, acquired, unit, note, aisle }) => [name, needed, acquired, unit, note, aisle]),
   ];
@@ -28,12 +30,13 @@ export function writeGlance(list: LocalList): Form | null {
 /** @param form as `writeGlance` made it: the file's checksum vouches for that */
 export function readGlance(id: ListId, form: unknown): Glance | null {
   if (form === null) return null;
-  const [name, isDeleted, role, pending, items] = form as Form;
+  const [name, isDeleted, role, members, pending, items] = form as Form;
   return {
     id,
     name,
     isDeleted,
     role,
+    members,
     pending,
     items: items.map(([name, needed, acquired, unit, note, aisle]) => ({ name, needed, acquired, unit, note, aisle })),
   };

@@ -16,7 +16,7 @@ export function hooked(hooks: Hooks, list: LocalList, intents: readonly Intent[]
   const keys = [...new Set(wanted.map(keyOf).filter((key) => key !== null))];
   if (keys.length === 0 || !hooks.has("on-change")) return wanted;
   const trial = list.shown.clone();
-  rehearse(wanted, trial);
+  rehearse(wanted, trial, list.replica);
   hooks.onChange(
     list.id,
     keys.map((key) => ({ before: viewOf(list.shown, key), after: viewOf(trial, key) })),

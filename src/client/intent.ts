@@ -1,7 +1,10 @@
+import type { ReplicaId } from "../crdt/dot.js";
 import { itemKey, type ItemKey } from "../crdt/item-key.js";
 import type { ItemState } from "../crdt/item-state.js";
 import type { Author, ShoppingList } from "../crdt/shopping-list.js";
+import { LimitExceededError } from "../crdt/limits.js";
 import { comeBack } from "../crdt/staple.js";
+import { AisleError, EXIT } from "./errors.js";
 
 /**
  * What a person asked for, apart from the state it was asked in: kept beside the delta until the cluster has it, so that
@@ -71,9 +74,21 @@ export function apply(intent: Intent, list: ShoppingList, author: Author, seen?:
   }
 }
 
-/** Makes the changes on a list that is thrown away, to see what they would come to. @throws LimitExceededError */
-export function rehearse(intents: readonly Intent[], list: ShoppingList): void {
-  for (const intent of intents) apply(intent, list, { replica: "rehearsal", id: "rehearsal", at: 0 });
+/** Makes the changes, under the name of who will, on a list that is thrown away, to see what they would come to. @throws AisleError */
+export function rehearse(intents: readonly Intent[], list: ShoppingList, replica: ReplicaId): void {
+  orRefused(() => {
+    for (const intent of intents) apply(intent, list, { replica, id: "rehearsal", at: 0 });
+  });
+}
+
+/** Says what there is no room for as an error of its own. @throws AisleError */
+export function orRefused<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
+    throw error;
+  }
 }
 
 /** The item the intent is about, or null for one about the list as a whole. */

@@ -65,4 +65,6 @@ export interface LocalListFile {
 export interface Standing {
   readonly role: Role;
   readonly open: boolean;
+  /** How many share it; absent before the cluster has said. */
+  readonly members?: number;
 }

@@ -301,7 +301,7 @@ export class LocalList {
 
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
   onReply(request: SyncRequest, reply: SyncReply): SyncOutcome {
-    this.#standing = { role: reply.role, open: reply.open };
+    this.#standing = { role: reply.role, open: reply.open, members: reply.members };
     if (this.#clashed) {
       // An answer to a request from before the clash says nothing about the whole.
       const isWhole = request.replica === this.replicaId;

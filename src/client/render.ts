@@ -56,12 +56,13 @@ function summaryOf(items: number, remaining: number, pending: number, style: Sty
 }
 
 export function renderLists(lists: readonly ListSummary[], style: Style): string {
-  if (lists.length === 0) return t("no lists yet; make one with: aisle new NAME");
   return lists
     .map((list) => {
       const mark = style.words ? (list.current ? t("current: ") : "") : list.current ? "* " : "  ";
       const name = style.bold(displayable(list.name));
-      return `${mark}${name}  ${summaryOf(list.items, list.remaining, list.pending, style)}  ${style.dim(list.id)}`;
+      const members = list.members > 1 ? counted(list.members, ", {{count}} member", ", {{count}} members") : "";
+      const summary = summaryOf(list.items, list.remaining, list.pending, style);
+      return `${mark}${name}  ${summary}${members}  ${style.dim(list.id)}`;
     })
     .join("\n");
 }

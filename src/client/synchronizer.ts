@@ -131,9 +131,10 @@ export class Synchronizer {
       const { delta, stored } = answer.reply;
       const outcome = list.onReply(request, answer.reply);
       const isRest = outcome.type === "level" && request.delta === null && delta === null;
-      const { role, open } = standing;
+      const { reply } = answer;
       const isSame = storedBefore === stored && !isUnfounded;
-      const isNews = !isRest || !isSame || role !== answer.reply.role || open !== answer.reply.open;
+      const stands = standing.role === reply.role && standing.open === reply.open && standing.members === reply.members;
+      const isNews = !isRest || !isSame || !stands;
       if (isNews) this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;
       return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };

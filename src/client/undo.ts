@@ -38,11 +38,11 @@ export function stepOf(list: ShoppingList, intent: Intent, replica: ReplicaId): 
   const key = keyOf(intent);
   const text = replacedBy(list, intent, key);
   if (key === null) return { intent, item: null, text };
-  const counted = (part: Part): readonly [number, number] => [
+  const before = (part: Part): readonly [number, number] => [
     cell(list, key, replica, COLUMN[part]),
     cell(list, key, replica, COLUMN[part] + 1),
   ];
-  const own = { replica, time: list.history.newestTime(), needed: counted("needed"), acquired: counted("acquired") };
+  const own = { replica, time: list.history.newestTime(), needed: before("needed"), acquired: before("acquired") };
   return { intent, item: list.item(key), text, own };
 }
 

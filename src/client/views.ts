@@ -34,6 +34,8 @@ export interface ListSummary {
   readonly remaining: number;
   readonly pending: number;
   readonly role: string;
+  /** 0 before the cluster has said. */
+  readonly members: number;
   readonly current: boolean;
 }
 
@@ -49,6 +51,8 @@ export interface Glance {
   readonly name: string;
   readonly isDeleted: boolean;
   readonly role: Role;
+  /** How many share it; 0 before the cluster has said. */
+  readonly members: number;
   /** How many changes wait to be sent. */
   readonly pending: number;
   /** As one walks. */
@@ -61,6 +65,7 @@ export function glanceAt(list: LocalList): Glance {
     name: nameOf(list),
     isDeleted: list.isDeleted,
     role: list.standing.role,
+    members: list.standing.members ?? 0,
     pending: list.outbox.length,
     items: walkedItems(list.shown),
   };
@@ -114,9 +119,9 @@ export function listView(list: LocalList): ListView {
   };
 }
 
-export function listSummary({ id, name, items, pending, role }: Glance, current: ListId | null): ListSummary {
+export function listSummary({ id, name, items, pending, role, members }: Glance, current: ListId | null): ListSummary {
   const remaining = items.filter((item) => !isDone(item)).length;
-  return { id, name, items: items.length, remaining, pending, role, current: id === current };
+  return { id, name, items: items.length, remaining, pending, role, members, current: id === current };
 }
 
 /** As clocks here show it; Swedes write dates the way that sorts. */

@@ -147,6 +147,8 @@ export class Watcher {
         }
       });
       this.#driver.post({ type: "opened" });
+      // Also where nothing is heard of the feed, as behind a wall that lets requests through alone.
+      this.#want("fetch");
     } catch (error) {
       this.#lose(error);
     }

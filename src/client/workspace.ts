@@ -1,6 +1,5 @@
 import { glanceAt, type Glance } from "./views.js";
 import type { Hooks } from "./hooks.js";
-import { LimitExceededError } from "../crdt/limits.js";
 import type { ListId } from "../protocol/ids.js";
 import { wallClockMs } from "../runtime/clock.js";
 import type { Lock } from "../runtime/lock.js";
@@ -9,7 +8,7 @@ import { deviceOf, listIdOf } from "../protocol/identity.js";
 import type { DataFolder, Entrance, LoginFile, Settings } from "./data-folder.js";
 import { AisleError, EXIT } from "./errors.js";
 import { stepOf, type Step } from "./undo.js";
-import type { Intent } from "./intent.js";
+import { orRefused, type Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
 import type { LocalListFile } from "./local-list-file.js";
 import { t } from "./messages.js";
@@ -49,10 +48,8 @@ export class Workspace {
   readonly #marks = new Map<ListId, Mark>();
   #settingsChanged = false;
 
-  /** @param isDryRun changes are shown and never made durable */
   constructor(
     readonly folder: DataFolder,
-    readonly isDryRun = false,
     readonly hooks: Hooks | null = null,
   ) {}
 
@@ -176,7 +173,7 @@ export class Workspace {
     const planned = plan(list);
     const { hooks } = this;
     const intents =
-      hooks === null || this.isDryRun ? planned : (await import("./hooked.js")).hooked(hooks, list, planned);
+      hooks === null || this.folder.isDryRun ? planned : (await import("./hooked.js")).hooked(hooks, list, planned);
     onIntents?.(intents);
     if (intents.length === 0 && taking === undefined) return list;
     requireMayChange(list, intents);
@@ -197,10 +194,9 @@ export class Workspace {
     // Several changes of one command happen together or not at all.
     const mark = this.#marks.get(id) ?? (named.length > 1 ? this.#mark(list) : undefined);
     try {
-      perform(list, onStep);
+      orRefused(() => perform(list, onStep));
     } catch (error) {
       if (mark !== undefined) this.#lists.set(id, restored(mark));
-      if (error instanceof LimitExceededError) throw new AisleError(EXIT.refused, "too-much", error.message);
       throw error;
     }
     mark?.since.push(perform);
@@ -226,13 +222,14 @@ export class Workspace {
 
   /** Makes everything durable and lets other commands write. Returns the lists that changed. */
   commit({ keepLock = false } = {}): readonly ListId[] {
-    const changed = this.isDryRun ? [] : [...this.#changed];
+    const changed = this.folder.isDryRun ? [] : [...this.#changed];
     try {
       for (const id of changed) {
         const list = this.#lists.get(id);
         if (list !== undefined) this.folder.writeList(list);
       }
-      if (this.#settingsChanged && this.#settings !== null && !this.isDryRun) this.folder.saveSettings(this.#settings);
+      if (this.#settingsChanged && this.#settings !== null && !this.folder.isDryRun)
+        this.folder.saveSettings(this.#settings);
       this.#changed.clear();
       this.#settingsChanged = false;
     } finally {

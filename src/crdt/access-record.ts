@@ -84,6 +84,11 @@ export class AccessRecord implements Lattice<AccessRecord> {
     return this.visibility.get() === "open";
   }
 
+  /** How many members there are. */
+  get size(): number {
+    return [...this.members.keys()].filter((principal) => this.roleOf(principal) !== null).length;
+  }
+
   /** How often roles or the visibility were changed: grows with each change, and never falls by a join. */
   get version(): number {
     return [...this.members.values()].reduce((sum, { standing }) => sum + standing.steps, this.visibility.steps);

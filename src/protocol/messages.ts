@@ -67,6 +67,7 @@ const SyncReplySchema = v.object({
   replicas: count,
   role: v.picklist(ROLES),
   open: v.boolean(),
+  members: v.optional(count, 0),
 });
 
 export interface SyncReply {
@@ -84,6 +85,8 @@ export interface SyncReply {
   /** What the asker may do with the list, and whether everyone may who knows its id. */
   readonly role: Role;
   readonly open: boolean;
+  /** How many share the list by name. */
+  readonly members: number;
 }
 
 const ErrorBodySchema = v.object({
@@ -136,25 +139,20 @@ export function decodeSyncRequest(body: Frame): SyncRequest {
 }
 
 export function encodeSyncReply(reply: SyncReply): Reply {
-  const { delta, serverSeen, newest, stored, wanted, replicas, role, open } = reply;
+  const { delta, serverSeen, ...said } = reply;
   const encoded = delta === null ? null : encodeList(delta);
   const seen = serverSeen === null ? null : encodeContext(serverSeen);
-  const body = { delta: encoded, serverSeen: seen, newest, stored, wanted, replicas, role, open };
+  const body = { delta: encoded, serverSeen: seen, ...said };
   return { kind: "reply", body: bodyFrame(body) };
 }
 
 /** @throws ProtocolError */
 export function decodeSyncReply(body: Frame): SyncReply {
-  const { delta, serverSeen, newest, stored, wanted, replicas, role, open } = parse(SyncReplySchema, body);
+  const { delta, serverSeen, ...said } = parse(SyncReplySchema, body);
   return orMalformed(() => ({
     delta: delta === null ? null : decodeList(delta),
     serverSeen: serverSeen === null ? null : decodeContext(serverSeen),
-    newest,
-    stored,
-    wanted,
-    replicas,
-    role,
-    open,
+    ...said,
   }));
 }
 

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { isOnNetwork } from "../protocol/address.js";
 import { Doorkeeper } from "./curve.js";
@@ -6,6 +5,7 @@ import { monotonicMs } from "./clock.js";
 import { makeFolder } from "./durable-file.js";
 import { isErrno } from "./errno.js";
 import { KeyFolder } from "./key-files.js";
+import { xdgFolder } from "./xdg-folder.js";
 
 /** @throws RangeError where something would be readable on a network, and nobody said that it may be */
 export function requirePrivacy(endpoints: readonly string[], isPrivate: boolean, isInsecure: boolean): void {
@@ -16,10 +16,9 @@ export function requirePrivacy(endpoints: readonly string[], isPrivate: boolean,
   );
 }
 
-/** `$XDG_CONFIG_HOME/aisle/keys`, or where that is by default: every service of one user on one machine finds the same. */
+/** Every service of one user on one machine finds the same. */
 function defaultKeysFolder(environment: NodeJS.ProcessEnv): string {
-  const config = environment.XDG_CONFIG_HOME ?? "";
-  return join(config === "" ? join(homedir(), ".config") : config, "aisle", "keys");
+  return join(xdgFolder(environment, "XDG_CONFIG_HOME"), "keys");
 }
 
 /**

@@ -220,6 +220,7 @@ function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, 
     replicas,
     role,
     open: access.isOpen,
+    members: access.size,
   });
   if (reply.body.byteLength <= BOUNDS.bodyBytes) return reply;
   throw new ProtocolError("too-large", `the list has more than the ${BOUNDS.bodyBytes} bytes that a message may have`);

@@ -26,6 +26,7 @@ class Server {
       replicas: 1,
       role: "owner",
       open: false,
+      members: 1,
     };
   }
 }

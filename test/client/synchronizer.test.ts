@@ -11,7 +11,15 @@ import { RequestSockets } from "../../src/runtime/request-sockets.js";
 import { temporaryFolder } from "../e2e/harness.js";
 
 function replyWith(delta: ShoppingList | null, stored: number): Reply {
-  const told = { serverSeen: null, newest: null, wanted: 2, replicas: 3, role: "owner", open: false } as const;
+  const told = {
+    serverSeen: null,
+    newest: null,
+    wanted: 2,
+    replicas: 3,
+    role: "owner",
+    open: false,
+    members: 1,
+  } as const;
   return encodeSyncReply({ ...told, delta, stored });
 }
 

@@ -265,8 +265,43 @@ describe("odd input", () => {
     const one = device();
     await one.newList("Groceries");
     expect((await one.run("add", "milk", "--sync-budget", "soon")).code).toBe(2);
-    expect((await run(["add", "milk"], { ...one.env, AISLE_BROKERS: "nowhere" })).code).toBe(2);
+    expect((await one.run("add", "2kg flour", "--unit", "l")).code).toBe(2);
+    expect((await one.run("add", "3 l milk", "--qty", "2")).code).toBe(2);
     expect((await one.show()).items).toEqual([]);
+  });
+
+  it("a way to the cluster that is wrong keeps nobody from their lists, and is told", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    for (const AISLE_BROKERS of ["nowhere", "tcp://10.0.0.1:5555"]) {
+      const { code, stderr } = await run(["add", "milk"], { ...one.env, AISLE_BROKERS });
+      expect([code, stderr]).toEqual([0, expect.stringMatching(/^aisle: not sent: [^\n]+\n$/)]);
+    }
+    expect(await one.amounts()).toEqual({ milk: "2/0" });
+  });
+
+  it("an amount that is named once in words and once in flags is understood where both agree", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    await one.ok("add", "2kg flour", "--unit", "kg");
+    await one.ok("add", "2 rice", "--unit", "kg");
+    await one.ok("add", "milk", "--qty", "3", "--unit", "l");
+    expect(await one.amounts()).toEqual({ flour: "2000/0", rice: "2000/0", milk: "3000/0" });
+  });
+
+  it("what is piped in is taken for what it looks like", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    for (const text of ['[{"name":"milk","needed":2}]', "name,needed\nmilk,2\n", "1. milk\n2) milk\n", "[ ] milk x2\n"])
+      expect((await one.pipe(text, "import", "-")).code).toBe(0);
+    expect(await one.amounts()).toEqual({ milk: "8/0" });
+  });
+
+  it("a file without an end is not read to its end", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const { code, stderr } = await one.run("import", "/dev/zero");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("MB")]);
   });
 
   it("a name that grows too long when it is folded gets one line and exit 6, and the list stays readable", async () => {
@@ -293,6 +328,9 @@ describe("odd input", () => {
       await one.ok(...words, "--dry-run");
     }
     expect(await one.ok("show", "--digest")).toBe(before);
+    const other = device();
+    await other.ok("new", "Groceries", "--dry-run");
+    expect(readdirSync(other.folder).filter((name) => name.endsWith(".json"))).toEqual([]);
   });
 
   it("errors are JSON on stderr with --json", async () => {

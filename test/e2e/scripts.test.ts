@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { offlineDevices } from "./harness.js";
 
@@ -32,6 +34,21 @@ describe("batch", () => {
     const { code } = await one.pipe('add milk\ngot beer\nadd "unclosed\nadd bread\n', "batch", "--keep-going");
     expect(code).toBe(3);
     expect(await one.amounts()).toEqual({ bread: "1/0", milk: "1/0" });
+  });
+
+  it("tells what failed as JSON where answers are", async () => {
+    const { code, stderr } = await device().pipe("got beer\n", "batch", "--ndjson");
+    expect(code).toBe(3);
+    expect(JSON.parse(stderr)).toMatchObject({ line: 1, exit: 3, error: { code: "not-found" } });
+  });
+
+  it("does nothing of a line that ends inside a character", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const script = join(one.folder, "script");
+    writeFileSync(script, Buffer.from([...Buffer.from("add milk\nadd caf"), 0xc3]));
+    expect((await one.run("batch", script)).code).toBe(1);
+    expect(await one.amounts()).toEqual({ milk: "1/0" });
   });
 
   it.each([

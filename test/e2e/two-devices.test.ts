@@ -50,6 +50,17 @@ describe("two devices, one list", () => {
     expect(lists.map(({ name, pending }) => `${name} ${pending}`)).toEqual(["Groceries 0", "Hardware 0"]);
   });
 
+  it("tell what is refused of a list that goes along with another one", async () => {
+    const [ann, ben] = await pair();
+    await ben.ok("new", "Hardware");
+    await ben.ok("add", "milk", "--list", "Groceries", "--offline");
+    await ann.ok("private", "Groceries");
+    const { code, stderr } = await ben.run("add", "nails", "--sync-budget", "20s");
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^aisle: [^:\n]+: kept here, and not sent: [^\n]+\n$/)]);
+    const lists = await ben.json<{ name: string; pending: number }[]>("lists");
+    expect(lists.map(({ name, pending }) => `${name} ${pending}`)).toEqual(["Groceries 1", "Hardware 0"]);
+  });
+
   it("tell each of them when both took the same, and who took what", async () => {
     const [ann, ben] = await pair();
     await ann.ok("add", "5 eggs");

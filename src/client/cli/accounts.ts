@@ -301,17 +301,3 @@ async function devices(context: Context, verb: string | undefined, id: string | 
   );
   return { value, text: lines.join("\n") };
 }
-
-/** A token that is half used up is exchanged for a new one, in passing; should it fail, there is time. */
-export async function renewLogin(context: Context): Promise<void> {
-  const login = context.workspace.folder.login();
-  const now = wallClockMs();
-  if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires) return;
-  try {
-    const { token } = await askAccounts(context, login.name, { do: "renew" }, LOGOUT_BUDGET_MS);
-    if (token !== null)
-      await context.workspace.saveLogin({ ...login, token: token.text, expires: token.expires, since: now });
-  } catch (error) {
-    if (!(error instanceof AisleError)) throw error;
-  }
-}

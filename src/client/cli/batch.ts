@@ -114,9 +114,17 @@ class Batch {
   }
 
   async #finishGroup(): Promise<void> {
-    const changed = this.context.workspace.commit();
-    for (const answer of this.#answers.splice(0)) this.#tell(answer);
-    await this.context.push(changed);
+    const answers = this.#answers.splice(0);
+    try {
+      const changed = this.context.workspace.commit();
+      for (const answer of answers) this.#tell(answer);
+      await this.context.push(changed);
+    } catch (thrown) {
+      // What cannot be made durable has not been done.
+      const error = asAisleError(thrown);
+      this.#firstError ??= error;
+      for (const answer of answers) this.#tell(answer.error === null ? { ...answer, result: null, error } : answer);
+    }
   }
 
   #tell({ line, result, error }: Answer): void {
@@ -128,7 +136,8 @@ class Batch {
     if (ndjson === true) print(`${jsonText(told)}\n`);
     else if (json === true) this.#values.push(told);
     else if (error === null && result?.text !== "") print(`${result?.text ?? ""}\n`);
-    if (error !== null) say(t`aisle: line ${line}: ${errorLine(error)}`);
+    if (error === null) return;
+    say(json === true || ndjson === true ? jsonText(told) : t`aisle: line ${line}: ${errorLine(error)}`);
   }
 }
 
@@ -144,6 +153,8 @@ async function* lineGroups(file: string): AsyncIterable<readonly string[]> {
       if (rest.length > LONGEST_LINE) throw usageError(t`a line is longer than ${LONGEST_LINE} characters`);
       for (let from = 0; from < lines.length; from += GROUP_LINES) yield lines.slice(from, from + GROUP_LINES);
     }
+    // Also of a file that ends inside a character nothing of that line is done.
+    rest += decoder.decode();
   } catch (error) {
     if (error instanceof AisleError) throw error;
     if (error instanceof TypeError)

@@ -1,9 +1,8 @@
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { existsSync } from "node:fs";
 import { Argument, Option } from "commander";
 import { monotonicMs } from "../../runtime/clock.js";
 import { untilAskedToStop } from "../../runtime/signals.js";
-import { defaultDataFolder } from "../data-folder.js";
 import type { KeyName } from "../../runtime/key-files.js";
 import { AisleError, EXIT, notFound, usageError } from "../errors.js";
 import { confirm } from "./confirm.js";
@@ -23,10 +22,8 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
   const cluster = program.command("cluster").description("run a cluster on this machine, or look at one");
   const dataOption = (): Option =>
     new Option("--data <folder>", "its pid files, logs and data (default: aisle-cluster beside the lists)");
-  const at = (context: Context, flags: Flags): LocalCluster => {
-    const beside = dirname(context.options.dataDir ?? defaultDataFolder(context.environment));
-    return new LocalCluster(textFlag(flags, "data") ?? join(beside, "aisle-cluster"), scriptPath);
-  };
+  const at = (context: Context, flags: Flags): LocalCluster =>
+    new LocalCluster(textFlag(flags, "data") ?? context.clusterFolder, scriptPath);
 
   cluster
     .command("up")

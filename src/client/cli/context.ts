@@ -1,12 +1,14 @@
+import { dirname, join } from "node:path";
 import { foldName } from "../../crdt/item-key.js";
 import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
+import { xdgFolder } from "../../runtime/xdg-folder.js";
 import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/output.js";
-import { configurationFolder, readConfiguration, type Configuration } from "../configuration.js";
+import { readConfiguration, type Configuration } from "../configuration.js";
 import { Hooks } from "../hooks.js";
-import { DataFolder, defaultDataFolder } from "../data-folder.js";
+import { DataFolder } from "../data-folder.js";
 import { AisleError, EXIT, isForGood, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
@@ -74,17 +76,17 @@ export class Context {
    * @throws AisleError for one that cannot be read otherwise
    */
   static async open(options: GlobalOptions, environment: NodeJS.ProcessEnv, isForgiving = false): Promise<Context> {
-    const folder = configurationFolder(environment);
+    const folder = xdgFolder(environment, "XDG_CONFIG_HOME");
     let problem: AisleError | null = null;
     const configuration = await readConfiguration(folder).catch((error: unknown): Configuration => {
       if (!isForgiving || !(error instanceof AisleError)) throw error;
       problem = error;
       return {};
     });
-    const { dataDir = defaultDataFolder(environment), ...defaults } = configuration;
+    const { dataDir = xdgFolder(environment, "XDG_DATA_HOME"), ...defaults } = configuration;
     const path = options.dataDir ?? nonEmpty(environment.AISLE_DATA_DIR) ?? dataDir;
     if (path === "") throw usageError(t("the data folder has no name"), t("say which one with --data-dir FOLDER"));
-    const workspace = new Workspace(DataFolder.open(path), options.dryRun === true, Hooks.in(folder));
+    const workspace = new Workspace(DataFolder.open(path, options.dryRun === true), Hooks.in(folder));
     const { offline, plain, accessible, syncBudget } = defaults;
     const settled = Object.fromEntries(
       Object.entries({ offline, plain, accessible, syncBudget }).filter(([, value]) => value !== undefined),
@@ -95,7 +97,6 @@ export class Context {
   /** Flags that a change would only stumble over when it is durable already. @throws AisleError */
   checkFlags(): void {
     parseDuration(this.options.syncBudget ?? "0");
-    if (this.options.offline !== true) this.brokers();
   }
 
   /** The same work with the flags of another command, as in a batch. */
@@ -118,6 +119,11 @@ export class Context {
       this.#style = { words, bold: chalk.bold, dim: chalk.dim, good: chalk.green, warn: chalk.yellow };
     }
     return this.#style;
+  }
+
+  /** Where a cluster of this machine is by default: beside the lists. */
+  get clusterFolder(): string {
+    return join(dirname(this.workspace.folder.path), "aisle-cluster");
   }
 
   /** The list a command is about: the one named, else `--list`, `AISLE_LIST`, the current one, the only one. */
@@ -181,7 +187,7 @@ export class Context {
     const matching = named.length > 0 ? named : lists.filter((candidate) => id !== "" && candidate.id.startsWith(id));
     const [only, ...others] = matching;
     if (only !== undefined && others.length === 0) return this.#resolve(only.id, look);
-    const shown = namesOf((matching.length > 0 ? matching : lists).slice(0, 8));
+    const shown = namesOf(matching.length > 0 ? matching : lists);
     const problem = matching.length > 0 ? t("names several lists") : t("is no list on this device");
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
@@ -196,7 +202,7 @@ export class Context {
       ({ id, name }) => id === reference.toLowerCase() || foldName(name) === foldName(reference),
     );
     if (only !== undefined && others.length === 0) return this.theList(only.id);
-    const shown = namesOf(deleted.slice(0, 8));
+    const shown = namesOf(deleted);
     const problem = only === undefined ? t("is no deleted list on this device") : t("names several deleted lists");
     throw notFound(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
@@ -204,10 +210,16 @@ export class Context {
     );
   }
 
+  /** Something for the person where there is nothing to print. */
+  sayNothing(text: string): string {
+    if (this.options.json !== true && this.options.ndjson !== true) say(text);
+    return "";
+  }
+
   brokers(): readonly string[] {
     const given = nonEmpty(this.environment.AISLE_BROKERS);
     const { brokers, insecure } = this.workspace.settings();
-    if (given !== null) return this.checked(given.split(",").map((address) => address.trim()));
+    if (given !== null) return this.checked(given.split(",").flatMap((address) => nonEmpty(address.trim()) ?? []));
     if (brokers.length > 0) return this.checked(brokers, insecure);
     return this.checked(this.configuration.brokers ?? DEFAULT_BROKERS);
   }
@@ -262,57 +274,62 @@ export class Context {
   async push(changed: readonly ListId[]): Promise<void> {
     if (changed.length === 0 || this.options.offline === true) return;
     const budgetMs = parseDuration(this.options.syncBudget ?? "250ms");
-    const { lastFailure } = this.workspace.folder.syncTimes();
-    const sinceFailure = wallClockMs() - (lastFailure ?? 0);
-    if (budgetMs === 0 || (sinceFailure >= 0 && sinceFailure < RETRY_PAUSE_MS)) return;
+    if (budgetMs === 0) return;
     const deadline = monotonicMs() + budgetMs;
-    const synchronizer = await this.synchronizer();
+    let synchronizer: Synchronizer | null = null;
     try {
-      for (const id of changed) {
-        const { refusal } = await synchronizer.synchronize(id, Math.max(1, deadline - monotonicMs()));
-        if (refusal === null) continue;
-        const what = isForGood(refusal) ? t("kept aside") : t("kept here, and not sent");
-        say(`aisle: ${what}: ${errorLine(refused(refusal))}`);
-      }
+      this.brokers();
+      const sinceFailure = wallClockMs() - (this.workspace.folder.syncTimes().lastFailure ?? 0);
+      if (sinceFailure >= 0 && sinceFailure < RETRY_PAUSE_MS) return;
+      synchronizer = await this.synchronizer();
+      for (const id of changed) await this.#send(synchronizer, id, Math.max(1, deadline - monotonicMs()));
       if (this.workspace.folder.login() !== null) {
         const sent = changed.flatMap((id) => this.workspace.list(id) ?? []);
         await (await import("../adoption.js")).adoptLists(this, sent);
+        await (await import("../login.js")).renewLogin(this);
       }
       await synchronizer.remember(true);
       await this.#sendWaiting(synchronizer, changed, deadline);
     } catch (error) {
-      if (error instanceof AisleError && error.exitCode === EXIT.notAllowed) {
+      const code = error instanceof AisleError ? error.exitCode : null;
+      if (error instanceof AisleError && (code === EXIT.notAllowed || code === EXIT.usage)) {
         say(t`aisle: not sent: ${errorLine(error)}`);
         return;
       }
       // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
       if (this.options.verbose === true)
         say(t`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
-      await synchronizer.remember(false).catch(() => undefined);
+      await synchronizer?.remember(false).catch(() => undefined);
     }
   }
 
-  /** What other lists have left in their outboxes goes along, as far as there is time; `sync` tells what is wrong with one. */
+  async #send(synchronizer: Synchronizer, id: ListId, budgetMs: number, of = ""): Promise<void> {
+    const { refusal } = await synchronizer.synchronize(id, budgetMs);
+    if (refusal === null) return;
+    const what = isForGood(refusal) ? t("kept aside") : t("kept here, and not sent");
+    say(`aisle: ${of}${what}: ${errorLine(refused(refusal))}`);
+  }
+
+  /** What other lists have left in their outboxes goes along, as far as there is time. */
   async #sendWaiting(synchronizer: Synchronizer, sent: readonly ListId[], deadline: number): Promise<void> {
-    for (const id of this.workspace.listIds()) {
+    for (const glance of this.glances(true)) {
       const leftMs = deadline - monotonicMs();
       if (leftMs <= 0) return;
-      if (sent.includes(id)) continue;
-      try {
-        const { pending } = this.workspace.glance(id) ?? { pending: 0 };
-        if (pending > 0 && pending <= MOST_ALONG) await synchronizer.synchronize(id, leftMs);
-      } catch (error) {
-        if (!(error instanceof AisleError)) throw error;
-      }
+      const { id, pending } = glance;
+      if (sent.includes(id) || pending === 0 || pending > MOST_ALONG) continue;
+      await this.#send(synchronizer, id, leftMs, `${displayable(glance.name)}: `);
     }
   }
 }
+
+const MOST_NAMED = 8;
 
 /** As one tells them apart: with their ids only where names do not. */
 function namesOf(lists: readonly Glance[]): string {
   const names = lists.map(({ name }) => displayable(name));
   const isOnly = (name: string): boolean => names.filter((other) => foldName(other) === foldName(name)).length === 1;
-  return lists.map(({ id }, at) => (isOnly(names[at] ?? "") ? names[at] : `${names[at] ?? ""} (${id})`)).join(", ");
+  const told = lists.map(({ id }, at) => (isOnly(names[at] ?? "") ? names[at] : `${names[at] ?? ""} (${id})`));
+  return [...told.slice(0, MOST_NAMED), ...(told.length > MOST_NAMED ? ["…"] : [])].join(", ");
 }
 
 /** Something for the person, not for programs. */

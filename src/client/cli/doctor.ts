@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readAddress } from "../../protocol/address.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { takeLock } from "../../runtime/lock.js";
+import { SMALL_FILES } from "../data-folder.js";
 import { AisleError, EXIT } from "../errors.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
@@ -131,7 +132,7 @@ function* listFindings(context: Context): Iterable<Finding> {
       yield wrong("lists", displayable(error.message), error.hint ?? t("restore it from a backup"));
     }
   }
-  for (const name of ["settings.json", "account.json", "identity.json", "device.json", "sync.json"]) {
+  for (const name of SMALL_FILES) {
     if (existsSync(join(context.workspace.folder.path, `${name}.damaged`)))
       yield warning(
         "lists",

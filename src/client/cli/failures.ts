@@ -13,6 +13,8 @@ export function asAisleError(error: unknown, command: string | null = null): Ais
   if (error instanceof CommanderError) {
     if (error.exitCode === 0)
       return new AisleError(EXIT.usage, "usage", t("help is for the command line"), t("run `aisle help`"));
+    if (error.code === "commander.help" && command !== null)
+      return usageError(t`${command} has to be told what to do`, t`see \`aisle help ${command}\``);
     if (error.code === "commander.help")
       return new AisleError(
         EXIT.usage,

@@ -79,7 +79,7 @@ export async function undoChanges(
     const trial = now.shown.clone();
     return steps.reverse().flatMap((step) => {
       const intents = compensation(trial, step);
-      rehearse(intents, trial);
+      rehearse(intents, trial, now.replica);
       undone += intents.length;
       const key = keyOf(step.intent);
       if (key !== null) keys.add(key);

@@ -2,11 +2,11 @@ import { findItem } from "./find-item.js";
 import type { Command } from "commander";
 import { itemKey, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
-import { AisleError, EXIT } from "../errors.js";
+import { AisleError, EXIT, usageError } from "../errors.js";
 import { keyOf, type Intent } from "../intent.js";
 import { addIntent, joinLoneNumbers, literalEntry, parseEntry, type ItemEntry } from "../item-entry.js";
 import type { LocalList } from "../local-list.js";
-import { formatAmount, normaliseUnit, parseAmountIn, parseQuantity } from "../quantity.js";
+import { formatAmount, normaliseUnit, parseAmountIn, parseQuantity, type Quantity } from "../quantity.js";
 import { renderItem, renderPlacedItem } from "../render.js";
 import { acceptText, displayable } from "../text.js";
 import { isDone, itemView, nameOf, sortedItems } from "../views.js";
@@ -139,7 +139,7 @@ function registerTexts(program: Command, act: Act): void {
         const list = context.theList();
         const { key } = findItem(list, word(words, 0), textFlag(flags, "from"));
         const { unit, scale } = normaliseUnit(word(words, 1));
-        return await changeItems(context, list, (now) => moveToUnit(itemNow(now, key), unit, scale));
+        return await changeItems(context, list, (now) => moveToUnit(itemNow(now, key), unit, scale), [key]);
       }),
     );
 }
@@ -147,15 +147,27 @@ function registerTexts(program: Command, act: Act): void {
 function withFlags(entry: ItemEntry, flags: Flags): ItemEntry {
   const [qty, unit] = [textFlag(flags, "qty"), textFlag(flags, "unit")];
   const [note, aisle] = [textFlag(flags, "note"), textFlag(flags, "aisle")];
-  const hasAmount = qty !== undefined || unit !== undefined;
-  const typed = unit ?? entry.quantity.unit;
-  const amount = qty ?? `${entry.quantity.thousandths / 1_000}`;
   return {
     ...entry,
-    ...(hasAmount ? { quantity: parseQuantity(amount, typed) } : {}),
+    quantity: quantityWith(entry, qty, unit),
     ...(note === undefined ? {} : { note: acceptText("note", note) }),
     ...(aisle === undefined ? {} : { aisle: acceptText("aisle", aisle) }),
   };
+}
+
+/** One of the two may name the amount, or one the number and the other the unit. @throws AisleError where they contradict */
+function quantityWith({ name, quantity }: ItemEntry, qty: string | undefined, unit: string | undefined): Quantity {
+  if (qty === undefined && unit === undefined) return quantity;
+  const isNamed = quantity.thousandths !== 1_000 || quantity.unit !== null;
+  const isSameUnit = unit !== undefined && normaliseUnit(unit).unit === quantity.unit;
+  if (qty === undefined && isNamed && isSameUnit) return quantity;
+  const given = parseQuantity(qty ?? `${quantity.thousandths / 1_000}`, unit ?? null);
+  const isSame = given.thousandths === quantity.thousandths && given.unit === quantity.unit;
+  if (!isNamed || isSame || (qty === undefined && quantity.unit === null)) return given;
+  throw usageError(
+    t`the amount of ${displayable(name)} is given twice`,
+    t("name it before the name, or with --qty and --unit"),
+  );
 }
 
 /** The old row goes and a new one takes over its amounts and texts: the unit is part of what an item is. */
@@ -229,7 +241,8 @@ async function removeAll(
   const style = await context.style();
   const value = items.map(itemView);
   const named = items.map((item) => `  ${renderItem(item, style)}`).join("\n");
-  if (items.length === 0) return { value, text: t`nothing to take off ${displayable(nameOf(list))}` };
+  if (items.length === 0)
+    return { value, text: context.sayNothing(t`nothing to take off ${displayable(nameOf(list))}`) };
   await context.workspace.change(list.id, () => items.map(({ key }) => ({ type: "remove", key })));
   return { value, text: `${what}:\n${named}` };
 }

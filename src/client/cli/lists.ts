@@ -24,14 +24,15 @@ export function registerLists({ program, act }: Registration): void {
 
   program
     .command("lists")
-    .description("all lists with counts, and what waits to be sent")
+    .description("all lists with counts, members, and what waits to be sent")
     .action(
       act(async (context) => {
         const { current } = context.workspace.settings();
         const lists = context.glances().map((list) => listSummary(list, current));
         // Where there is nothing but damaged ones, that has been said.
-        const isSaid = lists.length === 0 && context.hasDamage;
-        return { value: lists, text: isSaid ? "" : renderLists(lists, await context.style()) };
+        if (lists.length === 0 && !context.hasDamage)
+          context.sayNothing(t("no lists yet; make one with: aisle new NAME"));
+        return { value: lists, text: renderLists(lists, await context.style()) };
       }),
     );
 

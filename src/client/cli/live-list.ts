@@ -164,8 +164,7 @@ export class LiveList implements WatchListener {
         this.#watcher?.sync();
         break;
       case "change":
-        this.#ahead = this.#shown.clone();
-        rehearse(effect.intents, this.#ahead);
+        if (!this.#lookAhead(effect.intents)) break;
         this.#queue(async () => {
           try {
             await this.context.workspace.change(this.list.id, () => effect.intents);
@@ -184,6 +183,19 @@ export class LiveList implements WatchListener {
       case "type":
         break;
     }
+  }
+
+  /** Shows what was asked for, before it is on disk. Whether it can be done. */
+  #lookAhead(intents: readonly Intent[]): boolean {
+    const ahead = this.#shown.clone();
+    try {
+      rehearse(intents, ahead, this.list.replica);
+    } catch (error) {
+      this.#state = { ...this.#state, message: asAisleError(error).message };
+      return false;
+    }
+    this.#ahead = ahead;
+    return true;
   }
 
   #queue(work: () => Promise<string>): void {

@@ -9,7 +9,7 @@ import { foldedNameOf } from "../../crdt/item-key.js";
 import type { Intent } from "../intent.js";
 import { nameOf } from "../views.js";
 import { adoptLists } from "../adoption.js";
-import { renewLogin } from "./accounts.js";
+import { renewLogin } from "../login.js";
 import { manyWords, type Registration } from "./command.js";
 import { say, type CommandResult, type Context } from "./context.js";
 import { warnOfTooMuch } from "./items.js";

@@ -118,8 +118,13 @@ async function askAbout(context: Context, listId: ListId, request: AccessRequest
   const asking = request.do === "members" ? ask : askForChange;
   const reply = await asking(context, question, decodeAccessReply, ACCESS_BUDGET_MS);
   const { role } = reply;
-  if (list !== null && role !== null)
-    await context.workspace.note(listId, (noted) => noted.stand({ role, open: reply.visibility === "open" }));
+  if (list !== null && role !== null) {
+    await context.workspace.note(listId, (noted) =>
+      noted.stand({ role, open: reply.visibility === "open", members: reply.members.length }),
+    );
+    // Other commands need not wait while a person, or the cluster, is asked something more.
+    context.workspace.commit();
+  }
   return reply;
 }
 

@@ -54,7 +54,8 @@ function suggest(context: Context, prefix: string): CommandResult {
     const much = amount === null ? "" : `  ${formatAmount(amount, unit)}`;
     return `${displayable(name)}${much}${aisle === null ? "" : `  @${displayable(aisle)}`}`;
   });
-  return { value, text: lines.length === 0 ? t("nothing that was bought before is missing") : lines.join("\n") };
+  const nothing = t("nothing that was bought before is missing");
+  return { value, text: lines.length === 0 ? context.sayNothing(nothing) : lines.join("\n") };
 }
 
 async function staple(context: Context, name: string | undefined, flags: Flags): Promise<CommandResult> {

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { extname } from "node:path";
 import { Option } from "commander";
 import { itemKey } from "../../crdt/item-key.js";
@@ -6,6 +6,7 @@ import { AisleError, EXIT, usageError } from "../errors.js";
 import {
   EXPORT_FORMATS,
   exportList,
+  guessFormat,
   IMPORT_FORMATS,
   readImport,
   type ExportFormat,
@@ -28,13 +29,18 @@ export function registerTransfer({ program, act }: Registration): void {
   program
     .command("import")
     .argument("<file>", "a file, or - for what is piped in")
-    .addOption(new Option("--format <format>", "default: by the file's ending, else txt").choices(IMPORT_FORMATS))
+    .addOption(
+      new Option("--format <format>", "default: by the file's ending, else by what it looks like").choices(
+        IMPORT_FORMATS,
+      ),
+    )
     .description("add the items in a file, one a line: text, Markdown, todo.txt, CSV, TSV or JSON")
     .action(
       act(async (context, words, flags) => {
         const file = word(words, 0);
-        const format = formatOf(file, textFlag(flags, "format"));
-        const { items, order, staples } = readImport(await readInput(file), format);
+        const text = await readInput(file);
+        const format = formatOf(file, textFlag(flags, "format")) ?? guessFormat(text);
+        const { items, order, staples } = readImport(text, format);
         const list = context.theList();
         const added = items.flatMap(({ entry, acquired }): Intent[] => {
           const add = addIntent(entry);
@@ -47,9 +53,9 @@ export function registerTransfer({ program, act }: Registration): void {
           ...staples.map(({ key, rule }): Intent => ({ type: "staple", key, rule })),
           ...(order.length === 0 ? [] : [{ type: "order", aisles: order } as const]),
         ];
-        const text = t`${counted(items.length, "{{count}} item", "{{count}} items")} for ${displayable(nameOf(list))}`;
+        const what = t`${counted(items.length, "{{count}} item", "{{count}} items")} for ${displayable(nameOf(list))}`;
         const { value } = await changeItems(context, list, intents, [], progress(t("importing")));
-        return { value, text: t`imported ${text}` };
+        return { value, text: t`imported ${what}` };
       }),
     );
 
@@ -74,15 +80,15 @@ export function registerTransfer({ program, act }: Registration): void {
     );
 }
 
-function formatOf(file: string, given: string | undefined): ImportFormat {
+function formatOf(file: string, given: string | undefined): ImportFormat | null {
   if (given === undefined && /(^|[/\\.])(todo|done)\.txt$/i.test(file)) return "todo";
   const wanted = given ?? extname(file).slice(1).toLowerCase();
-  return IMPORT_FORMATS.find((format) => format === wanted) ?? (wanted === "markdown" ? "md" : "txt");
+  return IMPORT_FORMATS.find((format) => format === wanted) ?? (wanted === "markdown" ? "md" : null);
 }
 
 /** The text of a file, or of standard input for `-`. */
-export async function readInput(file: string): Promise<string> {
-  const bytes = file === "-" ? await readAll(process.stdin) : await readBounded(file);
+async function readInput(file: string): Promise<string> {
+  const bytes = file === "-" ? await readAll(process.stdin) : await readFile(file);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -90,11 +96,9 @@ export async function readInput(file: string): Promise<string> {
   }
 }
 
-async function readBounded(file: string): Promise<Uint8Array> {
+async function readFile(file: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(file);
-    if (size > LARGEST_IMPORT_BYTES) throw tooLarge();
-    return await readFile(file);
+    return await readAll(createReadStream(file));
   } catch (error) {
     if (error instanceof AisleError) throw error;
     const reason =

@@ -42,7 +42,7 @@ async function watchList(context: Context, named: string | undefined): Promise<C
     context.options.ndjson === true || context.options.json === true ? new EventLines(list.id) : new Screen(style);
   const failed = new Promise<never>((_resolve, reject) => (view.onFailure = reject));
   const watcher = new Watcher(list.id, synchronizer, synchronizer.session, view);
-  watcher.start();
+  watcher.start(context.options.offline === true);
   try {
     // A reader that is gone wants no more.
     await untilAskedToStop(failed, readerGone());

@@ -1,0 +1,25 @@
+import { decodeAccountReply, encodeAccountRequest } from "../protocol/account-messages.js";
+import { accountDocumentOf } from "../protocol/identity.js";
+import { wallClockMs } from "../runtime/clock.js";
+import type { Household } from "./adoption.js";
+import { AisleError } from "./errors.js";
+import { RefusedError } from "./session.js";
+
+const RENEWAL_BUDGET_MS = 2_000;
+
+/** A token that is half used up is exchanged for a new one, in passing; should it fail, there is time. */
+export async function renewLogin(household: Household): Promise<void> {
+  const login = household.workspace.folder.login();
+  const now = wallClockMs();
+  if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires) return;
+  const body = encodeAccountRequest({ do: "renew" });
+  const question = { kind: "account", listId: accountDocumentOf(login.name), body } as const;
+  try {
+    const session = await household.session();
+    const { token } = (await session.request(question, decodeAccountReply, RENEWAL_BUDGET_MS)).value;
+    if (token !== null)
+      await household.workspace.saveLogin({ ...login, token: token.text, expires: token.expires, since: now });
+  } catch (error) {
+    if (!(error instanceof RefusedError) && !(error instanceof AisleError)) throw error;
+  }
+}
