@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { DataFolder } from "../../src/client/data-folder.js";
 import { Session } from "../../src/client/session.js";
+import type { Role } from "../../src/crdt/access-record.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { Synchronizer } from "../../src/client/synchronizer.js";
 import { Workspace } from "../../src/client/workspace.js";
@@ -10,28 +11,38 @@ import { decodeSyncRequest, encodeSyncReply, errorReply } from "../../src/protoc
 import { RequestSockets } from "../../src/runtime/request-sockets.js";
 import { temporaryFolder } from "../e2e/harness.js";
 
-function replyWith(delta: ShoppingList | null, stored: number): Reply {
+function replyWith(delta: ShoppingList | null, stored: number, role: Role = "owner"): Reply {
   const told = {
     serverSeen: null,
     newest: null,
     wanted: 2,
     replicas: 3,
-    role: "owner",
+    role,
     open: false,
     members: 1,
   } as const;
   return encodeSyncReply({ ...told, delta, stored });
 }
 
-/** A broker in front of a list that has no room left. */
-class Full extends RequestSockets {
+/** A broker in front of a list that takes nothing: there is no room left, or one may only look. */
+class Refusing extends RequestSockets {
+  asked = 0;
+
+  constructor(
+    readonly code: "too-large" | "read-only",
+    readonly role: Role,
+  ) {
+    super();
+  }
+
   override ask(_address: unknown, frames: readonly Frame[]): Promise<readonly Frame[] | null> {
+    this.asked++;
     const { requestId, body } = decodeClientRequest(frames);
     if (decodeSyncRequest(body).delta !== null)
-      return Promise.resolve(encodeClientReply(requestId, errorReply({ code: "too-large", message: "full" })));
+      return Promise.resolve(encodeClientReply(requestId, errorReply({ code: this.code, message: "no" })));
     const others = new ShoppingList();
     others.add({ replica: "other", id: "1", at: 0 }, "bread", null, 1_000);
-    return Promise.resolve(encodeClientReply(requestId, replyWith(others, 2)));
+    return Promise.resolve(encodeClientReply(requestId, replyWith(others, 2, this.role)));
   }
 }
 
@@ -76,10 +87,39 @@ describe("bringing a list level with the cluster", () => {
     const { id } = await workspace.found();
     await workspace.change(id, () => [{ type: "rename", name: "Groceries" }]);
     workspace.commit();
-    const session = new Session(["tcp://127.0.0.1:9"], undefined, null, new Full());
+    const session = new Session(["tcp://127.0.0.1:9"], undefined, null, new Refusing("too-large", "owner"));
     const result = await new Synchronizer(folder, session).synchronize(id, 10_000, true);
     expect(result).toMatchObject({ pushed: 0, fetched: 1, pending: 1, refusal: { code: "too-large" } });
     const list = folder.readList(id);
     expect([list?.shown.name.get(), list?.shown.item("bread")?.needed]).toEqual(["Groceries", 1_000]);
+  });
+
+  it("learns of being a viewer by now: a staple that came back meanwhile is not its doing, and others' changes come", async () => {
+    const [workspace, start] = [new Workspace(folder), Date.now() - 15 * 24 * 60 * 60 * 1_000];
+    const { id } = await workspace.found();
+    const rule = `${new Date(start).toISOString().slice(0, 10)} P1W 1000`;
+    await workspace.note(id, (list) => {
+      list.perform({ type: "staple", key: "milk", rule }, { id: "1", at: start });
+      const request = list.request();
+      const told = {
+        delta: null,
+        serverSeen: null,
+        newest: { counter: 1, id: "1" },
+        stored: 2,
+        wanted: 2,
+        replicas: 3,
+      };
+      list.onReply(request, { ...told, role: "editor", open: false, members: 2 });
+    });
+    workspace.commit();
+    expect(folder.readList(id)?.outbox).toMatchObject([{ intent: { type: "return" } }]);
+    const sockets = new Refusing("read-only", "viewer");
+    const synchronizer = new Synchronizer(folder, new Session(["tcp://127.0.0.1:9"], undefined, null, sockets));
+    expect(await synchronizer.synchronize(id, 10_000, true)).toMatchObject({ pending: 0, refusal: null });
+    const { asked } = sockets;
+    expect(await synchronizer.synchronize(id, 10_000, true)).toMatchObject({ pending: 0, refusal: null });
+    expect(sockets.asked).toBe(asked + 1);
+    const list = folder.readList(id);
+    expect([list?.rejected, list?.shown.item("bread")?.needed]).toEqual([[], 1_000]);
   });
 });
