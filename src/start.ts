@@ -5,7 +5,8 @@ import { constants, Script } from "node:vm";
 
 /**
  * Starts the program from what V8 made of it when it was built: `program.cache` holds its compiled code, which is half of
- * what a short command would take. V8 refuses code of another version or another text, and compiles as usual.
+ * what a short command would take. V8 refuses code of another version, or of a text of
+ * another length, and compiles as usual; the build writes text and code together.
  */
 const CACHE = "program.cache";
 

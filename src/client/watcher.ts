@@ -187,7 +187,7 @@ export class Watcher {
 
 /** The feed's endpoint as seen from here: a broker may have bound a wildcard, but its host is the one that answered. */
 export function feedEndpoint(broker: string, updates: string): string {
-  const host = /^tcp:\/\/([^:]+):/.exec(broker)?.[1];
-  const port = /^tcp:\/\/[^:]+:([0-9]+)$/.exec(updates)?.[1];
+  const host = /^tcp:\/\/(\[[^\]]+\]|[^:]+):/.exec(broker)?.[1];
+  const port = /^tcp:\/\/.+:([0-9]+)$/.exec(updates)?.[1];
   return host === undefined || port === undefined ? updates : `tcp://${host}:${port}`;
 }

@@ -3,7 +3,7 @@ import type { Address } from "../protocol/address.js";
 import { BOUNDS } from "../protocol/bounds.js";
 import type { Frame } from "../protocol/frames.js";
 import { toFront } from "./curve.js";
-import { COMMON, ENVELOPE_BYTES } from "./zeromq.js";
+import { common, ENVELOPE_BYTES } from "./zeromq.js";
 
 /** Sockets that wait for their next request, for each address. */
 const MOST_IDLE = 4;
@@ -53,7 +53,11 @@ export class RequestSockets {
 }
 
 function connectRequester(endpoint: string, key: string | null): Request {
-  const socket = new Request({ ...COMMON, ...toFront(key), maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES });
+  const socket = new Request({
+    ...common(endpoint),
+    ...toFront(key),
+    maxMessageSize: BOUNDS.frameBytes + ENVELOPE_BYTES,
+  });
   try {
     socket.connect(endpoint);
     return socket;

@@ -22,12 +22,17 @@ export const ENVELOPE_BYTES = 64;
  * Options of every socket: nothing waits on close, no frame is larger than it may be, and a connection whose other end was
  * cut off is given up, with what was queued for it.
  */
-export const COMMON = {
+const COMMON = {
   linger: 0,
   maxMessageSize: BOUNDS.packBytes + ENVELOPE_BYTES,
   heartbeatInterval: 2_000,
   heartbeatTimeout: 6_000,
 } as const;
+
+/** What every socket has that is bound or connected to the endpoint. Names are looked up as IPv4 where nobody wrote IPv6. */
+export function common(endpoint: string): typeof COMMON & { readonly ipv6: boolean } {
+  return { ...COMMON, ipv6: endpoint.startsWith("tcp://[") };
+}
 
 /**
  * Of sockets that never wait before they send, since they drop what a peer has no room for: a wait of no time spares asking the
@@ -190,7 +195,7 @@ export async function bindRouter(
   };
   const bound = await BoundSocket.bind(
     endpoint,
-    () => new Router({ ...COMMON, ...security, ...bounds }),
+    () => new Router({ ...common(endpoint), ...security, ...bounds }),
     ([peer, ...frames]) => onMessage(Buffer.from(peer ?? []).toString("latin1"), frames),
   );
   return {
@@ -212,7 +217,7 @@ export function connectDealer(
   security: Security,
   onMessage: (frames: Frame[]) => void,
 ): DealerSocket {
-  const options = { ...COMMON, ...security, ...RECONNECT, ...NO_WAIT, routingId: randomId() };
+  const options = { ...common(endpoint), ...security, ...RECONNECT, ...NO_WAIT, routingId: randomId() };
   // On close, a goodbye still has a moment to leave.
   const socket = new Dealer({
     ...options,
@@ -246,7 +251,7 @@ export async function bindPublisher(
   onSubscribe: (topic: string) => void,
 ): Promise<PublisherSocket> {
   const make = (): XPublisher => {
-    const socket = new XPublisher({ ...COMMON, ...security, ...NO_WAIT, sendHighWaterMark: HIGH_WATER_MARK });
+    const socket = new XPublisher({ ...common(endpoint), ...security, ...NO_WAIT, sendHighWaterMark: HIGH_WATER_MARK });
     socket.verbosity = "allSubs";
     return socket;
   };
@@ -273,7 +278,12 @@ export function connectSubscriber(
   topics: readonly string[],
   onMessage: (frames: Frame[]) => void,
 ): SubscriberSocket {
-  const socket = new Subscriber({ ...COMMON, ...security, ...RECONNECT, receiveHighWaterMark: HIGH_WATER_MARK });
+  const socket = new Subscriber({
+    ...common(endpoint),
+    ...security,
+    ...RECONNECT,
+    receiveHighWaterMark: HIGH_WATER_MARK,
+  });
   if (topics.length > 0) socket.subscribe(...topics);
   socket.connect(endpoint);
   void receiveAll(socket, onMessage);

@@ -1,4 +1,5 @@
 import { documentDigest, type Document } from "../crdt/document.js";
+import { readingMs } from "../protocol/bounds.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Millis } from "../protocol/machine.js";
@@ -270,13 +271,18 @@ export class AntiEntropy {
       this.exchanges.close(tag);
       then(isLevel);
     };
-    const timer = this.turn.after(EXCHANGE_TIMEOUT_MS, () => end(false));
+    let timer = this.turn.after(EXCHANGE_TIMEOUT_MS, () => end(false));
     const failed = (): void => end(false);
     const tag = this.exchanges.open(listId, "repair", (_peer, answer) => {
       if (answer === "holds") this.replica.whenDurable(listId, () => end(true), failed);
       else if (answer === "declined") end(false);
     });
-    this.replica.use(listId, (list) => this.exchanges.askDiffering(tag, peer, list), failed);
+    const ask = (list: Document): void => {
+      timer.cancel();
+      timer = this.turn.after(EXCHANGE_TIMEOUT_MS + 2 * readingMs(list.text.length), () => end(false));
+      this.exchanges.askDiffering(tag, peer, list);
+    };
+    this.replica.use(listId, ask, failed);
   }
 
   /** Computes what digests are missing, then goes on; a list that cannot be read is left out this time. */

@@ -1,4 +1,5 @@
 import type { Document } from "../crdt/document.js";
+import { readingMs } from "../protocol/bounds.js";
 import { partitionOf } from "../protocol/hash-ring.js";
 import type { ListId, ServerId } from "../protocol/ids.js";
 import type { Exchanges } from "./exchanges.js";
@@ -157,7 +158,7 @@ export class HandOver {
       if (waiting.size === 0) this.#ready.add(listId);
       this.#go();
     };
-    const timer = this.turn.after(ATTEMPT_MS, end);
+    let timer = this.turn.after(ATTEMPT_MS, end);
     const tag = this.exchanges.open(listId, "hand-over", (server, answer) => {
       if (answer === "lacks") return;
       if (answer === "holds" && outgoing.generation === generation) outgoing.confirmed.add(server);
@@ -165,6 +166,8 @@ export class HandOver {
       if (answer === "declined" || waiting.size === 0) end();
     });
     const ask = (list: Document): void => {
+      timer.cancel();
+      timer = this.turn.after(ATTEMPT_MS + 2 * readingMs(list.text.length), end);
       for (const server of servers) this.exchanges.ask(tag, server, list, null);
     };
     this.replica.use(listId, ask, end);

@@ -22,12 +22,15 @@ export class Questions {
     return this.#open.size;
   }
 
-  /** @param then called once, with null where no answer came */
-  ask(peer: ServerId, make: (tag: number) => PeerMessage, then: Question["then"]): void {
+  /**
+   * @param then called once, with null where no answer came
+   * @param lastMs how long the last attempt waits, where the answer may be a long one
+   */
+  ask(peer: ServerId, make: (tag: number) => PeerMessage, then: Question["then"], lastMs = ATTEMPT_MS): void {
     const tag = this.turn.nextTag();
     const attempt = (left: number): Timer => {
       this.turn.emit({ type: "publish", topic: topicOfServer(peer), message: make(tag) });
-      return this.turn.after(ATTEMPT_MS, () => {
+      return this.turn.after(left > 1 ? ATTEMPT_MS : lastMs, () => {
         if (left > 1) question.timer = attempt(left - 1);
         else this.#close(tag, null);
       });

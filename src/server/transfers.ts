@@ -1,4 +1,6 @@
 import { Document, documentDigest } from "../crdt/document.js";
+import { LIMITS } from "../crdt/limits.js";
+import { readingMs } from "../protocol/bounds.js";
 import { topicOf, type ListId, type ServerId } from "../protocol/ids.js";
 import { topicOfServer, type PeerMessage } from "../protocol/peer-messages.js";
 import type { HashTree } from "./hash-tree.js";
@@ -7,6 +9,9 @@ import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
 
 type Then = (isTaken: boolean) => void;
+
+/** What the longest list may take to come here, and to be read. */
+const LONGEST_COPY_MS = 1_000 + 2 * readingMs(LIMITS.bytes);
 
 /**
  * What peers are told of the copies here, and how one of theirs comes here where there is nothing of the list yet: as it lies on
@@ -50,6 +55,7 @@ export class Transfers {
           for (const one of waiting) one(isTaken);
         });
       },
+      LONGEST_COPY_MS,
     );
   }
 
@@ -59,6 +65,7 @@ export class Transfers {
       peer,
       (tag) => ({ type: "offer", tag, listId, digest }),
       (answer) => then(answer?.type === "taken"),
+      LONGEST_COPY_MS,
     );
   }
 

@@ -1,6 +1,8 @@
+import { networkInterfaces } from "node:os";
 import { expect, it } from "@jest/globals";
 import { Router } from "zeromq";
-import { bindRouter } from "../../src/runtime/zeromq.js";
+import { feedEndpoint } from "../../src/client/watcher.js";
+import { bindRouter, connectDealer } from "../../src/runtime/zeromq.js";
 import { freePortBase } from "../../scripts/free-ports.js";
 
 it("waits for a port that another process is about to let go, as a broker does that takes the place of itself", async () => {
@@ -21,3 +23,22 @@ it("says so where a port is not let go", async () => {
   await expect(bindRouter(endpoint, {}, 1_000, () => undefined)).rejects.toThrow("in use");
   await first.close();
 });
+
+const hasSix = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1") === true);
+
+(hasSix ? it : it.skip)(
+  "speaks IPv6 where an address is one, also to a feed that was bound to a wildcard",
+  async () => {
+    const endpoint = `tcp://[::1]:${await freePortBase(52_000)}`;
+    const router = await bindRouter(endpoint, {}, 1_000, (peer, frames) => router.send(peer, frames));
+    const answer = await new Promise<string>((resolve) => {
+      const dealer = connectDealer(endpoint, {}, ([frame]) => {
+        resolve(Buffer.from(frame ?? []).toString());
+        void dealer.close();
+      });
+      dealer.send([Buffer.from("hello")]);
+    });
+    await router.close();
+    expect([answer, feedEndpoint(endpoint, "tcp://[::]:5655")]).toEqual(["hello", "tcp://[::1]:5655"]);
+  },
+);

@@ -30,7 +30,7 @@ describe("a simulated cluster", () => {
     ["keeps hints in memory", { keepsHintsInMemory: true }, /for stored|not one/],
     ["has version vectors without a cloud", { ignoresGaps: true }, /for stored|not one/],
     ["has no anti-entropy", { hasNoAntiEntropy: true }, /not one/],
-    ["judges rights by one copy", { trustsOneCopy: true }, /private|let into|not one/, 2_440],
+    ["judges rights by one copy", { trustsOneCopy: true }, /private|let into|not one/, 1_500],
     ["computes the ring from who is up", { placesByWhoIsUp: true }, /for stored|not one/],
   ])("is found out when it %s", (_what, variant, expected, first = 1) => {
     let problem: string | null = null;
