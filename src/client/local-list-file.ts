@@ -11,8 +11,8 @@ export interface OutboxEntry {
   readonly id: string;
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
-  /** Who was logged in; absent in what older versions wrote. */
-  readonly by?: string | null;
+  /** Who was logged in. */
+  readonly by: string | null;
   readonly intent: Intent;
 }
 
@@ -52,13 +52,13 @@ export interface LocalListFile {
   readonly rejected: readonly RejectedEntry[];
   readonly stored: Stored | null;
   /** Proof that this folder made the list, where it did; see `Founding`. */
-  readonly founding?: Founding | null;
+  readonly founding: Founding | null;
   /** What the cluster said last of who may do what. */
-  readonly standing?: Standing | null;
+  readonly standing: Standing | null;
   /** Whether an account has taken the place of the device that made the list. */
-  readonly adopted?: boolean;
+  readonly adopted: boolean;
   /** What was done here and can be taken back, the oldest first. */
-  readonly changes?: readonly string[];
+  readonly changes: readonly string[];
 }
 
 /** What the person may do with the list, and whether everybody may who knows its id. */

@@ -114,16 +114,11 @@ export class LocalList {
       confirmed.items.entries().size < pending.items.entries().size ? [pending, confirmed] : [confirmed, pending];
     shown.join(rest);
     const serverSeen = file.serverSeen === null ? null : decodeContext(file.serverSeen);
-    const [founding, standing] = [file.founding ?? null, file.standing ?? null];
     return new LocalList(file.id, file.device, file.replica, {
       ...file,
       confirmed: new ConfirmedList(file.confirmed),
       shown,
       serverSeen,
-      founding,
-      standing,
-      adopted: file.adopted ?? false,
-      changes: file.changes ?? [],
     });
   }
 
@@ -416,7 +411,7 @@ export class LocalList {
     this.#shown = this.#confirmed.list.clone();
     this.#outbox = [];
     for (const entry of entries) {
-      const { intent, id, at, by = null } = entry;
+      const { intent, id, at, by } = entry;
       try {
         this.#perform(intent, { id, at, by }, seenBy(intent));
       } catch (error) {

@@ -9,7 +9,7 @@ export interface Quantity {
 }
 
 /** The largest amount one change may name, in base units: ten tonnes, or ten million pieces. */
-export const LARGEST_AMOUNT = 10_000_000;
+const LARGEST_AMOUNT = 10_000_000;
 
 const SCALES: ReadonlyMap<string, { readonly unit: string; readonly scale: number }> = new Map([
   ["mg", { unit: "g", scale: 0.001 }],

@@ -2,7 +2,7 @@ import { usageError } from "./errors.js";
 import { t } from "./messages.js";
 
 /** How long each kind of text may be, in UTF-16 code units; names and notes are also bounded by the list's format. */
-export const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as const;
+const TEXT_LIMITS = { name: 400, note: 1_000, aisle: 100, list: 200 } as const;
 
 export type TextKind = keyof typeof TEXT_LIMITS;
 

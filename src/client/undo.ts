@@ -14,7 +14,7 @@ export interface Step {
   readonly item: Item | null;
   /** The text it replaced that is no item's on the list: the list's name, the order of its aisles, the aisle or the rule of an item. */
   readonly text: string | null;
-  /** Who made it, after what time, and what that replica had counted of the item before; absent in what older versions wrote. */
+  /** Who made it, after what time, and what that replica had counted of the item before; absent where it is about none. */
   readonly own?: { readonly replica: ReplicaId; readonly time: number } & Readonly<
     Record<Part, readonly [up: number, down: number]>
   >;

@@ -50,7 +50,7 @@ export type StatusReply = v.InferOutput<typeof StatusReplySchema>;
 const CopySchema = v.object({
   server: word,
   /** Owners answer for the list, heirs will own it once all joining and leaving is over. */
-  role: v.picklist(["owner", "heir", "stand-in"]),
+  role: v.picklist(["owner", "heir", "fallback"]),
   answered: v.boolean(),
   /** The digest of its copy; null where it has none, or did not answer. */
   digest: v.nullable(word),

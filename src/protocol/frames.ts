@@ -47,7 +47,7 @@ export interface Reply {
   readonly body: Frame;
 }
 
-export const MAX_TIMEOUT_MS = 600_000;
+const MAX_TIMEOUT_MS = 600_000;
 
 export const EMPTY: Frame = new Uint8Array(0);
 

@@ -14,7 +14,7 @@ import { checkVersion, VERSION_FRAME } from "./version.js";
  * Why a list is exchanged: for a client's request, which as a proposal is to be taken only by who would judge it alike; to
  * mend a difference, to mend one that positions do not show, or to give a list away, which wants nothing back.
  */
-export const PURPOSES = ["request", "proposal", "repair", "clash", "hand-over"] as const;
+const PURPOSES = ["request", "proposal", "repair", "clash", "hand-over"] as const;
 
 export type Purpose = (typeof PURPOSES)[number];
 
@@ -22,7 +22,7 @@ export type Purpose = (typeof PURPOSES)[number];
  * Which partitions a round of anti-entropy is about: those that the asker is to keep once nobody joins or leaves any more,
  * or all that it holds now.
  */
-export const SCOPES = ["heir", "holder"] as const;
+const SCOPES = ["heir", "holder"] as const;
 
 export type Scope = (typeof SCOPES)[number];
 
@@ -182,6 +182,16 @@ const SCHEMAS = {
   lists: v.strictObject({ tag, partitions: buckets, lists: v.array(v.strictTuple([listId, digest])) }),
 } as const;
 
+/** Messages that are what their schemas say, and no more. */
+const PLAIN = [
+  ...(["members", "declined", "objected", "describe", "described", "fetch", "copy", "offer", "taken"] as const),
+  ...(["compare", "partitions", "buckets", "lists"] as const),
+] as const;
+
+function isPlain(type: string): type is (typeof PLAIN)[number] {
+  return PLAIN.some((one) => one === type);
+}
+
 /** What each message is made of: its type, its body, and a document, or an empty frame where there is none. */
 const MESSAGE_FRAMES = 3;
 const HEAD_FRAMES = 2;
@@ -265,6 +275,7 @@ function unopened(frame: Frame | undefined): Document | null {
 }
 
 function decodeTyped(type: string, body: Frame, document: Frame | undefined): PeerMessage {
+  if (isPlain(type)) return { type, ...parse(SCHEMAS[type], body) } as PeerMessage;
   switch (type) {
     case "beat":
       return { type, table: headerText(body) };
@@ -278,39 +289,13 @@ function decodeTyped(type: string, body: Frame, document: Frame | undefined): Pe
       const decoded = position === null ? null : orMalformed(() => decodePosition(position));
       return { type, tag, delta: readDocument(document), position: decoded, whole };
     }
-    case "members":
-      return { type, ...parse(SCHEMAS.members, body) };
-    case "declined":
-      return { type, ...parse(SCHEMAS.declined, body) };
-    case "objected":
-      return { type, ...parse(SCHEMAS.objected, body) };
-    case "describe":
-      return { type, ...parse(SCHEMAS.describe, body) };
-    case "described":
-      return { type, ...parse(SCHEMAS.described, body) };
-    case "fetch":
-      return { type, ...parse(SCHEMAS.fetch, body) };
     case "fetched": {
       const fetched = readDocument(document);
       if (fetched === null) throw new ProtocolError("malformed", "the document is missing");
       return { type, ...parse(SCHEMAS.fetched, body), document: fetched };
     }
-    case "copy":
-      return { type, ...parse(SCHEMAS.copy, body) };
     case "copied":
       return { type, ...parse(SCHEMAS.copied, body), document: unopened(document) };
-    case "offer":
-      return { type, ...parse(SCHEMAS.offer, body) };
-    case "taken":
-      return { type, ...parse(SCHEMAS.taken, body) };
-    case "compare":
-      return { type, ...parse(SCHEMAS.compare, body) };
-    case "partitions":
-      return { type, ...parse(SCHEMAS.partitions, body) };
-    case "buckets":
-      return { type, ...parse(SCHEMAS.buckets, body) };
-    case "lists":
-      return { type, ...parse(SCHEMAS.lists, body) };
     default:
       throw new ProtocolError("unknown-kind", "this kind of message is not known here");
   }

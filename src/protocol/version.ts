@@ -13,12 +13,12 @@ export const SUPPORTED: VersionRange = { oldest: 1, newest: 1 };
 export const VERSION_FRAME = `AISLE/${SUPPORTED.newest}`;
 
 /** @throws ProtocolError `malformed` where it is no version, `unsupported-version` where it names another version. */
-export function checkVersion(frame: string): number {
-  if (frame === VERSION_FRAME) return SUPPORTED.newest;
+export function checkVersion(frame: string): void {
+  if (frame === VERSION_FRAME) return;
   const match = /^AISLE\/([1-9][0-9]{0,4})$/.exec(frame);
   if (match === null) throw new ProtocolError("malformed", "it does not begin with AISLE/ and a version");
   const version = Number(match[1]);
-  if (version >= SUPPORTED.oldest && version <= SUPPORTED.newest) return version;
+  if (version >= SUPPORTED.oldest && version <= SUPPORTED.newest) return;
   const spoken =
     SUPPORTED.oldest === SUPPORTED.newest ? `${SUPPORTED.newest}` : `${SUPPORTED.oldest} to ${SUPPORTED.newest}`;
   throw new ProtocolError(

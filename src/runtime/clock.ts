@@ -6,7 +6,7 @@ export function monotonicMs(): Millis {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
-/** Milliseconds since 1970, as the machine believes: only ever shown to people. */
+/** Milliseconds since 1970, as the machine believes, which may be wrong: for people, and for what expires. */
 export function wallClockMs(): number {
   return Date.now();
 }

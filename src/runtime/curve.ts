@@ -12,7 +12,7 @@ export interface Security {
   readonly zapEnforceDomain?: boolean;
 }
 
-export const CLEAR: Security = {};
+const CLEAR: Security = {};
 
 /** The doors that ZAP guards: any key may knock at the front, the cluster's own alone at the back. */
 type Door = "front" | "back";

@@ -35,7 +35,7 @@ const DEFAULTS = {
   // All within the broker's patience with one server, which is a second.
   compareWithinMs: 200,
   resendAfterMs: 150,
-  standInAfterMs: 300,
+  fallbackAfterMs: 300,
   answerAfterMs: 700,
   endAfterMs: 1_500,
   antiEntropyIntervalMs: 5_000,
@@ -81,10 +81,10 @@ export function serverConfig(given: Given): ServerConfig {
       "a shared store keeps the copies itself: start every server with --replicas 1 --write-quorum 1 --read-quorum 1",
     ],
     [
-      config.resendAfterMs < config.standInAfterMs &&
-        config.standInAfterMs < config.answerAfterMs &&
+      config.resendAfterMs < config.fallbackAfterMs &&
+        config.fallbackAfterMs < config.answerAfterMs &&
         config.answerAfterMs < config.endAfterMs,
-      "a coordinator resends, then looks for a stand-in, then answers, then ends",
+      "a coordinator resends, then looks for a fallback, then answers, then ends",
     ],
   ];
   for (const [holds, problem] of requirements) if (!holds) throw new RangeError(problem);

@@ -128,7 +128,7 @@ export class Coordinator {
     const founded = this.#founded(sync, document, copies);
     const access = founded ?? document.access;
     const role = roleOf(access, asker);
-    if (role === null) throw copies.isCertain ? notLetIn() : tooFew();
+    if (role === null) throw judged(copies, notLetIn());
     const newest = newestOf(document.list, request.replica);
     if (isStale(newest, request)) {
       const message = "operations of this replica are stored that its sender did not name";
@@ -140,8 +140,7 @@ export class Coordinator {
       return;
     }
     const refusal = request.delta === null ? null : refusalOf(access, role, document.list, request.delta);
-    // A refusal by a record that may be out of date is none: another server, or a later time, may know better.
-    if (refusal !== null) throw copies.isCertain || refusal.code !== "read-only" ? refusal : tooFew();
+    if (refusal !== null) throw judged(copies, refusal);
     const delta = new Document(request.delta ?? undefined, founded ?? undefined);
     this.#store(listId, delta, "write", answer, (stored, counts) => this.#replyTo(sync, stored, counts, role));
   }
@@ -150,7 +149,7 @@ export class Coordinator {
   #founded({ listId, request, asker }: Sync, { access, list }: Document, copies: Copies): AccessRecord | null {
     if (!access.isEmpty) return null;
     const founded = found(listId, request.founding, asker);
-    if (founded === null) throw copies.isCertain ? notLetIn() : tooFew();
+    if (founded === null) throw judged(copies, notLetIn());
     // What is here without a record came from a server that had one, which may say something else by now.
     if (!copies.isCertain && !list.seen.isEmpty()) throw tooFew();
     return founded;
@@ -176,17 +175,22 @@ export class Coordinator {
 
 /** Nobody is let in, and nobody turned away for good, by a server that does not know who may. */
 function requireRecord(access: AccessRecord, copies: Copies): void {
-  if (access.isEmpty) throw copies.isCertain ? notLetIn() : tooFew();
+  if (access.isEmpty) throw judged(copies, notLetIn());
 }
 
+/** Refusals that hang on the access record. */
+const ABOUT_RIGHTS: ReadonlySet<string> = new Set(["not-allowed", "read-only"]);
+
 /** A refusal by a record that may be out of date is none: another server, or a later time, may know better. */
-function certainly<T>({ isCertain }: Copies, work: () => T): T {
+function judged({ isCertain }: Copies, refusal: ProtocolError): ProtocolError {
+  return isCertain || !ABOUT_RIGHTS.has(refusal.code) ? refusal : tooFew();
+}
+
+function certainly<T>(copies: Copies, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const isAboutRights = error instanceof ProtocolError && ["not-allowed", "read-only"].includes(error.code);
-    const isFinal = isCertain || !isAboutRights;
-    throw isFinal ? error : tooFew();
+    throw error instanceof ProtocolError ? judged(copies, error) : error;
   }
 }
 

@@ -8,7 +8,7 @@ import type { TokenKeys } from "../runtime/key-files.js";
 import type { Caller, Claims } from "./caller.js";
 
 /** A token is good for so long; whoever sends something in the second half of that time gets a new one. */
-export const TOKEN_LIFETIME_MS = 30 * 24 * 3_600_000;
+const TOKEN_LIFETIME_MS = 30 * 24 * 3_600_000;
 
 const ISSUER = "aisle";
 const [ACCOUNT, OPERATOR] = ["account", "operator"] as const;

@@ -8,7 +8,7 @@ export interface QuorumTimes {
   /** Who has not answered by then is asked again, directly. */
   readonly resendAfterMs: Millis;
   /** For each owner that has not answered by then, the next server on the ring stands in. */
-  readonly standInAfterMs: Millis;
+  readonly fallbackAfterMs: Millis;
   /** The client gets its answer by then, with as many copies as there are. */
   readonly answerAfterMs: Millis;
   /** Nobody is waited for any longer; what is still missing is left to hand-over and anti-entropy. */
@@ -24,7 +24,7 @@ export interface QuorumPlan {
   /** Servers that are about to become owners: written to, not waited for. */
   readonly heirs: readonly ServerId[];
   /** The rest of the preference list, in its order. */
-  readonly standIns: readonly ServerId[];
+  readonly fallbacks: readonly ServerId[];
   /** How many durable copies make a write acknowledged (W). */
   readonly writeQuorum: number;
   /** How many copies, this server's own among them, a read compares (R). */
@@ -41,7 +41,7 @@ export type QuorumMove = { readonly type: "publish" } | { readonly type: "ask"; 
  * One request at its coordinator (DeCandia et al., "Dynamo", SOSP 2007, sections 4.5 and 4.6): N owners are asked, R of them
  * make a read complete, W durable copies make a write acknowledged. The quorum is sloppy: for an owner that is dead or
  * silent the next living server of the preference list stands in, so a write fails only with the last server. What takes
- * rights away is written strictly: nobody stands in, and it fails without W owners.
+ * rights away is written strictly: nobody stands in, and it is not done before W owners have it, which the reply tells.
  */
 export class Quorum {
   readonly #asked = new Set<ServerId>();
@@ -51,11 +51,11 @@ export class Quorum {
   readonly #holding = new Set<ServerId>();
   /** Those whose copy is all that they ever said they have. */
   readonly #whole = new Set<ServerId>();
-  readonly #standIns: ServerId[];
+  readonly #fallbacks: ServerId[];
 
   constructor(readonly plan: QuorumPlan) {
     if (plan.isWhole) this.#whole.add(plan.self);
-    this.#standIns = plan.kind === "strict-write" ? [] : plan.standIns.filter((server) => server !== plan.self);
+    this.#fallbacks = plan.kind === "strict-write" ? [] : plan.fallbacks.filter((server) => server !== plan.self);
   }
 
   /** How many servers that count are known to have everything on disk. */
@@ -84,17 +84,17 @@ export class Quorum {
     const dead = this.plan.owners.filter((server) => server !== this.plan.self && !this.plan.isAlive(server));
     if (this.plan.kind === "read") {
       const isOwner = this.plan.owners.includes(this.plan.self);
-      const candidates = [...peers.filter(this.plan.isAlive), ...this.#living(this.#standIns)];
+      const candidates = [...peers.filter(this.plan.isAlive), ...this.#living(this.#fallbacks)];
       return candidates.slice(0, this.plan.readQuorum - (isOwner ? 1 : 0)).map((server) => this.#ask(server));
     }
     for (const server of peers) this.#asked.add(server);
     for (const server of peers) if (this.plan.isAlive(server)) this.#awaited.add(server);
-    return [...(peers.length > 0 ? [{ type: "publish" } as const] : []), ...dead.flatMap(() => this.#standIn())];
+    return [...(peers.length > 0 ? [{ type: "publish" } as const] : []), ...dead.flatMap(() => this.#fallback())];
   }
 
   /** Whether what this server is asked to keep is kept for another. */
   isHint(server: ServerId): boolean {
-    return this.plan.kind !== "read" && this.plan.standIns.includes(server);
+    return this.plan.kind !== "read" && this.plan.fallbacks.includes(server);
   }
 
   /** This server's own copy is on disk. */
@@ -114,7 +114,7 @@ export class Quorum {
   /** The server cannot: another one takes its place. */
   onDeclined(server: ServerId): readonly QuorumMove[] {
     if (!this.#awaited.delete(server)) return [];
-    return this.#standIn();
+    return this.#fallback();
   }
 
   /** The first answers should have been here by now: everyone silent is asked again, and a read asks all it can. */
@@ -127,9 +127,9 @@ export class Quorum {
   }
 
   /** Owners that are still silent get somebody to stand in for them. */
-  standIn(): readonly QuorumMove[] {
+  fallback(): readonly QuorumMove[] {
     const silent = [...this.#awaited].filter((server) => this.plan.owners.includes(server));
-    return silent.flatMap(() => this.#standIn());
+    return silent.flatMap(() => this.#fallback());
   }
 
   /** Whether the client can have its answer: enough copies, or nobody left to hope for. */
@@ -157,8 +157,8 @@ export class Quorum {
     return servers.filter((server) => this.plan.isAlive(server));
   }
 
-  #standIn(): readonly QuorumMove[] {
-    const next = this.#standIns.find((server) => this.plan.isAlive(server) && !this.#asked.has(server));
+  #fallback(): readonly QuorumMove[] {
+    const next = this.#fallbacks.find((server) => this.plan.isAlive(server) && !this.#asked.has(server));
     return next === undefined ? [] : [this.#ask(next)];
   }
 

@@ -21,7 +21,7 @@ export interface Copies {
   readonly replicas: number;
   /**
    * Whether R of the owners' copies were compared, so that a change that W owners have cannot have been missed. One that
-   * stand-ins took while owners were away still can, until they have handed it over.
+   * fallbacks took while owners were away still can, until they have handed it over.
    */
   readonly isCertain: boolean;
   /** Whether W others have on disk all that this one shows, which it may not have there itself yet. */
@@ -209,7 +209,7 @@ export class Quorums {
       self: this.turn.id,
       owners,
       heirs,
-      standIns: placement.order(partition).slice(owners.length),
+      fallbacks: placement.order(partition).slice(owners.length),
       writeQuorum: wanted,
       readQuorum: this.config.readQuorum,
       isAlive: this.isAlive,
@@ -256,7 +256,7 @@ export class Quorums {
     const { delta, quorum } = coordination;
     // Those who are asked have to read it first.
     const extraMs = delta === null ? 0 : readingMs(delta.text.length);
-    const { resendAfterMs, standInAfterMs, endAfterMs } = this.config;
+    const { resendAfterMs, fallbackAfterMs, endAfterMs } = this.config;
     const after = (ms: Millis, work: () => void): Timer => this.turn.after(ms + extraMs, work);
     coordination.timers.push(
       after(Math.min(resendAfterMs, settleAfterMs / 2), () => {
@@ -264,7 +264,7 @@ export class Quorums {
         // Whoever was given something large has it, as a rule, and has not come to it yet.
         else this.#move(coordination, quorum.resend(), null, extraMs === 0 ? delta : null);
       }),
-      after(standInAfterMs, () => this.#move(coordination, quorum.standIn(), null)),
+      after(fallbackAfterMs, () => this.#move(coordination, quorum.fallback(), null)),
       after(settleAfterMs, () => this.#settle(coordination)),
       after(endAfterMs, () => this.#end(coordination)),
     );

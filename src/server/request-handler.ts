@@ -107,11 +107,11 @@ export class RequestHandler {
     const servers = [...new Set([...placement.holders(partition), ...placement.order(partition)])];
     if (servers.length === 0) throw new ProtocolError("unavailable", "no server is a member of the cluster yet");
     const add = (server: ServerId, answered: boolean, digest: string | null): void => {
-      const role = owners.includes(server) ? "owner" : placement.isHeir(server, partition) ? "heir" : "stand-in";
+      const role = owners.includes(server) ? "owner" : placement.isHeir(server, partition) ? "heir" : "fallback";
       copies.push({ server, role, answered, digest });
       if (copies.length < servers.length) return;
       copies.sort((a, b) => servers.indexOf(a.server) - servers.indexOf(b.server));
-      const worthTelling = copies.filter((copy) => copy.role !== "stand-in" || copy.digest !== null);
+      const worthTelling = copies.filter((copy) => copy.role !== "fallback" || copy.digest !== null);
       const wanted = roster.quorumOf(replication.writeQuorum, owners.length);
       const { replicas } = replication;
       answer({ kind: "reply", body: bodyFrame({ partition, wanted, replicas, copies: worthTelling }) });

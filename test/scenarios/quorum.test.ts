@@ -8,7 +8,7 @@ function quorum(plan: Partial<QuorumPlan> = {}, dead: readonly string[] = []): Q
     self: "a",
     owners: ["a", "b", "c"],
     heirs: [],
-    standIns: ["d", "e"],
+    fallbacks: ["d", "e"],
     writeQuorum: 2,
     readQuorum: 2,
     isAlive: (server) => !dead.includes(server),
@@ -55,7 +55,7 @@ describe("a write at its coordinator", () => {
     write.begin();
     write.onStoredHere();
     expect(lines(write.resend())).toEqual(["ask b", "ask c"]);
-    expect(lines(write.standIn())).toEqual(["ask d", "ask e"]);
+    expect(lines(write.fallback())).toEqual(["ask d", "ask e"]);
     write.onAnswer("d", true);
     expect([write.isSettled(), write.stored]).toEqual([true, 2]);
   });
@@ -75,16 +75,16 @@ describe("a write at its coordinator", () => {
   });
 
   it("goes to servers that are about to become owners too, and does not wait for them", () => {
-    const write = quorum({ heirs: ["d"], standIns: ["e"] });
+    const write = quorum({ heirs: ["d"], fallbacks: ["e"] });
     expect(lines(write.begin())).toEqual(["publish"]);
     write.onStoredHere();
     write.onAnswer("b", true);
     expect(write.isSettled()).toBe(true);
-    expect(lines(write.standIn())).toEqual(["ask e"]);
+    expect(lines(write.fallback())).toEqual(["ask e"]);
   });
 
   it("by a server that is no owner needs two servers all the same", () => {
-    const write = quorum({ self: "d", standIns: ["d", "e"] });
+    const write = quorum({ self: "d", fallbacks: ["d", "e"] });
     expect(lines(write.begin())).toEqual(["publish"]);
     write.onStoredHere();
     write.onAnswer("a", true);
@@ -97,7 +97,7 @@ describe("a write at its coordinator", () => {
     const write = quorum({ kind: "strict-write" }, ["b"]);
     expect(lines(write.begin())).toEqual(["publish"]);
     write.onStoredHere();
-    expect([lines(write.standIn()), write.isSettled(), write.stored]).toEqual([[], false, 1]);
+    expect([lines(write.fallback()), write.isSettled(), write.stored]).toEqual([[], false, 1]);
     write.onAnswer("c", true);
     expect([write.isSettled(), write.stored]).toEqual([true, 2]);
     const elsewhere = quorum({ kind: "strict-write", self: "d" }, ["b"]);
@@ -119,7 +119,7 @@ describe("a read at its coordinator", () => {
     expect(read.isSettled()).toBe(true);
   });
 
-  it("goes to a stand-in where the other owners are dead, which may have what they missed", () => {
+  it("goes to a fallback where the other owners are dead, which may have what they missed", () => {
     expect(lines(quorum({ kind: "read" }, ["b", "c"]).begin())).toEqual(["ask d"]);
   });
 

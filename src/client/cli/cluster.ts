@@ -74,9 +74,10 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
   registerOperations(cluster, act);
 }
 
-/** What is left to do once a key is another one. */
+/** As in key-files.ts, which is loaded for who needs it. */
 const KEYS: readonly KeyName[] = ["token", "front", "back", "operator"];
 
+/** What is left to do once a key is another one. */
 const afterRotation = (): Readonly<Record<KeyName, string>> => ({
   token: t("servers that use this folder sign with it within a minute; copy token.key to those elsewhere"),
   front: t(

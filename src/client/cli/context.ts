@@ -49,7 +49,7 @@ export interface CommandResult {
   readonly exitCode?: ExitCode;
 }
 
-export const DEFAULT_BROKERS = ["tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"] as const;
+const DEFAULT_BROKERS = ["tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"] as const;
 
 /** Changes of another list that go along with a command: sending more takes a time of its own, which `sync` has. */
 const MOST_ALONG = 100;

@@ -20,7 +20,7 @@ function endOf(number: number): Buffer {
 }
 
 /** The batch of a line without its line feed, or null where the line is not what was written to this segment. */
-export function decodeLine(line: string, number: number): Batch | null {
+function decodeLine(line: string, number: number): Batch | null {
   const json = contentOf(line, number);
   if (json === null) return null;
   try {

@@ -83,10 +83,6 @@ export class Packs {
     return packs;
   }
 
-  get size(): number {
-    return this.#places.size;
-  }
-
   lists(): Iterable<ListId> {
     return this.#places.keys();
   }
