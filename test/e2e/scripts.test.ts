@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { offlineDevices } from "./harness.js";
@@ -49,6 +49,22 @@ describe("batch", () => {
     writeFileSync(script, Buffer.from([...Buffer.from("add milk\nadd caf"), 0xc3]));
     expect((await one.run("batch", script)).code).toBe(1);
     expect(await one.amounts()).toEqual({ milk: "1/0" });
+  });
+
+  it("names the lines that a failing disk costs, and goes on if it is to", async () => {
+    const one = device();
+    const id = await one.newList("Groceries");
+    // Its file cannot be replaced by a folder's name that is taken.
+    const inTheWay = join(one.folder, "lists", `.${id}.json.tmp`);
+    mkdirSync(join(inTheWay, "x"), { recursive: true });
+    const stopped = await one.pipe("add milk\nadd eggs\n", "batch");
+    expect([stopped.code, stopped.stderr]).toEqual([1, expect.stringMatching(/^aisle: line 1: [^\n]+\n$/)]);
+    const { code, stdout } = await one.pipe("add milk\nadd eggs\n", "batch", "--ndjson", "--keep-going");
+    const answers = stdout.trim().split("\n");
+    expect([code, answers.map((line) => (JSON.parse(line) as { exit: number }).exit)]).toEqual([1, [1, 1]]);
+    rmSync(inTheWay, { recursive: true });
+    await one.ok("add", "bread");
+    expect(await one.amounts()).toEqual({ bread: "1/0" });
   });
 
   it.each([

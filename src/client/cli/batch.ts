@@ -123,7 +123,8 @@ class Batch {
       // What cannot be made durable has not been done.
       const error = asAisleError(thrown);
       this.#firstError ??= error;
-      for (const answer of answers) this.#tell(answer.error === null ? { ...answer, result: null, error } : answer);
+      const failed = answers.map((answer) => (answer.error === null ? { ...answer, result: null, error } : answer));
+      for (const answer of this.keepGoing ? failed : failed.slice(0, 1)) this.#tell(answer);
     }
   }
 
