@@ -6,21 +6,24 @@ import type { OutboxEntry } from "./local-list-file.js";
 
 /**
  * Sorts what waits in an outbox when a twin has written under its replica id: a copy of the folder, or its past before a
- * restore. What `whole`, all that the cluster has, shows to be there under its old name is in neither part.
+ * restore. `whole` is all that the cluster has.
  */
 export function afterClash(
   outbox: readonly OutboxEntry[],
   whole: ShoppingList,
 ): {
+  /** These are there under their old names. */
+  readonly known: readonly OutboxEntry[];
   /** Whether these are there is past finding out. */
   readonly unclear: readonly OutboxEntry[];
   /** These are not there. */
   readonly unknown: readonly OutboxEntry[];
 } {
   const through = knownThrough(outbox, whole);
-  const others = outbox.filter(({ replica, counter }) => counter > (through.get(replica) ?? 0));
+  const isKnown = ({ replica, counter }: OutboxEntry): boolean => counter <= (through.get(replica) ?? 0);
+  const [known, others] = [outbox.filter(isKnown), outbox.filter((entry) => !isKnown(entry))];
   const unclear = others.filter((entry) => mayBeThere(entry, whole));
-  return { unclear, unknown: others.filter((entry) => !unclear.includes(entry)) };
+  return { known, unclear, unknown: others.filter((entry) => !unclear.includes(entry)) };
 }
 
 /**

@@ -35,6 +35,11 @@ export function usageError(message: string, hint: string | null = null): AisleEr
   return new AisleError(EXIT.usage, "usage", message, hint);
 }
 
+/** A name that several bear. */
+export function ambiguous(message: string, hint: string): AisleError {
+  return new AisleError(EXIT.notFound, "ambiguous", message, hint);
+}
+
 export function notFound(message: string, hint: string | null = null): AisleError {
   return new AisleError(EXIT.notFound, "not-found", message, hint);
 }

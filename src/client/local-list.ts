@@ -346,9 +346,11 @@ export class LocalList {
   #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
     this.#serverSeen = null;
+    const { known, unclear, unknown } = afterClash(this.#outbox, whole);
+    // What was there when the rest was made: the cluster has these by now.
     const before = this.#confirmed.list;
+    for (const { intent, ...author } of known) apply(intent, before, author);
     this.#confirmed = ConfirmedList.of(whole.clone());
-    const { unclear, unknown } = afterClash(this.#outbox, whole);
     // Kept for their author to decide: making them again might count twice.
     this.#reject(unclear, {
       code: "unclear",
@@ -399,7 +401,7 @@ export class LocalList {
 
   /**
    * Makes these changes again on what is confirmed, under the current identity, so that no dot names two operations.
-   * @param before what was confirmed when they were made
+   * @param before what of it was there when they were made
    */
   #redo(entries: readonly OutboxEntry[], before = this.#confirmed.list): void {
     const shown = this.#shown;

@@ -274,6 +274,18 @@ describe("a list on this machine", () => {
     }
   });
 
+  it("takes off what it had put there itself, also where it never heard that the cluster has it", () => {
+    const server = new Server();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(2), author());
+    server.reply(list.request());
+    list.perform({ type: "remove", key: "milk" }, author());
+    list.belongTo("moved", () => "b");
+    server.list.add({ replica: "c", id: "c1", at: 0 }, "milk", null, 3);
+    level(list, server);
+    for (const shown of [list.shown, server.list]) expect(shown.item("milk")).toMatchObject({ needed: 3 });
+  });
+
   it("loses nothing where the past of a folder came back, and then in another folder", () => {
     const [server, list] = restored([milk(1)], [{ ...milk(1), name: "eggs" } as Intent]);
     list.perform({ ...milk(1), name: "bread" } as Intent, author());

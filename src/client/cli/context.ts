@@ -9,7 +9,7 @@ import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/out
 import { readConfiguration, type Configuration } from "../configuration.js";
 import { Hooks } from "../hooks.js";
 import { DataFolder } from "../data-folder.js";
-import { AisleError, EXIT, isForGood, notFound, refused, usageError, type ExitCode } from "../errors.js";
+import { AisleError, ambiguous, EXIT, isForGood, notFound, refused, usageError, type ExitCode } from "../errors.js";
 import { errorLine } from "./failures.js";
 import type { LocalList } from "../local-list.js";
 import { PLAIN, type Style } from "../render.js";
@@ -189,7 +189,7 @@ export class Context {
     if (only !== undefined && others.length === 0) return this.#resolve(only.id, look);
     const shown = namesOf(matching.length > 0 ? matching : lists);
     const problem = matching.length > 0 ? t("names several lists") : t("is no list on this device");
-    throw notFound(
+    throw (matching.length > 0 ? ambiguous : notFound)(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
       shown === "" ? t("make one with `aisle new NAME`") : t`there is: ${shown}`,
     );
@@ -204,7 +204,7 @@ export class Context {
     if (only !== undefined && others.length === 0) return this.theList(only.id);
     const shown = namesOf(deleted);
     const problem = only === undefined ? t("is no deleted list on this device") : t("names several deleted lists");
-    throw notFound(
+    throw (only === undefined ? notFound : ambiguous)(
       `"${displayable(reference.slice(0, 80))}" ${problem}`,
       shown === "" ? t("`aisle lists` shows what there is") : t`there is: ${shown}`,
     );
@@ -312,12 +312,17 @@ export class Context {
 
   /** What other lists have left in their outboxes goes along, as far as there is time. */
   async #sendWaiting(synchronizer: Synchronizer, sent: readonly ListId[], deadline: number): Promise<void> {
-    for (const glance of this.glances(true)) {
+    for (const id of this.workspace.listIds()) {
       const leftMs = deadline - monotonicMs();
       if (leftMs <= 0) return;
-      const { id, pending } = glance;
-      if (sent.includes(id) || pending === 0 || pending > MOST_ALONG) continue;
-      await this.#send(synchronizer, id, leftMs, `${displayable(glance.name)}: `);
+      if (sent.includes(id)) continue;
+      try {
+        const { name, pending } = this.workspace.glance(id) ?? { name: "", pending: 0 };
+        if (pending > 0 && pending <= MOST_ALONG) await this.#send(synchronizer, id, leftMs, `${displayable(name)}: `);
+      } catch (error) {
+        // A damaged list, or no time left: that is for a command about it to tell.
+        if (!(error instanceof AisleError)) throw error;
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 import { foldedNameOf, foldName, unitOf, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
-import { notFound } from "../errors.js";
+import { ambiguous, notFound } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { t } from "../messages.js";
 import { nearest } from "../nearest.js";
@@ -17,16 +17,11 @@ export function findItem(list: LocalList, name: string, unit?: string): Item {
   const [only, ...others] = named.filter((item) => wanted === undefined || unitOf(item.key) === wanted);
   if (only !== undefined && others.length === 0) return only;
   const quoted = `"${displayable(name.slice(0, 80))}"`;
-  if (named.length > 1 && (unit === undefined || only !== undefined)) {
-    const units = named.map((item) => item.unit ?? t("piece")).join(", ");
-    throw notFound(t`${quoted} is on the list in several units: ${units}`, t("say which with --unit"));
-  }
   if (named.length > 0) {
-    const units = named.map((item) => item.unit ?? t("piece")).join(", ");
-    throw notFound(
-      t`${quoted} is on ${displayable(nameOf(list))} in another unit: ${units}`,
-      t("say which with --unit"),
-    );
+    const [units, hint] = [named.map((item) => item.unit ?? t("piece")).join(", "), t("say which with --unit")];
+    if (named.length > 1 && (unit === undefined || only !== undefined))
+      throw ambiguous(t`${quoted} is on the list in several units: ${units}`, hint);
+    throw notFound(t`${quoted} is on ${displayable(nameOf(list))} in another unit: ${units}`, hint);
   }
   const near = nearest(
     name,
@@ -50,7 +45,7 @@ export function findKey(list: LocalList, name: string, unit?: string): ItemKey {
   if (only === undefined) return findItem(list, name, unit).key;
   if (others.length === 0) return only;
   const units = [only, ...others].map((key) => unitOf(key) ?? t("piece")).join(", ");
-  throw notFound(
+  throw ambiguous(
     t`"${displayable(name.slice(0, 80))}" was on the list in several units: ${units}`,
     t("say which with --unit"),
   );

@@ -244,7 +244,7 @@ async function removeAll(
   if (items.length === 0)
     return { value, text: context.sayNothing(t`nothing to take off ${displayable(nameOf(list))}`) };
   await context.workspace.change(list.id, () => items.map(({ key }) => ({ type: "remove", key })));
-  return { value, text: `${what}:\n${named}` };
+  return { value, text: `${context.options.dryRun === true ? t("would take off") : what}:\n${named}` };
 }
 
 type Plan = readonly Intent[] | ((list: LocalList) => readonly Intent[]);

@@ -1,6 +1,6 @@
 import { foldName } from "../../crdt/item-key.js";
-import type { ListId } from "../../protocol/ids.js";
-import { AisleError, EXIT } from "../errors.js";
+import { isListId, type ListId } from "../../protocol/ids.js";
+import { AisleError, EXIT, usageError } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { t } from "../messages.js";
 import { acceptText, displayable } from "../text.js";
@@ -13,6 +13,8 @@ import type { Context } from "./context.js";
  */
 export function freeName(context: Context, text: string, own: ListId | null = null): string {
   const name = acceptText("list", text);
+  // One list's name would hide another one's id.
+  if (isListId(name.toLowerCase())) throw usageError(t("a list cannot be called as ids are"), t("choose another name"));
   const taken = context.glances().find((list) => list.id !== own && foldName(list.name) === foldName(name));
   if (taken === undefined) return name;
   const message = t`there is a list called ${displayable(taken.name)} already`;

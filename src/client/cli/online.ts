@@ -76,7 +76,7 @@ async function sync(context: Context): Promise<CommandResult> {
   const waiting = value.pending > 0 ? t`, ${value.pending} still waiting` : "";
   const least = leastStored(done);
   const text = t`sent ${value.pushed}, fetched ${value.fetched}${waiting}${least === null ? "" : t`; stored ${least}`}`;
-  const failure = failed ?? failureOf(done);
+  const failure = failed ?? failureOf(context, done);
   for (const { list: id, fetched } of done) {
     const list = fetched === 0 ? null : context.workspace.list(id);
     if (list !== null && !list.isDeleted) warnOfTooMuch(list, list.shown.items.values());
@@ -123,15 +123,20 @@ async function syncAll(
   return { done, failed };
 }
 
-function failureOf(results: readonly ListSync[]): AisleError | null {
-  const refused = results.find(({ refusal }) => refusal !== null)?.refusal ?? null;
-  if (refused !== null) {
+function failureOf(context: Context, results: readonly ListSync[]): AisleError | null {
+  const result = results.find(({ refusal }) => refusal !== null);
+  const refused = result?.refusal ?? null;
+  if (result !== undefined && refused !== null) {
+    const list = context.workspace.list(result.list);
+    const name = list === null ? result.list : nameOf(list);
     const hint = isForGood(refused)
       ? t("your changes are kept aside: see `aisle status`")
       : refused.code === "too-large"
         ? t("your changes wait here; `aisle export` and `aisle import` bring some of them to another list")
-        : t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in");
-    const message = t`the cluster refused: ${displayable(refused.message)}`;
+        : result.pending > 0
+          ? t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in")
+          : t("an owner can let you in; `aisle delete --local` forgets it here");
+    const message = t`the cluster refused ${displayable(name)}: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }
   const isBelow = results.some(
@@ -171,12 +176,13 @@ async function status(context: Context, isDismissing: boolean): Promise<CommandR
     })),
   );
   const pending = lists.reduce((total, list) => total + list.outbox.length, 0);
-  const rejected = lists.flatMap((list) =>
+  const known = lists.flatMap((list) =>
     list.rejected.map((entry) => ({ list: list.id, name: displayable(nameOf(list)), ...entry })),
   );
   if (isDismissing)
-    for (const { id, rejected } of lists)
-      if (rejected.length > 0) await context.workspace.note(id, (noted) => noted.dismiss());
+    for (const id of new Set(known.map(({ list }) => list)))
+      await context.workspace.note(id, (noted) => noted.dismiss());
+  const rejected = isDismissing ? [] : known;
   const below = lists.flatMap((list) => {
     const { stored, isDeleted } = list;
     return isDeleted || stored === null || stored.servers >= stored.wanted ? [] : [{ name: nameOf(list), ...stored }];

@@ -21,7 +21,7 @@ type WatchEvent =
       readonly pending: number;
       readonly digest: string;
     }
-  | { readonly event: "online" | "offline"; readonly id: string };
+  | { readonly event: "online" | "offline" | "deleted" | "restored"; readonly id: string };
 
 export function registerWatch({ program, act }: Registration): void {
   program
@@ -55,6 +55,7 @@ async function watchList(context: Context, named: string | undefined): Promise<C
 class EventLines {
   #items: ReadonlyMap<string, Item> | null = null;
   #digest = "";
+  #isDeleted = false;
   #isReachable: boolean | null = null;
   onFailure: (error: unknown) => void = () => undefined;
 
@@ -71,6 +72,9 @@ class EventLines {
     const [before, digest] = [this.#items, digestOf(list.shown)];
     const isNews = digest !== this.#digest;
     [this.#items, this.#digest] = [items, digest];
+    const wasDeleted = this.#isDeleted;
+    this.#isDeleted = list.isDeleted;
+    if (list.isDeleted !== wasDeleted) this.#print({ event: list.isDeleted ? "deleted" : "restored", id: this.id });
     if (before === null) this.#print({ event: "list", ...listView(list) });
     else if (isNews) {
       const changed = [...items.values()].filter(
