@@ -137,7 +137,7 @@ export class Dispatcher {
     }
   }
 
-  /** A server that announces itself anew was started again, and knows nothing of what it was asked: it is asked once more. */
+  /** A server that was started again knows nothing of what it was asked: it is asked once more, or another one is. */
   askAgain(now: Millis, server: LiveServer): void {
     for (const pending of this.#pending.of(server.id)) {
       if (pending.isWaiting) continue;

@@ -145,7 +145,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
       this.#log("server-refused", { server: id, oldest, newest });
       return;
     }
-    const isAnew = this.#queue.get(id) !== null && this.#queue.get(id)?.connection !== connection;
+    const incarnation = members.find((member) => member.id === id)?.incarnation ?? 0;
+    const wasStarted = this.#queue.get(id) !== null && incarnation > (this.#membership.get(id)?.incarnation ?? 0);
     const announced = this.#queue.ready(id, connection, now);
     const changed = members.map((member) => this.#membership.admit(member)).includes(true);
     // What the servers there are agree on; one that has it otherwise will find out from them.
@@ -160,7 +161,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
     for (const server of this.#queue.servers()) {
       if (changed || server === announced) this.#send(server.connection, table);
     }
-    if (isAnew) this.#dispatcher.askAgain(now, announced);
+    if (wasStarted) this.#dispatcher.askAgain(now, announced);
     this.#dispatcher.giveNext(now, announced);
   }
 

@@ -264,7 +264,7 @@ export class DataFolder {
       orUnusable(path, () => db.read());
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;
-      orUnusable(path, () => renameSync(path, `${path}.damaged`));
+      if (!this.isDryRun) orUnusable(path, () => renameSync(path, `${path}.damaged`));
       printError(t`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
     }
     this.#read.set(name, { stamp, value: db.data });

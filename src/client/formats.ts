@@ -128,7 +128,7 @@ export function guessFormat(text: string): ImportFormat {
   if (/^[[{]/.test(body) && isJson(body)) return "json";
   const [first = ""] = body.split(/[\r\n]/, 1);
   const isHeader = (delimiter: string): boolean => {
-    const cells = first.split(delimiter).map((cell) => cell.trim().toLowerCase());
+    const cells = first.split(delimiter).map((cell) => cell.replace(/^\s*"?|"?\s*$/g, "").toLowerCase());
     return cells.length > 1 && cells.includes("name") && cells.some((cell) => cell !== "name" && isColumn(cell));
   };
   return isHeader(",") ? "csv" : isHeader("\t") ? "tsv" : "txt";
@@ -161,7 +161,7 @@ function importItems(body: string, format: Exclude<ImportFormat, "json">): reado
   }
 }
 
-const CHECKBOX = /^\s*(?:[-*+]\s+)?\[([ xX])\]\s+(.*)$/;
+const CHECKBOX = /^\s*(?:(?:[-*+]|[0-9]{1,4}[.)])\s+)?\[([ xX])\]\s+(.*)$/;
 const BULLET = /^\s*(?:[-*+]|[0-9]{1,4}[.)])\s+(.*)$/;
 const HEADING = /^\s*(#{1,6})\s+(.*)$/;
 

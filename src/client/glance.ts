@@ -8,9 +8,10 @@ type Form = readonly [
   name: string,
   isDeleted: boolean,
   role: Role,
-  members: number,
   pending: number,
   items: readonly (readonly [string, number, number, string | null, string | null, string | null])[],
+  /** Absent in what older versions wrote. */
+  members?: number,
 ];
 
 /** Null for a list that looks different as time goes by. */
@@ -21,22 +22,22 @@ export function writeGlance(list: LocalList): Form | null {
     name,
     isDeleted,
     role,
-    members,
     pending,
     items.map(({ name, needed, acquired, unit, note, aisle }) => [name, needed, acquired, unit, note, aisle]),
+    members,
   ];
 }
 
 /** @param form as `writeGlance` made it: the file's checksum vouches for that */
 export function readGlance(id: ListId, form: unknown): Glance | null {
   if (form === null) return null;
-  const [name, isDeleted, role, members, pending, items] = form as Form;
+  const [name, isDeleted, role, pending, items, members] = form as Form;
   return {
     id,
     name,
     isDeleted,
     role,
-    members,
+    members: members ?? 0,
     pending,
     items: items.map(([name, needed, acquired, unit, note, aisle]) => ({ name, needed, acquired, unit, note, aisle })),
   };

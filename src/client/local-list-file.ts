@@ -11,8 +11,8 @@ export interface OutboxEntry {
   readonly id: string;
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
-  /** Who was logged in. */
-  readonly by: string | null;
+  /** Who was logged in; absent in what older versions wrote. */
+  readonly by?: string | null;
   readonly intent: Intent;
 }
 
@@ -34,6 +34,12 @@ export interface Stored {
 
 export const FILE_VERSION = 1;
 
+/** A replica id, and the newest operation under it that is known to be stored. */
+export interface Identity {
+  readonly replica: ReplicaId;
+  readonly basis: NewestOperation | null;
+}
+
 /** One list as a data folder keeps it, in the form of its file. */
 export interface LocalListFile {
   readonly version: number;
@@ -44,6 +50,8 @@ export interface LocalListFile {
   /** See `LocalList.onRefusal`. */
   readonly clashed: boolean;
   readonly basis: NewestOperation | null;
+  /** See `LocalList.belongTo`. */
+  readonly formers?: readonly Identity[];
   readonly confirmed: unknown;
   readonly pending: unknown;
   /** The server's dots, where it said that it lacks some of what is confirmed; null otherwise. */
@@ -52,13 +60,13 @@ export interface LocalListFile {
   readonly rejected: readonly RejectedEntry[];
   readonly stored: Stored | null;
   /** Proof that this folder made the list, where it did; see `Founding`. */
-  readonly founding: Founding | null;
+  readonly founding?: Founding | null;
   /** What the cluster said last of who may do what. */
-  readonly standing: Standing | null;
+  readonly standing?: Standing | null;
   /** Whether an account has taken the place of the device that made the list. */
-  readonly adopted: boolean;
+  readonly adopted?: boolean;
   /** What was done here and can be taken back, the oldest first. */
-  readonly changes: readonly string[];
+  readonly changes?: readonly string[];
 }
 
 /** What the person may do with the list, and whether everybody may who knows its id. */
@@ -67,4 +75,14 @@ export interface Standing {
   readonly open: boolean;
   /** How many share it; absent before the cluster has said. */
   readonly members?: number;
+}
+
+/** Whether they may change what is on it. */
+export function mayWrite({ role, open }: Standing): boolean {
+  return role !== "viewer" || open;
+}
+
+/** Whether they may delete it for everyone, and bring it back. */
+export function mayDelete({ role, open }: Standing): boolean {
+  return role === "owner" || open;
 }

@@ -13,6 +13,9 @@ import { isForGood } from "./errors.js";
 import { apply, type Intent } from "./intent.js";
 import {
   FILE_VERSION,
+  mayDelete,
+  mayWrite,
+  type Identity,
   type LocalListFile,
   type OutboxEntry,
   type RejectedEntry,
@@ -46,6 +49,8 @@ export class LocalList {
   #outbox: OutboxEntry[];
   #rejected: readonly RejectedEntry[];
   #basis: NewestOperation | null;
+  /** By what names changes wait that were made before the folder became another one, until the cluster was asked about each. */
+  #formers: readonly Identity[];
   #stored: Stored | null;
   #clashed: boolean;
   #founding: Founding | null;
@@ -64,6 +69,7 @@ export class LocalList {
       readonly outbox: readonly OutboxEntry[];
       readonly rejected: readonly RejectedEntry[];
       readonly basis: NewestOperation | null;
+      readonly formers: readonly Identity[];
       readonly stored: Stored | null;
       readonly clashed: boolean;
       readonly serverSeen: DotContext | null;
@@ -78,6 +84,7 @@ export class LocalList {
     this.#outbox = [...state.outbox];
     this.#rejected = state.rejected;
     this.#basis = state.basis;
+    this.#formers = state.formers;
     this.#stored = state.stored;
     this.#clashed = state.clashed;
     this.#serverSeen = state.serverSeen;
@@ -95,6 +102,7 @@ export class LocalList {
       outbox: [],
       rejected: [],
       basis: null,
+      formers: [],
       stored: null,
       clashed: false,
       serverSeen: null,
@@ -119,6 +127,11 @@ export class LocalList {
       confirmed: new ConfirmedList(file.confirmed),
       shown,
       serverSeen,
+      formers: file.formers ?? [],
+      founding: file.founding ?? null,
+      standing: file.standing ?? null,
+      adopted: file.adopted ?? false,
+      changes: file.changes ?? [],
     });
   }
 
@@ -130,6 +143,7 @@ export class LocalList {
       replica: this.replicaId,
       clashed: this.#clashed,
       basis: this.#basis,
+      formers: this.#formers,
       confirmed: this.#confirmed.form,
       pending: encodeList(this.#pending()),
       serverSeen: this.#serverSeen === null ? null : encodeContext(this.#serverSeen),
@@ -217,13 +231,17 @@ export class LocalList {
     return [...this.#shown.items.entries().values()].some((item) => (item.text("staple") ?? "") !== "");
   }
 
-  /** Takes a new replica id where the folder is not the one that this list was last written in. */
+  /**
+   * Takes a new replica id where the folder is not the one that this list was last written in. What waits keeps its names, under
+   * which the folder it was copied from may send it as well, unless the cluster has something else by them.
+   */
   belongTo(device: string, freshReplica: () => ReplicaId): void {
     if (this.device === device) return;
     this.device = device;
+    const { replicaId: replica } = this;
+    if (this.#outbox.some((entry) => entry.replica === replica))
+      this.#formers = [...this.#formers, { replica, basis: this.#basis }];
     this.#renew(freshReplica());
-    // Nor may the old one's waiting changes be named right: nobody would compare them with what is stored under it.
-    this.#clashed ||= this.#outbox.length > 0;
   }
 
   /** What was done here and can be taken back, the oldest first. */
@@ -251,20 +269,19 @@ export class LocalList {
    * it becomes durable with the next change.
    */
   bringBack(now: number): void {
-    if (!this.#mayWrite) return;
+    if (!mayWrite(this.standing)) return;
     for (const key of this.#shown.items.entries().keys()) {
       const due = dueReturn(this.#shown, key, now);
       if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
     }
   }
 
-  /** Makes a change and puts it in the outbox. @throws LimitExceededError; then nothing has changed */
-  perform(intent: Intent, author: Omit<Author, "replica">): void {
-    this.#perform(intent, author);
-  }
-
-  /** @param seen what a removal that is made again had seen of its item */
-  #perform(wanted: Intent, author: Omit<Author, "replica">, seen?: ItemState): void {
+  /**
+   * Makes a change and puts it in the outbox.
+   * @param seen what a removal that is made again had seen of its item
+   * @throws LimitExceededError; then nothing has changed
+   */
+  perform(wanted: Intent, author: Omit<Author, "replica">, seen?: ItemState): void {
     // A total is an increment by what was missing then, also where it is made again.
     const intent = wanted.type === "need" ? { from: this.#shown.neededOf(wanted.key), ...wanted } : wanted;
     const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId }, seen);
@@ -276,22 +293,18 @@ export class LocalList {
 
   /** The next request to send: everything the cluster has not confirmed, and a wish for what is lacking here. */
   request(): SyncRequest {
+    const founding = this.#founding;
     // After a clash nothing made here can be trusted to be named right; first the cluster's whole state.
-    if (this.#clashed)
-      return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding: this.#founding };
-    const delta = this.#pending(this.#mayDelete || this.#outbox.some(({ intent }) => intent.type === "set-deleted"));
-    if (this.#serverSeen !== null && this.#mayRepair) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
-    const isEmpty = delta.seen.isEmpty();
+    if (this.#clashed) return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding };
     // What is done here while the request is on its way was not known when it was made.
     const seen = new DotContext();
     seen.join(this.#shown.seen);
-    return {
-      replica: this.replicaId,
-      basis: this.#basis,
-      seen,
-      delta: isEmpty ? null : delta,
-      founding: this.#founding,
-    };
+    const [former] = this.#formers;
+    if (former !== undefined) return { ...former, seen, delta: null, founding };
+    const isDeletion = this.#outbox.some(({ intent }) => intent.type === "set-deleted");
+    const delta = this.#pending(mayDelete(this.standing) || isDeletion);
+    if (this.#serverSeen !== null && this.#mayRepair) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
+    return { replica: this.replicaId, basis: this.#basis, seen, delta: delta.seen.isEmpty() ? null : delta, founding };
   }
 
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
@@ -310,6 +323,7 @@ export class LocalList {
     if (delta !== null) this.#shown.join(delta);
     if (delta !== null && !isAhead) this.#confirmed.join(delta);
     this.#outbox = this.#outbox.filter((entry) => !this.#confirmed.seen.has(entry));
+    this.#forgetStored();
     this.#raiseBasis(request, reply.newest);
     this.#stored = { servers: reply.stored, wanted: reply.wanted, replicas: reply.replicas };
     this.#serverSeen = reply.serverSeen;
@@ -326,7 +340,8 @@ export class LocalList {
   onRefusal(request: SyncRequest, error: ErrorBody, freshReplica: () => ReplicaId): SyncOutcome {
     if (error.code === "stale-basis") {
       const { newest } = error;
-      if (newest !== null && newest !== undefined && this.#isOwn(newest)) this.#basis = newest;
+      const isOwn = newest !== null && newest !== undefined && this.#isOwn(newest);
+      if (isOwn && !this.#clashed) this.#setBasis(request.replica, newest);
       else {
         this.#renew(freshReplica());
         this.#clashed = true;
@@ -338,6 +353,7 @@ export class LocalList {
     if (refused.length === 0) return { type: "rejected", changes: 0, error };
     this.#reject(refused, error);
     this.#renew(freshReplica());
+    this.#formers = [];
     this.#redo(this.#outbox.filter((entry) => !refused.includes(entry)));
     return { type: "rejected", changes: refused.filter(isOfPerson).length, error };
   }
@@ -345,6 +361,7 @@ export class LocalList {
   /** After a clash: what of the outbox the cluster has under its old name is known, the rest is made again. */
   #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
+    this.#formers = [];
     this.#serverSeen = null;
     const { known, unclear, unknown } = afterClash(this.#outbox, whole);
     // What was there when the rest was made: the cluster has these by now.
@@ -362,8 +379,22 @@ export class LocalList {
 
   /** Answers can overtake each other; the newest operation that is known to be stored only moves forward. */
   #raiseBasis(request: SyncRequest, newest: NewestOperation | null): void {
+    this.#formers = this.#formers.filter(({ replica }) => replica !== request.replica);
     if (newest === null || request.replica !== this.replicaId) return;
     if (newest.counter > (this.#basis?.counter ?? 0)) this.#basis = newest;
+  }
+
+  #setBasis(replica: ReplicaId, basis: NewestOperation): void {
+    if (replica === this.replicaId) this.#basis = basis;
+    this.#formers = this.#formers.map((one) => (one.replica === replica ? { replica, basis } : one));
+  }
+
+  /** What was refused, and shows to have been stored all the same, as where an earlier attempt had come through. */
+  #forgetStored(): void {
+    if (this.#rejected.length === 0) return;
+    const stored = new Set(this.#shown.history.operations().map(({ id }) => id));
+    for (const { value } of this.#shown.newest.values()) stored.add(value);
+    this.#rejected = this.#rejected.filter(({ id }) => !stored.has(id));
   }
 
   #reject(entries: readonly OutboxEntry[], { code, message }: Pick<RejectedEntry, "code" | "message">): void {
@@ -375,17 +406,9 @@ export class LocalList {
     return this.#shown.lacking(this.#confirmed.seen, withDeletion);
   }
 
-  get #mayWrite(): boolean {
-    return this.standing.role !== "viewer" || this.standing.open;
-  }
-
-  get #mayDelete(): boolean {
-    return this.standing.role === "owner" || this.standing.open;
-  }
-
   /** Whether the cluster takes from here what it has lost: not what others alone may write. */
   get #mayRepair(): boolean {
-    return this.#mayDelete || (this.#mayWrite && this.#confirmed.list.deleted.written() === null);
+    return mayDelete(this.standing) || (mayWrite(this.standing) && this.#confirmed.list.deleted.written() === null);
   }
 
   #isOwn(newest: NewestOperation): boolean {
@@ -408,14 +431,15 @@ export class LocalList {
     const seenBy = (intent: Intent): ItemState | undefined => {
       const later = intent.type === "remove" ? shown.items.get(intent.key) : undefined;
       if (intent.type !== "remove" || later === undefined) return undefined;
-      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later);
+      const now = this.#confirmed.list.items.get(intent.key) ?? UNTOUCHED;
+      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later, now);
     };
     this.#shown = this.#confirmed.list.clone();
     this.#outbox = [];
     for (const entry of entries) {
-      const { intent, id, at, by } = entry;
+      const { intent, id, at, by = null } = entry;
       try {
-        this.#perform(intent, { id, at, by }, seenBy(intent));
+        this.perform(intent, { id, at, by }, seenBy(intent));
       } catch (error) {
         if (!(error instanceof LimitExceededError)) throw error;
         this.#reject([entry], { code: "too-large", message: error.message });

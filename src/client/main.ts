@@ -31,10 +31,10 @@ const invoke: Invoke = async ({ name, handler, words, flags }) => {
   try {
     if (name !== "doctor") context.checkFlags();
     const result = await handler(context, words, flags);
-    const changed = context.workspace.commit();
+    context.workspace.commit();
     tell(context, result);
     if (flags.dryRun === true) say(t("this was a dry run: nothing was changed"));
-    await context.push(changed);
+    await context.push(context.workspace.takeUnsent());
     if (result.failure !== undefined) throw result.failure;
     if (result.exitCode !== undefined) throw new SilentExit(result.exitCode);
   } finally {

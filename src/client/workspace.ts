@@ -10,7 +10,7 @@ import { AisleError, EXIT } from "./errors.js";
 import { stepOf, type Step } from "./undo.js";
 import { orRefused, type Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
-import type { LocalListFile } from "./local-list-file.js";
+import { mayDelete, mayWrite, type LocalListFile } from "./local-list-file.js";
 import { t } from "./messages.js";
 
 interface ChangeOptions {
@@ -45,6 +45,8 @@ export class Workspace {
   /** As read without the lock, with the stamps of their files. */
   readonly #seen = new Map<ListId, { readonly stamp: string; readonly list: LocalList }>();
   readonly #changed = new Set<ListId>();
+  readonly #unsent = new Set<ListId>();
+  #touched = new Set<ListId>();
   readonly #marks = new Map<ListId, Mark>();
   #settingsChanged = false;
 
@@ -76,6 +78,13 @@ export class Workspace {
   async saveLogin(login: LoginFile | null): Promise<void> {
     await this.#locked(() => this.folder.saveLogin(login));
     this.#author = null;
+  }
+
+  /** The same, unless somebody has logged in or out meanwhile. */
+  async renewLogin(before: LoginFile, renewed: LoginFile): Promise<void> {
+    await this.#locked(() => {
+      if (this.folder.login()?.token === before.token) this.folder.saveLogin(renewed);
+    });
   }
 
   /** What is under way, or else `fresh`, remembered durably until `endEntrance`. */
@@ -135,7 +144,7 @@ export class Workspace {
     const founding = { nonce, by: login === null ? "device" : "account", open: false } as const;
     const list = LocalList.create(id, this.folder.device(), randomId(), founding);
     this.#lists.set(id, list);
-    this.#changed.add(id);
+    this.#touch(id);
     return list;
   }
 
@@ -144,7 +153,7 @@ export class Workspace {
     const list = await this.create(id);
     note(list);
     this.#marks.get(id)?.since.push(note);
-    this.#changed.add(id);
+    this.#touch(id);
     return list;
   }
 
@@ -155,7 +164,7 @@ export class Workspace {
     if (known !== null) return known;
     const list = LocalList.create(id, this.folder.device(), randomId());
     this.#lists.set(id, list);
-    this.#changed.add(id);
+    this.#touch(id);
     return list;
   }
 
@@ -200,7 +209,7 @@ export class Workspace {
       throw error;
     }
     mark?.since.push(perform);
-    this.#changed.add(id);
+    this.#touch(id);
     return list;
   }
 
@@ -220,22 +229,52 @@ export class Workspace {
     if (this.settings().current === id) await this.changeSettings({ current: null });
   }
 
-  /** Makes everything durable and lets other commands write. Returns the lists that changed. */
-  commit({ keepLock = false } = {}): readonly ListId[] {
-    const changed = this.folder.isDryRun ? [] : [...this.#changed];
+  /** Makes everything durable and lets other commands write. @throws AisleError where something could not be; the rest is */
+  commit(options?: { readonly keepLock?: boolean }): void {
+    const [failure] = this.commitEach(options).values();
+    if (failure !== undefined) throw failure;
+  }
+
+  /** The same, and tells which lists could not be made durable, and why. @throws AisleError where the settings could not */
+  commitEach({ keepLock = false } = {}): ReadonlyMap<ListId, Error> {
+    const failures = new Map<ListId, Error>();
     try {
-      for (const id of changed) {
+      if (this.folder.isDryRun) return failures;
+      for (const id of this.#changed) {
         const list = this.#lists.get(id);
-        if (list !== undefined) this.folder.writeList(list);
+        try {
+          if (list !== undefined) this.folder.writeList(list);
+          this.#unsent.add(id);
+        } catch (error) {
+          failures.set(id, error instanceof Error ? error : new Error(String(error)));
+        }
       }
-      if (this.#settingsChanged && this.#settings !== null && !this.folder.isDryRun)
-        this.folder.saveSettings(this.#settings);
+      if (this.#settingsChanged && this.#settings !== null) this.folder.saveSettings(this.#settings);
+      return failures;
+    } finally {
       this.#changed.clear();
       this.#settingsChanged = false;
-    } finally {
       if (!keepLock) this.release();
     }
-    return changed;
+  }
+
+  /** The lists that were made durable since this was asked last: what is to be sent. */
+  takeUnsent(): readonly ListId[] {
+    const unsent = [...this.#unsent];
+    this.#unsent.clear();
+    return unsent;
+  }
+
+  /** The lists that were changed since this was asked last. */
+  takeTouched(): ReadonlySet<ListId> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
+  #touch(id: ListId): void {
+    this.#changed.add(id);
+    this.#touched.add(id);
   }
 
   /** Drops whatever was not committed. */
@@ -269,13 +308,12 @@ function restored({ before, since }: Mark): LocalList {
 
 /** What the cluster would refuse for good is better refused before it is made. @throws AisleError */
 function requireMayChange(list: LocalList, intents: readonly Intent[]): void {
-  const { role, open } = list.standing;
   const isDeletion = intents.some(({ type }) => type === "set-deleted");
-  if (isDeletion && role !== "owner" && !open) {
+  if (isDeletion && !mayDelete(list.standing)) {
     const hint = t("leave it with `aisle leave`, or forget it on this device with `aisle delete --local`");
     throw new AisleError(EXIT.notAllowed, "not-allowed", t("only an owner deletes a list for everyone"), hint);
   }
-  if (role !== "viewer" || open) return;
+  if (mayWrite(list.standing)) return;
   const hint = t("ask an owner to make you an editor; if that has been done, run `aisle sync` first");
   throw new AisleError(EXIT.notAllowed, "not-allowed", t("you may read this list and not change it"), hint);
 }

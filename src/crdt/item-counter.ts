@@ -30,7 +30,7 @@ export function cancel(cells: number[], column: number): void {
   for (let at = column; at < column + PNCOUNTER_COLUMNS; at++) cells[at + PNCOUNTER_COLUMNS] = cells[at] ?? 0;
 }
 
-/** Where what is cancelled stands, by where what was counted does. */
+/** Where what was counted stands, and where what of it is cancelled. */
 export function takenOffOf(column: number): readonly [counted: number, cancelled: number][] {
   return [column, column + 1].map((at) => [at, at + PNCOUNTER_COLUMNS]);
 }

@@ -111,13 +111,14 @@ export class ItemState implements Kept<ItemKey, ItemState> {
     return this.joined(seen.#with(joinRows(seen.rows, rowOf(dot.replica, own))).remove(dot));
   }
 
-  /** As much of it as the removes have seen that are in `later`, which is no less. */
-  asSeenByRemovesIn(later: ItemState): ItemState {
+  /** What of it the removes in `later`, a later state of the item, have seen, and `now` has too. */
+  asSeenByRemovesIn(later: ItemState, now: ItemState): ItemState {
     const { replicas, cells } = this.rows;
     const seen = cells.map((cell, at) => {
-      const takenOff = TAKEN_OFF.get(at % COLUMNS);
-      if (takenOff === undefined) return cell;
-      return Math.min(cell, cellOf(later.rows, replicas[Math.floor(at / COLUMNS)] ?? "", takenOff));
+      const [replica, column] = [replicas[Math.floor(at / COLUMNS)] ?? "", at % COLUMNS];
+      const takenOff = TAKEN_OFF.get(column);
+      const most = takenOff === undefined ? cell : Math.min(cell, cellOf(later.rows, replica, takenOff));
+      return Math.min(most, cellOf(now.rows, replica, column));
     });
     return this.#with({ replicas, cells: seen });
   }

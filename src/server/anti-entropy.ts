@@ -278,6 +278,7 @@ export class AntiEntropy {
       else if (answer === "declined") end(false);
     });
     const ask = (list: Document): void => {
+      if (isOver) return;
       timer.cancel();
       timer = this.turn.after(EXCHANGE_TIMEOUT_MS + 2 * readingMs(list.text.length), () => end(false));
       this.exchanges.askDiffering(tag, peer, list);

@@ -149,8 +149,10 @@ export class HandOver {
     this.#underWay++;
     const { generation } = outgoing;
     const waiting = new Set(servers);
+    let isOver = false;
     const end = (): void => {
-      if (!outgoing.isUnderWay) return;
+      if (isOver) return;
+      isOver = true;
       outgoing.isUnderWay = false;
       this.#underWay--;
       timer.cancel();
@@ -166,6 +168,7 @@ export class HandOver {
       if (answer === "declined" || waiting.size === 0) end();
     });
     const ask = (list: Document): void => {
+      if (isOver) return;
       timer.cancel();
       timer = this.turn.after(ATTEMPT_MS + 2 * readingMs(list.text.length), end);
       for (const server of servers) this.exchanges.ask(tag, server, list, null);

@@ -89,7 +89,10 @@ export class Quorum {
     }
     for (const server of peers) this.#asked.add(server);
     for (const server of peers) if (this.plan.isAlive(server)) this.#awaited.add(server);
-    return [...(peers.length > 0 ? [{ type: "publish" } as const] : []), ...dead.flatMap(() => this.#fallback())];
+    return [
+      ...(peers.length > 0 ? [{ type: "publish" } as const] : []),
+      ...dead.flatMap(() => this.#askNextFallback()),
+    ];
   }
 
   /** Whether what this server is asked to keep is kept for another. */
@@ -114,7 +117,7 @@ export class Quorum {
   /** The server cannot: another one takes its place. */
   onDeclined(server: ServerId): readonly QuorumMove[] {
     if (!this.#awaited.delete(server)) return [];
-    return this.#fallback();
+    return this.#askNextFallback();
   }
 
   /** The first answers should have been here by now: everyone silent is asked again, and a read asks all it can. */
@@ -127,9 +130,9 @@ export class Quorum {
   }
 
   /** Owners that are still silent get somebody to stand in for them. */
-  fallback(): readonly QuorumMove[] {
+  askFallbacks(): readonly QuorumMove[] {
     const silent = [...this.#awaited].filter((server) => this.plan.owners.includes(server));
-    return silent.flatMap(() => this.#fallback());
+    return silent.flatMap(() => this.#askNextFallback());
   }
 
   /** Whether the client can have its answer: enough copies, or nobody left to hope for. */
@@ -157,7 +160,7 @@ export class Quorum {
     return servers.filter((server) => this.plan.isAlive(server));
   }
 
-  #fallback(): readonly QuorumMove[] {
+  #askNextFallback(): readonly QuorumMove[] {
     const next = this.#fallbacks.find((server) => this.plan.isAlive(server) && !this.#asked.has(server));
     return next === undefined ? [] : [this.#ask(next)];
   }

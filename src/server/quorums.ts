@@ -264,7 +264,7 @@ export class Quorums {
         // Whoever was given something large has it, as a rule, and has not come to it yet.
         else this.#move(coordination, quorum.resend(), null, extraMs === 0 ? delta : null);
       }),
-      after(fallbackAfterMs, () => this.#move(coordination, quorum.fallback(), null)),
+      after(fallbackAfterMs, () => this.#move(coordination, quorum.askFallbacks(), null)),
       after(settleAfterMs, () => this.#settle(coordination)),
       after(endAfterMs, () => this.#end(coordination)),
     );

@@ -176,13 +176,12 @@ class Server implements RunningServer {
   /** Who asks is found out first. While stopping, what is under way is finished and nothing new begun. */
   async #onRequest(broker: number, { tag, request }: TaggedRequest): Promise<void> {
     if (this.#isStopping) return;
-    try {
-      const caller = await this.#credentials.check(request);
-      this.#driver.post({ type: "request", broker, tag, request, caller });
-    } catch (error) {
+    const caller = await this.#credentials.check(request).catch((error: unknown) => {
       // The broker asks another server when this one's time is up.
       this.logger.error({ event: "keys-unreadable", problem: String(error) });
-    }
+      return null;
+    });
+    if (caller !== null) this.#driver.post({ type: "request", broker, tag, request, caller });
   }
 
   #work(job: number, work: Work): void {

@@ -11,7 +11,7 @@ import type { Turn } from "./turn.js";
 type Then = (isTaken: boolean) => void;
 
 /** What the longest list may take to come here, and to be read. */
-const LONGEST_COPY_MS = 1_000 + 2 * readingMs(LIMITS.bytes);
+const LONGEST_COPY_MS = readingMs(LIMITS.bytes);
 
 /**
  * What peers are told of the copies here, and how one of theirs comes here where there is nothing of the list yet: as it lies on

@@ -229,71 +229,17 @@ describe("a list on this machine", () => {
     expect(list.request().basis?.counter).toBe(2);
   });
 
-  /** A folder whose past came back: it and the cluster have different operations under one name. */
-  function restored(shared: readonly Intent[], lost: readonly Intent[]): [Server, LocalList] {
-    const server = new Server();
-    const first = LocalList.create(LIST, "device", "a");
-    const send = (intents: readonly Intent[]): void => {
-      for (const intent of intents) first.perform(intent, author());
-      const request = first.request();
-      first.onReply(request, server.reply(request));
-    };
-    send(shared);
-    const backup = reread(first);
-    send(lost);
-    return [server, backup];
-  }
-
-  /** Asks until there is nothing more to say. */
-  function level(list: LocalList, server: Server): void {
-    for (let type = "again"; type !== "level";) {
-      const request = list.request();
-      const newest = server.reply({ ...request, delta: null }).newest;
-      const isStale = newest !== null && newest.id !== request.basis?.id;
-      const refusal: ErrorBody = { code: "stale-basis", message: "", newest };
-      type = isStale
-        ? list.onRefusal(request, refusal, () => "b").type
-        : list.onReply(request, server.reply(request)).type;
-    }
-  }
-
-  it("takes nothing off that it had not seen, where a removal or a total is made again", () => {
-    const eggs = (amount: number): Intent => ({ ...milk(amount), name: "eggs" }) as Intent;
-    const [server, list] = restored([milk(2), eggs(2)], [{ ...milk(1), name: "bread" } as Intent]);
-    list.perform(milk(4), author());
-    list.perform({ type: "remove", key: "milk" }, author());
-    list.perform({ type: "need", key: "eggs", total: 4 }, author());
-    const other = { replica: "c", id: "c1", at: 0 };
-    server.list.add(other, "milk", null, 3);
-    server.list.add({ ...other, id: "c2" }, "eggs", null, 3);
-    level(list, server);
-    for (const shown of [list.shown, server.list]) {
-      expect(shown.item("milk")).toMatchObject({ needed: 3 });
-      expect(shown.item("eggs")).toMatchObject({ needed: 7 });
-      expect(shown.item("bread")).toMatchObject({ needed: 1 });
-    }
-  });
-
-  it("takes off what it had put there itself, also where it never heard that the cluster has it", () => {
+  it("does not call refused what shows to be stored", () => {
     const server = new Server();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(2), author());
-    server.reply(list.request());
-    list.perform({ type: "remove", key: "milk" }, author());
-    list.belongTo("moved", () => "b");
-    server.list.add({ replica: "c", id: "c1", at: 0 }, "milk", null, 3);
-    level(list, server);
-    for (const shown of [list.shown, server.list]) expect(shown.item("milk")).toMatchObject({ needed: 3 });
-  });
-
-  it("loses nothing where the past of a folder came back, and then in another folder", () => {
-    const [server, list] = restored([milk(1)], [{ ...milk(1), name: "eggs" } as Intent]);
-    list.perform({ ...milk(1), name: "bread" } as Intent, author());
-    list.belongTo("copy", () => "b");
-    list.perform({ ...milk(1), name: "tea" } as Intent, author());
-    level(list, server);
-    for (const shown of [list.shown, server.list])
-      expect([...shown.visibleItems()].map(({ key }) => key).sort()).toEqual(["bread", "eggs", "milk", "tea"]);
+    const request = list.request();
+    server.reply(request);
+    list.onRefusal(request, { code: "read-only", message: "no" }, () => "b");
+    expect(list.rejected).toHaveLength(1);
+    const asking = { ...list.request(), delta: null };
+    list.onReply(asking, server.reply(asking));
+    expect([list.rejected, amountOf(list)]).toEqual([[], 2]);
   });
 
   it("sends nothing of what a cluster has lost that it may not write", () => {
@@ -327,6 +273,14 @@ describe("a list on this machine", () => {
     const refused = list.onRefusal(list.request(), { code: "read-only", message: "no" }, () => "b");
     expect(refused).toMatchObject({ type: "rejected", changes: 1 });
     expect(list.rejected).toMatchObject([{ intent: { type: "staple" } }]);
+  });
+
+  it("is read as earlier versions wrote it", () => {
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    const { founding, standing, adopted, changes, ...earlier } = list.toFile();
+    expect([founding, standing, adopted, changes]).toEqual([null, null, false, []]);
+    expect(amountOf(LocalList.fromFile(earlier))).toBe(1);
   });
 
   it("can be read again whatever the clock says", () => {

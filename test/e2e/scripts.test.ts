@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { offlineDevices } from "./harness.js";
@@ -51,20 +51,23 @@ describe("batch", () => {
     expect(await one.amounts()).toEqual({ milk: "1/0" });
   });
 
-  it("names the lines that a failing disk costs, and goes on if it is to", async () => {
+  it("names the lines that a full disk costs, goes on if it is to, and takes no line for lost that is not", async () => {
     const one = device();
     const id = await one.newList("Groceries");
-    // Its file cannot be replaced by a folder's name that is taken.
-    const inTheWay = join(one.folder, "lists", `.${id}.json.tmp`);
-    mkdirSync(join(inTheWay, "x"), { recursive: true });
-    const stopped = await one.pipe("add milk\nadd eggs\n", "batch");
-    expect([stopped.code, stopped.stderr]).toEqual([1, expect.stringMatching(/^aisle: line 1: [^\n]+\n$/)]);
-    const { code, stdout } = await one.pipe("add milk\nadd eggs\n", "batch", "--ndjson", "--keep-going");
+    await one.newList("Hardware");
+    // What is written in place of the list's file goes to a full disk; each attempt takes that away again.
+    const fill = (): void => symlinkSync("/dev/full", join(one.folder, "lists", `.${id}.json.tmp`));
+    const script = "add milk --list Groceries\nadd nails --list Hardware\nadd eggs --list Groceries\n";
+    fill();
+    const stopped = await one.pipe(script, "batch");
+    expect([stopped.code, stopped.stderr]).toEqual([1, expect.stringMatching(/^aisle: line 1: [^\n]*full[^\n]*\n$/)]);
+    fill();
+    const { code, stdout } = await one.pipe(script, "batch", "--ndjson", "--keep-going");
     const answers = stdout.trim().split("\n");
-    expect([code, answers.map((line) => (JSON.parse(line) as { exit: number }).exit)]).toEqual([1, [1, 1]]);
-    rmSync(inTheWay, { recursive: true });
-    await one.ok("add", "bread");
-    expect(await one.amounts()).toEqual({ bread: "1/0" });
+    expect([code, answers.map((line) => (JSON.parse(line) as { exit: number }).exit)]).toEqual([1, [1, 0, 1]]);
+    expect(await one.amounts()).toEqual({ nails: "2/0" });
+    await one.ok("use", "Groceries");
+    expect(await one.amounts()).toEqual({});
   });
 
   it.each([

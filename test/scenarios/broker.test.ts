@@ -125,8 +125,10 @@ describe("a broker", () => {
     const broker = new BrokerScenario();
     broker.ready(0, "s1");
     expect(broker.request(10, "ann", { kind: "account" })).toEqual(["to s1: #1 account"]);
-    expect(broker.ready(20, "s1", ["s1"], "s1-again")).toContain("to s1-again: #1 account");
-    expect(broker.reply(30, "s1-again", 1, {})).toEqual(["to ann: reply r1 {}"]);
+    // A new connection alone says nothing: the server may have lost sight of the broker.
+    expect(broker.ready(20, "s1", ["s1"], "s1-again")).toEqual(["to s1-again: members s1"]);
+    expect(broker.ready(30, "s1", ["s1"], "s1-anew", 2)).toContain("to s1-anew: #1 account");
+    expect(broker.reply(40, "s1-anew", 1, {})).toEqual(["to ann: reply r1 {}"]);
   });
 
   it("tells every server the membership table when it changes, and the newcomer always", () => {
@@ -269,11 +271,7 @@ describe("a broker", () => {
     it("gives what waits for it to another one where it is lost, and to itself where it comes back", () => {
       const broker = busy(60_000);
       broker.request(1, "ben", { body });
-      expect(broker.ready(2, "s1", ["s1"], "s1-again")).toEqual([
-        "to s1-again: members s1",
-        "to s1-again: #3 ping",
-        "to s1-again: #1 ping",
-      ]);
+      expect(broker.ready(2, "s1", ["s1"], "s1-again")).toEqual(["to s1-again: members s1", "to s1-again: #3 ping"]);
       const other = busy(60_000);
       other.request(1, "ben", { body });
       other.ready(2, "s2", ["s1", "s2"]);

@@ -55,7 +55,7 @@ describe("a write at its coordinator", () => {
     write.begin();
     write.onStoredHere();
     expect(lines(write.resend())).toEqual(["ask b", "ask c"]);
-    expect(lines(write.fallback())).toEqual(["ask d", "ask e"]);
+    expect(lines(write.askFallbacks())).toEqual(["ask d", "ask e"]);
     write.onAnswer("d", true);
     expect([write.isSettled(), write.stored]).toEqual([true, 2]);
   });
@@ -80,7 +80,7 @@ describe("a write at its coordinator", () => {
     write.onStoredHere();
     write.onAnswer("b", true);
     expect(write.isSettled()).toBe(true);
-    expect(lines(write.fallback())).toEqual(["ask e"]);
+    expect(lines(write.askFallbacks())).toEqual(["ask e"]);
   });
 
   it("by a server that is no owner needs two servers all the same", () => {
@@ -97,7 +97,7 @@ describe("a write at its coordinator", () => {
     const write = quorum({ kind: "strict-write" }, ["b"]);
     expect(lines(write.begin())).toEqual(["publish"]);
     write.onStoredHere();
-    expect([lines(write.fallback()), write.isSettled(), write.stored]).toEqual([[], false, 1]);
+    expect([lines(write.askFallbacks()), write.isSettled(), write.stored]).toEqual([[], false, 1]);
     write.onAnswer("c", true);
     expect([write.isSettled(), write.stored]).toEqual([true, 2]);
     const elsewhere = quorum({ kind: "strict-write", self: "d" }, ["b"]);

@@ -27,8 +27,8 @@ export class BrokerScenario {
   }
 
   /** A server announces itself over the connection of its own name. */
-  ready(now: number, id: string, knows: readonly string[] = [id], connection = id): string[] {
-    const members = knows.map((one) => ({ id: one, status: "member", incarnation: 1, publish: `tcp://${one}:1` }));
+  ready(now: number, id: string, knows: readonly string[] = [id], connection = id, incarnation = 1): string[] {
+    const members = knows.map((one) => ({ id: one, status: "member", incarnation, publish: `tcp://${one}:1` }));
     const replication = { replicas: 1, writeQuorum: 1, readQuorum: 1 };
     const body = bodyFrame({ id, oldest: 1, newest: 1, replication, members });
     return this.at(now, { type: "server-message", connection, message: { type: "ready", body } });

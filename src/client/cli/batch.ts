@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { print } from "../../runtime/output.js";
+import type { ListId } from "../../protocol/ids.js";
 import { AisleError, EXIT, usageError } from "../errors.js";
 import { actWith, quietly, word, type Parsed, type Registration } from "./command.js";
 import { jsonText } from "../text.js";
@@ -21,6 +22,8 @@ interface Answer {
   readonly line: number;
   readonly result: CommandResult | null;
   readonly error: AisleError | null;
+  /** What it changed. */
+  readonly lists: ReadonlySet<ListId>;
 }
 
 export function registerBatch({ program, act, rebuild }: Registration): void {
@@ -89,11 +92,12 @@ class Batch {
       if (line.length > LONGEST_LINE) throw usageError(t`a line is longer than ${LONGEST_LINE} characters`);
       words = shellWords(line);
       if (words.length === 0) return;
-      this.#answers.push({ line: this.#line, result: await this.#command(words), error: null });
+      const result = await this.#command(words);
+      this.#answers.push({ line: this.#line, result, error: null, lists: this.context.workspace.takeTouched() });
     } catch (thrown) {
       const error = asAisleError(thrown, this.commands.find((name) => name === words[0]) ?? null);
       this.#firstError ??= error;
-      this.#answers.push({ line: this.#line, result: null, error });
+      this.#answers.push({ line: this.#line, result: null, error, lists: this.context.workspace.takeTouched() });
     }
   }
 
@@ -114,18 +118,20 @@ class Batch {
   }
 
   async #finishGroup(): Promise<void> {
-    const answers = this.#answers.splice(0);
-    try {
-      const changed = this.context.workspace.commit();
-      for (const answer of answers) this.#tell(answer);
-      await this.context.push(changed);
-    } catch (thrown) {
-      // What cannot be made durable has not been done.
-      const error = asAisleError(thrown);
-      this.#firstError ??= error;
-      const failed = answers.map((answer) => (answer.error === null ? { ...answer, result: null, error } : answer));
-      for (const answer of this.keepGoing ? failed : failed.slice(0, 1)) this.#tell(answer);
+    const { workspace } = this.context;
+    const failures = workspace.commitEach();
+    for (const answer of this.#answers.splice(0)) {
+      const [lost] = [...failures].filter(([list]) => answer.lists.has(list)).map(([, error]) => error);
+      if (lost === undefined || answer.error !== null) this.#tell(answer);
+      else {
+        const isFirst = this.#firstError === null;
+        const error = asAisleError(lost);
+        this.#firstError ??= error;
+        // The rest of the group has the same to say, unless each line is to be told of.
+        if (isFirst || this.keepGoing) this.#tell({ ...answer, result: null, error });
+      }
     }
+    await this.context.push(workspace.takeUnsent());
   }
 
   #tell({ line, result, error }: Answer): void {

@@ -219,7 +219,8 @@ export class Context {
   brokers(): readonly string[] {
     const given = nonEmpty(this.environment.AISLE_BROKERS);
     const { brokers, insecure } = this.workspace.settings();
-    if (given !== null) return this.checked(given.split(",").flatMap((address) => nonEmpty(address.trim()) ?? []));
+    const named = (given ?? "").split(",").flatMap((address) => nonEmpty(address.trim()) ?? []);
+    if (named.length > 0) return this.checked(named);
     if (brokers.length > 0) return this.checked(brokers, insecure);
     return this.checked(this.configuration.brokers ?? DEFAULT_BROKERS);
   }
@@ -286,10 +287,11 @@ export class Context {
       if (this.workspace.folder.login() !== null) {
         const sent = changed.flatMap((id) => this.workspace.list(id) ?? []);
         await (await import("../adoption.js")).adoptLists(this, sent);
-        await (await import("../login.js")).renewLogin(this);
       }
       await synchronizer.remember(true);
       await this.#sendWaiting(synchronizer, changed, deadline);
+      if (this.workspace.folder.login() !== null)
+        await (await import("../login.js")).renewLogin(this, deadline - monotonicMs());
     } catch (error) {
       const code = error instanceof AisleError ? error.exitCode : null;
       if (error instanceof AisleError && (code === EXIT.notAllowed || code === EXIT.usage)) {

@@ -155,18 +155,20 @@ function withFlags(entry: ItemEntry, flags: Flags): ItemEntry {
   };
 }
 
-/** One of the two may name the amount, or one the number and the other the unit. @throws AisleError where they contradict */
+/** The number and the unit may each be named in words or by a flag. @throws AisleError where one of them is named twice and differs */
 function quantityWith({ name, quantity }: ItemEntry, qty: string | undefined, unit: string | undefined): Quantity {
   if (qty === undefined && unit === undefined) return quantity;
-  const isNamed = quantity.thousandths !== 1_000 || quantity.unit !== null;
-  const isSameUnit = unit !== undefined && normaliseUnit(unit).unit === quantity.unit;
-  if (qty === undefined && isNamed && isSameUnit) return quantity;
-  const given = parseQuantity(qty ?? `${quantity.thousandths / 1_000}`, unit ?? null);
-  const isSame = given.thousandths === quantity.thousandths && given.unit === quantity.unit;
-  if (!isNamed || isSame || (qty === undefined && quantity.unit === null)) return given;
+  const number = quantity.thousandths / 1_000;
+  const hasUnit = quantity.unit !== null;
+  if (qty === undefined && hasUnit && normaliseUnit(unit ?? null).unit === quantity.unit) return quantity;
+  const given = parseQuantity(qty ?? `${number}`, unit ?? null);
+  const isSame = hasUnit
+    ? given.thousandths === quantity.thousandths && given.unit === quantity.unit
+    : number === 1 || qty === undefined || parseQuantity(qty, null).thousandths === quantity.thousandths;
+  if (isSame) return given;
   throw usageError(
     t`the amount of ${displayable(name)} is given twice`,
-    t("name it before the name, or with --qty and --unit"),
+    t("name it once, in words or with --qty and --unit"),
   );
 }
 

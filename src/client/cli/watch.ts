@@ -74,9 +74,10 @@ class EventLines {
     [this.#items, this.#digest] = [items, digest];
     const wasDeleted = this.#isDeleted;
     this.#isDeleted = list.isDeleted;
-    if (list.isDeleted !== wasDeleted) this.#print({ event: list.isDeleted ? "deleted" : "restored", id: this.id });
     if (before === null) this.#print({ event: "list", ...listView(list) });
-    else if (isNews) {
+    if (list.isDeleted !== wasDeleted) this.#print({ event: list.isDeleted ? "deleted" : "restored", id: this.id });
+    if (before === null) return;
+    if (isNews) {
       const changed = [...items.values()].filter(
         (item) => JSON.stringify(item) !== JSON.stringify(before.get(item.key)),
       );
