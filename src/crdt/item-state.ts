@@ -113,14 +113,17 @@ export class ItemState implements Kept<ItemKey, ItemState> {
 
   /** What of it the removes in `later`, a later state of the item, have seen, and `now` has too. */
   asSeenByRemovesIn(later: ItemState, now: ItemState): ItemState {
-    const { replicas, cells } = this.rows;
-    const seen = cells.map((cell, at) => {
-      const [replica, column] = [replicas[Math.floor(at / COLUMNS)] ?? "", at % COLUMNS];
-      const takenOff = TAKEN_OFF.get(column);
-      const most = takenOff === undefined ? cell : Math.min(cell, cellOf(later.rows, replica, takenOff));
-      return Math.min(most, cellOf(now.rows, replica, column));
-    });
-    return this.#with({ replicas, cells: seen });
+    let seen = NO_ROWS;
+    for (const replica of this.rows.replicas) {
+      const cells = COLUMN_NUMBERS.map((column) => {
+        const own = Math.min(cellOf(this.rows, replica, column), cellOf(now.rows, replica, column));
+        const takenOff = TAKEN_OFF.get(column);
+        return takenOff === undefined ? own : Math.min(own, cellOf(later.rows, replica, takenOff));
+      });
+      // Nobody has a row who has not touched the item.
+      if ((cells[COLUMN.touched] ?? 0) > 0) seen = joinRows(seen, rowOf(replica, cells));
+    }
+    return this.#with(seen);
   }
 
   write(name: TextName, value: string, stamp: Stamp): ItemState {

@@ -1,35 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { LocalList } from "../../src/client/local-list.js";
-import { ShoppingList } from "../../src/crdt/shopping-list.js";
-import type { ErrorBody, SyncReply, SyncRequest } from "../../src/protocol/messages.js";
+import type { ErrorBody } from "../../src/protocol/messages.js";
 import type { Intent } from "../../src/client/intent.js";
+import { OneListServer } from "./one-list-server.js";
 
 const LIST = "11111111-1111-4111-8111-111111111111";
 let nextId = 0;
 const author = (): { id: string; at: number } => ({ id: `op-${++nextId}`, at: 0 });
 const milk = (amount: number): Intent => ({ type: "add", name: "milk", unit: null, amount, note: null, aisle: null });
-
-/** A server as simple as can be: one list, joined at once. */
-class Server {
-  readonly list = new ShoppingList();
-
-  reply(request: SyncRequest): SyncReply {
-    if (request.delta !== null) this.list.join(request.delta);
-    const delta = this.list.lacking(request.seen);
-    const newest = this.list.newest.get(request.replica) ?? null;
-    return {
-      delta: delta.seen.isEmpty() ? null : delta,
-      serverSeen: this.list.seen.includesAll(request.seen) ? null : this.list.seen,
-      newest: newest === null ? null : { counter: newest.stamp.time, id: newest.value },
-      stored: 1,
-      wanted: 1,
-      replicas: 1,
-      role: "owner",
-      open: false,
-      members: 1,
-    };
-  }
-}
 
 const amountOf = (list: LocalList): number | undefined => list.shown.item("milk")?.needed;
 const reread = (list: LocalList): LocalList =>
@@ -37,7 +15,7 @@ const reread = (list: LocalList): LocalList =>
 
 describe("a list on this machine", () => {
   it("keeps changes in the outbox until the cluster has confirmed them, through a restart", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const again = reread(list);
@@ -50,7 +28,7 @@ describe("a list on this machine", () => {
   });
 
   it("keeps a change in the outbox while fewer servers have it than make it acknowledged", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const request = list.request();
@@ -63,7 +41,7 @@ describe("a list on this machine", () => {
   });
 
   it("does not take a change for stored because an answer to another process's request shows it", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const first = list.request();
@@ -78,7 +56,7 @@ describe("a list on this machine", () => {
   });
 
   it("keeps what was changed while an answer was on its way", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const request = list.request();
@@ -92,7 +70,7 @@ describe("a list on this machine", () => {
   });
 
   it("sends only its own new dots, so that a server never takes for known what it was not told", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const first = list.request();
@@ -102,12 +80,12 @@ describe("a list on this machine", () => {
   });
 
   it("brings back what a server has lost", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const first = list.request();
     list.onReply(first, server.reply(first));
-    const wiped = new Server();
+    const wiped = new OneListServer();
     const second = list.request();
     expect(list.onReply(second, wiped.reply(second))).toEqual({ type: "behind" });
     // Every exchange reads the list from its file.
@@ -143,7 +121,7 @@ describe("a list on this machine", () => {
   });
 
   it("makes its changes again under a new id when a twin wrote under the old one", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const twin = LocalList.create(LIST, "device", "a");
     twin.perform(milk(4), author());
     server.reply(twin.request());
@@ -162,7 +140,7 @@ describe("a list on this machine", () => {
   });
 
   it("does not make again what the cluster has under the old name, however much came after it", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     for (let count = 0; count < 200; count++) list.perform(milk(1), author());
     server.reply(list.request());
@@ -177,7 +155,7 @@ describe("a list on this machine", () => {
   });
 
   it("keeps aside, rather than counts twice, a change of which nobody can tell any more whether it is there", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(3), author());
     const backup = reread(list);
@@ -203,7 +181,7 @@ describe("a list on this machine", () => {
       () => "b",
     );
     const request = list.request();
-    expect(list.onReply(request, new Server().reply(request))).toEqual({ type: "behind" });
+    expect(list.onReply(request, new OneListServer().reply(request))).toEqual({ type: "behind" });
     expect(list.request().delta).not.toBeNull();
     expect(amountOf(list)).toBe(1);
   });
@@ -217,7 +195,7 @@ describe("a list on this machine", () => {
   });
 
   it("keeps the newest of two answers that overtook each other", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(1), author());
     const first = list.request();
@@ -230,7 +208,7 @@ describe("a list on this machine", () => {
   });
 
   it("does not call refused what shows to be stored", () => {
-    const server = new Server();
+    const server = new OneListServer();
     const list = LocalList.create(LIST, "device", "a");
     list.perform(milk(2), author());
     const request = list.request();
@@ -248,7 +226,7 @@ describe("a list on this machine", () => {
       ["editor", false],
       ["viewer", false],
     ] as const) {
-      const [server, wiped] = [new Server(), new Server()];
+      const [server, wiped] = [new OneListServer(), new OneListServer()];
       server.list.rename({ replica: "c", id: "c1", at: 0 }, "Home");
       server.list.setDeleted({ replica: "c", id: "c2", at: 0 }, true);
       server.list.setDeleted({ replica: "c", id: "c3", at: 0 }, false);
