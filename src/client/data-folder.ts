@@ -50,6 +50,11 @@ export interface LoginFile {
   readonly since: number;
 }
 
+/** Whether its token is half used up, and still good. */
+export function isToBeRenewed({ since, expires }: LoginFile, now: number): boolean {
+  return now >= (since + expires) / 2 && now < expires;
+}
+
 /**
  * What a registration or a recovery that is under way goes by: asked again after its answer was lost, it has to be the same
  * one, or the name would be taken and the code used up.

@@ -2,6 +2,7 @@ import { decodeAccountReply, encodeAccountRequest } from "../protocol/account-me
 import { accountDocumentOf } from "../protocol/identity.js";
 import { wallClockMs } from "../runtime/clock.js";
 import type { Household } from "./adoption.js";
+import { isToBeRenewed } from "./data-folder.js";
 import { AisleError } from "./errors.js";
 import { RefusedError } from "./session.js";
 
@@ -11,7 +12,7 @@ const RENEWAL_BUDGET_MS = 2_000;
 export async function renewLogin(household: Household, budgetMs = RENEWAL_BUDGET_MS): Promise<void> {
   const login = household.workspace.folder.login();
   const now = wallClockMs();
-  if (login === null || now < (login.since + login.expires) / 2 || now >= login.expires || budgetMs <= 0) return;
+  if (login === null || !isToBeRenewed(login, now) || budgetMs <= 0) return;
   const body = encodeAccountRequest({ do: "renew" });
   const question = { kind: "account", listId: accountDocumentOf(login.name), body } as const;
   try {

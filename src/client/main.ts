@@ -2,6 +2,7 @@ import { CommanderError, type Command } from "commander";
 import { actWith, manyWords, quietly, type Handler, type Invoke } from "./cli/command.js";
 import { Context, say, type CommandResult, type GlobalOptions } from "./cli/context.js";
 import { asAisleError, errorJson, errorLine } from "./cli/failures.js";
+import { push } from "./cli/push.js";
 import { print } from "../runtime/output.js";
 import { buildProgram, commandNames, type Surroundings } from "./cli/program.js";
 export type { Family } from "./cli/program.js";
@@ -34,7 +35,7 @@ const invoke: Invoke = async ({ name, handler, words, flags }) => {
     context.workspace.commit();
     tell(context, result);
     if (flags.dryRun === true) say(t("this was a dry run: nothing was changed"));
-    await context.push(context.workspace.takeUnsent());
+    await push(context, context.workspace.takeUnsent());
     if (result.failure !== undefined) throw result.failure;
     if (result.exitCode !== undefined) throw new SilentExit(result.exitCode);
   } finally {

@@ -5,6 +5,7 @@ import { AisleError, EXIT, usageError } from "../errors.js";
 import { actWith, quietly, word, type Parsed, type Registration } from "./command.js";
 import { jsonText } from "../text.js";
 import { say, type CommandResult, type Context } from "./context.js";
+import { push } from "./push.js";
 import { asAisleError, errorJson, errorLine } from "./failures.js";
 import { shellWords } from "./shell-words.js";
 import { t } from "../messages.js";
@@ -131,7 +132,7 @@ class Batch {
         if (isFirst || this.keepGoing) this.#tell({ ...answer, result: null, error });
       }
     }
-    await this.context.push(workspace.takeUnsent());
+    await push(this.context, workspace.takeUnsent());
   }
 
   #tell({ line, result, error }: Answer): void {

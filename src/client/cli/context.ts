@@ -3,14 +3,12 @@ import { foldName } from "../../crdt/item-key.js";
 import { isOnNetwork, readAddress } from "../../protocol/address.js";
 import { writeCredentials } from "../../protocol/identity.js";
 import type { ListId } from "../../protocol/ids.js";
-import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { xdgFolder } from "../../runtime/xdg-folder.js";
 import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/output.js";
 import { readConfiguration, type Configuration } from "../configuration.js";
 import { Hooks } from "../hooks.js";
 import { DataFolder } from "../data-folder.js";
-import { AisleError, ambiguous, EXIT, isForGood, notFound, refused, usageError, type ExitCode } from "../errors.js";
-import { errorLine } from "./failures.js";
+import { AisleError, ambiguous, notFound, usageError, type ExitCode } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { PLAIN, type Style } from "../render.js";
 import type { Authentication, Session } from "../session.js";
@@ -50,12 +48,6 @@ export interface CommandResult {
 }
 
 const DEFAULT_BROKERS = ["tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"] as const;
-
-/** Changes of another list that go along with a command: sending more takes a time of its own, which `sync` has. */
-const MOST_ALONG = 100;
-
-/** After a failed attempt, how long commands leave the network alone. */
-const RETRY_PAUSE_MS = 10_000;
 
 /** Everything a command works with: the folder, the flags, and the way to the cluster. */
 export class Context {
@@ -269,63 +261,6 @@ export class Context {
     const session = await this.session();
     const { Synchronizer } = await import("../synchronizer.js");
     return new Synchronizer(this.workspace.folder, session);
-  }
-
-  /** Tries to send what just changed, within the small budget; whatever goes wrong waits for the next time. */
-  async push(changed: readonly ListId[]): Promise<void> {
-    if (changed.length === 0 || this.options.offline === true) return;
-    const budgetMs = parseDuration(this.options.syncBudget ?? "250ms");
-    if (budgetMs === 0) return;
-    const deadline = monotonicMs() + budgetMs;
-    let synchronizer: Synchronizer | null = null;
-    try {
-      this.brokers();
-      const sinceFailure = wallClockMs() - (this.workspace.folder.syncTimes().lastFailure ?? 0);
-      if (sinceFailure >= 0 && sinceFailure < RETRY_PAUSE_MS) return;
-      synchronizer = await this.synchronizer();
-      for (const id of changed) await this.#send(synchronizer, id, Math.max(1, deadline - monotonicMs()));
-      if (this.workspace.folder.login() !== null) {
-        const sent = changed.flatMap((id) => this.workspace.list(id) ?? []);
-        await (await import("../adoption.js")).adoptLists(this, sent);
-      }
-      await synchronizer.remember(true);
-      await this.#sendWaiting(synchronizer, changed, deadline);
-      if (this.workspace.folder.login() !== null)
-        await (await import("../login.js")).renewLogin(this, deadline - monotonicMs());
-    } catch (error) {
-      const code = error instanceof AisleError ? error.exitCode : null;
-      if (error instanceof AisleError && (code === EXIT.notAllowed || code === EXIT.usage)) {
-        say(t`aisle: not sent: ${errorLine(error)}`);
-        return;
-      }
-      // The change is safe on this disk; whatever is wrong with the way to the cluster is no failure of the command.
-      if (this.options.verbose === true)
-        say(t`aisle: not sent yet: ${error instanceof Error ? error.message : String(error)}`);
-      await synchronizer?.remember(false).catch(() => undefined);
-    }
-  }
-
-  async #send(synchronizer: Synchronizer, id: ListId, budgetMs: number, of = ""): Promise<void> {
-    const { refusal } = await synchronizer.synchronize(id, budgetMs);
-    if (refusal === null) return;
-    const what = isForGood(refusal) ? t("kept aside") : t("kept here, and not sent");
-    say(`aisle: ${of}${what}: ${errorLine(refused(refusal))}`);
-  }
-
-  /** What other lists have left in their outboxes goes along, as far as there is time. */
-  async #sendWaiting(synchronizer: Synchronizer, sent: readonly ListId[], deadline: number): Promise<void> {
-    for (const id of this.workspace.listIds()) {
-      const leftMs = deadline - monotonicMs();
-      if (leftMs <= 0) return;
-      if (sent.includes(id)) continue;
-      try {
-        const { name, pending } = this.workspace.glance(id) ?? { name: "", pending: 0 };
-        if (pending > 0 && pending <= MOST_ALONG) await this.#send(synchronizer, id, leftMs, `${displayable(name)}: `);
-      } catch (error) {
-        // A damaged list, or no time left: that is for a command about it to tell.
-        if (!(error instanceof AisleError)) throw error;
-      }
-    }
   }
 }
 

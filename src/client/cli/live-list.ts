@@ -11,6 +11,7 @@ import { suggestions } from "../suggestions.js";
 import { nameOf, walkedItems } from "../views.js";
 import { Watcher, type WatchListener } from "../watcher.js";
 import type { Context } from "./context.js";
+import { push } from "./push.js";
 import { asAisleError } from "./failures.js";
 import { labelOf, undoChanges } from "./history.js";
 
@@ -56,7 +57,7 @@ export class LiveList implements WatchListener {
   /** Ends the watching; what is not sent yet is sent if that goes quickly, as after any command. */
   async stop(): Promise<void> {
     this.#watcher?.stop();
-    if (this.list.outbox.length > 0 && this.#isOnline !== false) await this.context.push([this.list.id]);
+    if (this.list.outbox.length > 0 && this.#isOnline !== false) await push(this.context, [this.list.id]);
   }
 
   /** Settles when all that was asked for is done. */

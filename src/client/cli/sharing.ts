@@ -22,6 +22,7 @@ import { textFlag, word, type Flags, type Registration } from "./command.js";
 import { confirm } from "./confirm.js";
 import { parseDuration, say, type CommandResult, type Context } from "./context.js";
 import { errorLine } from "./failures.js";
+import { push } from "./push.js";
 import { summary, unsentChanges } from "./lists.js";
 import { t } from "../messages.js";
 
@@ -307,7 +308,7 @@ function requireMemberName(text: string): void {
 
 async function leave(context: Context, reference: string): Promise<CommandResult> {
   const { id } = context.theList(reference);
-  if (context.options.dryRun !== true) await context.push([id]);
+  if (context.options.dryRun !== true) await push(context, [id]);
   const list = context.theList(id);
   const name = displayable(nameOf(list));
   const unsent = unsentChanges(list);
