@@ -47,7 +47,7 @@ export function stepOf(list: ShoppingList, intent: Intent, replica: ReplicaId): 
 }
 
 function cell(list: ShoppingList, key: ItemKey, replica: ReplicaId, column: number): number {
-  return cellOf(list.items.get(key)?.rows ?? NO_ROWS, replica, column);
+  return cellOf(list.items.get(key) ?? NO_ROWS, replica, column);
 }
 
 function replacedBy(list: ShoppingList, { type }: Intent, key: ItemKey | null): string | null {

@@ -12,7 +12,7 @@ export function replicasOf(list: ShoppingList): Set<ReplicaId> {
   for (const { replica } of [list.name, list.deleted, list.order].flatMap(stampOf)) replicas.add(replica);
   for (const item of list.items.entries().values()) {
     // Whoever counts, cancels or is removed has touched the item, so its rows name them all; texts may be older.
-    for (const replica of item.rows.replicas) replicas.add(replica);
+    for (const replica of item.replicas) replicas.add(replica);
     for (const written of item.texts) if (written !== null) replicas.add(written.stamp.replica);
   }
   for (const { dot, after } of list.history.operations())

@@ -115,7 +115,7 @@ function encodeWritten(written: Written<string | boolean> | null, at: IndexOf): 
 
 function encodeItem(key: ItemKey, item: ItemState | undefined, at: IndexOf): Encoded {
   if (item === undefined) throw new Error("invariant: an encoded item is known");
-  const { replicas, cells } = item.rows;
+  const { replicas, cells } = item;
   const encoded: Encoded[] = [
     key,
     encodeWritten(item.label, at),

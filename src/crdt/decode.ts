@@ -234,9 +234,9 @@ function decodeExtras(list: ShoppingList, extras: readonly unknown[], replicaAt:
     require(item !== undefined && more.length === 0 && staple !== 0, "a staple that is no item");
     require(previous === null || (key as ItemKey) > previous, "staples out of order");
     previous = key as ItemKey;
-    const { rows, label, note, aisle } = item;
+    const { label, note, aisle } = item;
     const written = decodeWritten(staple, replicaAt, listText);
-    list.items.put(previous, new ItemState(rows, label, note, aisle, written));
+    list.items.put(previous, new ItemState(item, label, note, aisle, written));
   }
 }
 

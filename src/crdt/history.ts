@@ -105,7 +105,11 @@ export class History implements Lattice<History> {
 
   record(operation: Operation): void {
     const newest = this.#operations.at(-1);
-    if (newest !== undefined && compareOperations(newest, operation) >= 0) {
+    if (newest === undefined) {
+      this.#replace([operation]);
+      return;
+    }
+    if (compareOperations(newest, operation) >= 0) {
       this.#admit([operation]);
       return;
     }
@@ -182,7 +186,7 @@ export class History implements Lattice<History> {
   }
 
   /** Whether that operation may be among those that are remembered. */
-  mayHave({ replica, counter }: Dot): boolean {
+  mayHave(replica: ReplicaId, counter: number): boolean {
     if (this.#oldest === null) {
       this.#oldest = new Map();
       for (const { dot } of this.#operations) lower(this.#oldest, dot);

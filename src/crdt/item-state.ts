@@ -36,34 +36,40 @@ const TAKEN_OFF: ReadonlyMap<number, number> = new Map([
  * about it. A product of maxima and last-writer-wins registers, so that its join needs no causal context. Never changed:
  * every operation makes another one, which shares what stayed.
  */
-export class ItemState implements Kept<ItemKey, ItemState> {
+export class ItemState implements Rows, Kept<ItemKey, ItemState> {
+  readonly replicas: readonly ReplicaId[];
+  readonly cells: readonly number[];
+
   constructor(
-    readonly rows: Rows,
+    rows: Rows,
     readonly label: Text,
     readonly note: Text,
     readonly aisle: Text,
     readonly staple: Text,
-  ) {}
+  ) {
+    this.replicas = rows.replicas;
+    this.cells = rows.cells;
+  }
 
   /** Present while some replica's last operation is one that no remove has seen: adds win over concurrent removes. */
   get isPresent(): boolean {
-    const { cells } = this.rows;
+    const { cells } = this;
     for (let at = 0; at < cells.length; at += COLUMNS)
       if ((cells[at + COLUMN.touched] ?? 0) > (cells[at + COLUMN.removed] ?? 0)) return true;
     return false;
   }
 
   get needed(): ItemCounter {
-    return new ItemCounter(this.rows, COLUMN.needed);
+    return new ItemCounter(this, COLUMN.needed);
   }
 
   get acquired(): ItemCounter {
-    return new ItemCounter(this.rows, COLUMN.acquired);
+    return new ItemCounter(this, COLUMN.acquired);
   }
 
   /** The counter of a replica's last operation on the item, 0 where there is none. */
   touchedBy(replica: ReplicaId): number {
-    return cellOf(this.rows, replica, COLUMN.touched);
+    return cellOf(this, replica, COLUMN.touched);
   }
 
   /** All of it, in the order of `TEXTS`. */
@@ -84,7 +90,7 @@ export class ItemState implements Kept<ItemKey, ItemState> {
 
   /** After an operation that touches the item, and so leaves it on the list or brings it there. */
   touch({ replica, counter }: Dot, needed = 0, acquired = 0): ItemState {
-    const rows = changed(this.rows, replica, (cells, at) => {
+    const rows = changed(this, replica, (cells, at) => {
       touch(cells, at, counter);
       count(cells, at + COLUMN.needed, needed);
       count(cells, at + COLUMN.acquired, acquired);
@@ -94,7 +100,7 @@ export class ItemState implements Kept<ItemKey, ItemState> {
 
   /** After a remove. It is an operation too: its own dot is touched, then all that is touched and counted is taken off. */
   remove({ replica, counter }: Dot): ItemState {
-    const rows = changed(this.rows, replica, (cells, at) => {
+    const rows = changed(this, replica, (cells, at) => {
       touch(cells, at, counter);
       for (let row = 0; row < cells.length; row += COLUMNS) {
         cells[row + COLUMN.removed] = cells[row + COLUMN.touched] ?? 0;
@@ -107,18 +113,18 @@ export class ItemState implements Kept<ItemKey, ItemState> {
 
   /** After a remove that has not seen all of it: what it has seen is taken off, and what its author did. */
   removeSeen(dot: Dot, seen: ItemState): ItemState {
-    const own = COLUMN_NUMBERS.map((column) => cellOf(this.rows, dot.replica, column));
-    return this.joined(seen.#with(joinRows(seen.rows, rowOf(dot.replica, own))).remove(dot));
+    const own = COLUMN_NUMBERS.map((column) => cellOf(this, dot.replica, column));
+    return this.joined(seen.#with(joinRows(seen, rowOf(dot.replica, own))).remove(dot));
   }
 
   /** What of it the removes in `later`, a later state of the item, have seen, and `now` has too. */
   asSeenByRemovesIn(later: ItemState, now: ItemState): ItemState {
     let seen = NO_ROWS;
-    for (const replica of this.rows.replicas) {
+    for (const replica of this.replicas) {
       const cells = COLUMN_NUMBERS.map((column) => {
-        const own = Math.min(cellOf(this.rows, replica, column), cellOf(now.rows, replica, column));
+        const own = Math.min(cellOf(this, replica, column), cellOf(now, replica, column));
         const takenOff = TAKEN_OFF.get(column);
-        return takenOff === undefined ? own : Math.min(own, cellOf(later.rows, replica, takenOff));
+        return takenOff === undefined ? own : Math.min(own, cellOf(later, replica, takenOff));
       });
       // Nobody has a row who has not touched the item.
       if ((cells[COLUMN.touched] ?? 0) > 0) seen = joinRows(seen, rowOf(replica, cells));
@@ -129,24 +135,28 @@ export class ItemState implements Kept<ItemKey, ItemState> {
   write(name: TextName, value: string, stamp: Stamp): ItemState {
     const last = lastOf(this[name], { value, stamp });
     const of = (other: TextName): Text => (other === name ? last : this[other]);
-    return new ItemState(this.rows, of("label"), of("note"), of("aisle"), of("staple"));
+    return new ItemState(this, of("label"), of("note"), of("aisle"), of("staple"));
   }
 
   joined(other: ItemState): ItemState {
-    const rows = joinRows(this.rows, other.rows);
+    const rows = joinRows(this, other);
     const label = lastOf(this.label, other.label);
     const note = lastOf(this.note, other.note);
     const aisle = lastOf(this.aisle, other.aisle);
     const staple = lastOf(this.staple, other.staple);
     const isOf = (one: ItemState): boolean =>
-      rows === one.rows && label === one.label && note === one.note && aisle === one.aisle && staple === one.staple;
+      rows.cells === one.cells &&
+      label === one.label &&
+      note === one.note &&
+      aisle === one.aisle &&
+      staple === one.staple;
     return isOf(this) ? this : isOf(other) ? other : new ItemState(rows, label, note, aisle, staple);
   }
 
   growth(key: ItemKey, before: ItemState | undefined): number {
     if (before === undefined) return ITEM_BYTES + bytesOf(key) + this.growth(key, UNTOUCHED);
     return (
-      (this.rows.replicas.length - before.rows.replicas.length) * ROW_BYTES +
+      (this.replicas.length - before.replicas.length) * ROW_BYTES +
       textGrowth(this.label, before.label) +
       textGrowth(this.note, before.note) +
       textGrowth(this.aisle, before.aisle) +

@@ -1,20 +1,15 @@
 import type { AWORSet } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import type { ItemKey } from "./item-key.js";
-import { COLUMN, type ItemState } from "./item-state.js";
+import { COLUMN, type ItemState, type TextName } from "./item-state.js";
 import { LimitExceededError, LIMITS } from "./limits.js";
 import { mostOf } from "./rows.js";
 
 /** What an operation does, as far as there has to be room for it. */
 interface Planned {
-  readonly dot: Dot;
-  readonly time: number;
   readonly key: ItemKey | null;
-  readonly label?: string | undefined;
-  readonly note?: string | undefined;
-  readonly aisle?: string | undefined;
-  readonly staple?: string | undefined;
-  readonly text?: string;
+  readonly texts: Readonly<Partial<Record<TextName, string | undefined>>>;
+  readonly text: string | null;
 }
 
 /** What there is of a list, as far as it takes room. */
@@ -31,7 +26,9 @@ interface Taken {
  */
 export function requireRoom(
   { items, newest }: Taken,
-  { dot, time, key, label = "", note = "", aisle = "", staple = "", text = "" }: Planned,
+  dot: Dot,
+  time: number,
+  { key, texts, text }: Planned,
   before: ItemState | undefined,
   after: ItemState,
 ): void {
@@ -39,7 +36,8 @@ export function requireRoom(
     throw new LimitExceededError("this list cannot take any more changes");
   if (newest.size >= LIMITS.replicas && !newest.has(dot.replica))
     throw new LimitExceededError(`a list can be changed by ${LIMITS.replicas} devices over its life`);
-  if (Math.max(label.length, note.length, aisle.length, staple.length, text.length) > LIMITS.textLength)
+  const { label = "", note = "", aisle = "", staple = "" } = texts;
+  if (Math.max(label.length, note.length, aisle.length, staple.length, text?.length ?? 0) > LIMITS.textLength)
     throw new LimitExceededError(`a text may have ${LIMITS.textLength} characters`);
   if (key === null) return;
   if (key.length > LIMITS.keyLength)
@@ -51,7 +49,7 @@ export function requireRoom(
     throw new LimitExceededError(`a list can hold ${LIMITS.bytes / 2 ** 20} MB`);
   if (staple !== "" && !isStaple(before) && staplesOf(items) >= LIMITS.staples)
     throw new LimitExceededError(`a list can hold ${LIMITS.staples} items that come back by themselves`);
-  if (mostOf(after.rows, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
+  if (mostOf(after, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
     throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
 }
 

@@ -109,8 +109,9 @@ export function comeBack(list: ShoppingList, key: ItemKey, rule: string, period:
   // Some room is left for devices.
   if (list.newest.size >= LIMITS.replicas / 2 && !list.newest.has(replica)) return new ShoppingList();
   const row = rowOf(replica, [period, 0, staple.amount * period, 0, staple.amount * (period - 1)]);
-  const { label, note, aisle, staple: written, rows } = list.items.get(key) ?? UNTOUCHED;
-  const back = joinRows(rows, row);
+  const known = list.items.get(key) ?? UNTOUCHED;
+  const { label, note, aisle, staple: written } = known;
+  const back = joinRows(known, row);
   const delta = new ShoppingList();
   delta.items.put(key, new ItemState(back, label, note, aisle, written));
   // The periods that nobody saw had no effect; and no return is in the history, where those that only some have seen would differ.

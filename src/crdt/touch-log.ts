@@ -26,9 +26,9 @@ export class TouchLog {
   /** @param items all there are */
   constructor(items: Iterable<ItemState>) {
     const newest = new Map<ReplicaId, number>();
-    for (const { rows } of items)
-      for (const [row, replica] of rows.replicas.entries()) {
-        const touched = rows.cells[row * COLUMNS + COLUMN.touched] ?? 0;
+    for (const { replicas, cells } of items)
+      for (const [row, replica] of replicas.entries()) {
+        const touched = cells[row * COLUMNS + COLUMN.touched] ?? 0;
         if (touched > (newest.get(replica) ?? 0)) newest.set(replica, touched);
       }
     for (const [replica, since] of newest) this.#byReplica.set(replica, { since, counters: [], keys: [] });

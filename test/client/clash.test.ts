@@ -56,7 +56,7 @@ describe("a folder that was copied, moved or put back", () => {
     both.remove(by("c"), "milk");
     const later = both.items.get("milk");
     if (now === undefined || before === undefined || later === undefined) throw new Error("it was added");
-    expect(before.asSeenByRemovesIn(later, now).rows.replicas).toEqual(["a"]);
+    expect(before.asSeenByRemovesIn(later, now).replicas).toEqual(["a"]);
   });
 
   it("takes off what it had put there itself, also where it never heard that the cluster has it", () => {

@@ -13,7 +13,7 @@ const nameOf = (item: number): string => `item ${item}`;
 function outside(list: ShoppingList, known: DotContext): readonly string[] {
   if (known.includesAll(list.seen)) return [];
   const items = [...list.items.entries()].filter(([, item]) =>
-    item.rows.replicas.some((replica) => !known.covers(replica, item.touchedBy(replica))),
+    item.replicas.some((replica) => !known.covers(replica, item.touchedBy(replica))),
   );
   return items.map(([key]) => key).sort();
 }

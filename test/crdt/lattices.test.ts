@@ -102,7 +102,7 @@ function perform(item: ItemState, deed: Deed): ItemState {
 obeysLatticeLaws("ItemState", {
   triples: triplesOf(deed, newItem, (item, one) => (item.value = perform(item.value, one))),
   bottom: newItem,
-  canonical: ({ value: { rows, note } }) => JSON.stringify([rows, note]),
+  canonical: ({ value: { replicas, cells, note } }) => JSON.stringify([replicas, cells, note]),
 });
 
 it("a row has room for all that is kept of an item", () => {
@@ -144,7 +144,9 @@ obeysLatticeLaws("AWORSet", {
   bottom: newSet,
   canonical: (set) =>
     JSON.stringify(
-      [...set.entries()].sort(([a], [b]) => compareText(a, b)).map(([element, { rows }]) => [element, rows]),
+      [...set.entries()]
+        .sort(([a], [b]) => compareText(a, b))
+        .map(([element, { replicas, cells }]) => [element, replicas, cells]),
     ),
 });
 

@@ -30,7 +30,7 @@ export class Ledger {
   /** Makes a change on a device, and remembers it. @param amount null to remove the item */
   record(client: SimClient, listId: string, item: string, amount: number | null): void {
     const state = client.list(listId).shown.items.get(item) ?? UNTOUCHED;
-    const saw = new Map(state.rows.replicas.map((replica) => [replica, state.touchedBy(replica)]));
+    const saw = new Map(state.replicas.map((replica) => [replica, state.touchedBy(replica)]));
     const intent: Intent =
       amount === null
         ? { type: "remove", key: item }
