@@ -93,7 +93,7 @@ export class Dispatcher {
       this.#refuse(client, request, "unavailable", "the broker has too much to do");
       return;
     }
-    const server = this.#choose(request, new Set());
+    const server = this.#choose(request, []);
     if (server === null) {
       this.#refuse(client, request, "unavailable", this.#absence(request));
       return;
@@ -142,7 +142,7 @@ export class Dispatcher {
     for (const pending of this.#pending.of(server.id)) {
       if (pending.isWaiting) continue;
       pending.lost++;
-      pending.tried.delete(server.id);
+      pending.tried = pending.tried.filter((id) => id !== server.id);
       this.#askElsewhere(now, pending);
     }
   }
@@ -160,7 +160,7 @@ export class Dispatcher {
    * Lists go to the first live server of their preference list, down to the last one that lives; what is about one server
    * goes there, anything else to whoever waited longest.
    */
-  #choose({ listId, serverId }: Request, tried: ReadonlySet<ServerId>): LiveServer | null {
+  #choose({ listId, serverId }: Request, tried: readonly ServerId[]): LiveServer | null {
     if (serverId !== null) return this.queue.firstOf([serverId], tried);
     if (listId === null) return this.queue.next(tried);
     return this.queue.firstOf(this.placement.order(partitionOf(listId)), tried) ?? this.queue.next(tried);

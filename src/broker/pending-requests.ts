@@ -8,7 +8,7 @@ export interface PendingRequest {
   /** The client's routing id, to which the reply goes. */
   readonly client: string;
   readonly request: Request;
-  readonly tried: Set<ServerId>;
+  tried: readonly ServerId[];
   /** Where it is now, or is to go. */
   server: ServerId;
   isWaiting: boolean;
@@ -21,6 +21,8 @@ export interface PendingRequest {
   /** When the client has stopped waiting. */
   readonly clientGoneAt: Millis;
 }
+
+const NONE: readonly ServerId[] = [];
 
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
@@ -74,7 +76,7 @@ export class PendingRequests {
       client,
       request,
       clientGoneAt,
-      tried: new Set(),
+      tried: NONE,
       server: "",
       isWaiting: false,
       declined: null,
@@ -103,7 +105,7 @@ export class PendingRequests {
 
   /** Gives the request to a server until `endsAt`. */
   assign(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
-    pending.tried.add(server);
+    pending.tried = pending.tried.length === 0 ? [server] : [...pending.tried, server];
     pending.isWaiting = false;
     this.#place(pending, server, endsAt);
   }

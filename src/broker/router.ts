@@ -97,9 +97,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   nextDeadline(): Millis | null {
-    const deadlines = [this.#queue.nextDeadline(), this.#dispatcher.nextDeadline(), this.#nextFeedHeartbeatAt];
-    const set = deadlines.filter((deadline) => deadline !== null);
-    return set.length === 0 ? null : Math.min(...set);
+    return earlier(earlier(this.#queue.nextDeadline(), this.#dispatcher.nextDeadline()), this.#nextFeedHeartbeatAt);
   }
 
   #onRequest(now: Millis, client: string, request: Request): void {
@@ -166,6 +164,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   #passTime(now: Millis): void {
+    const deadline = this.nextDeadline();
+    if (this.#nextFeedHeartbeatAt !== null && deadline !== null && now < deadline) return;
     for (const server of this.#queue.purge(now)) {
       this.counters.expiries++;
       this.#lose(now, server, "server-expired");
@@ -224,4 +224,8 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #log(event: string, facts: Readonly<Record<string, string | number>>): void {
     this.#effects.push({ type: "log", event, facts });
   }
+}
+
+function earlier(a: Millis | null, b: Millis | null): Millis | null {
+  return a === null || (b !== null && b < a) ? b : a;
 }

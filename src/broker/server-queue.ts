@@ -18,6 +18,8 @@ export interface LiveServer {
   readonly window: SendWindow;
   readonly line: WaitingLine<PendingRequest>;
   health: ServerHealth | null;
+  /** The number of its last use among all uses; to come counts as one. */
+  lastUse: number;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface LiveServer {
  * ready, any message refreshes it, and silence past its expiry removes it.
  */
 export class ServerQueue {
-  // A Map iterates in order of insertion: putting a server back last is what "recently used" means here.
+  #uses = 0;
   readonly #byId = new Map<ServerId, LiveServer>();
   readonly #byConnection = new Map<Connection, LiveServer>();
 
@@ -49,6 +51,7 @@ export class ServerQueue {
       window: new SendWindow(this.windowBytes),
       line: earlier?.line ?? new WaitingLine(),
       health: earlier?.health ?? null,
+      lastUse: ++this.#uses,
     };
     this.#byId.set(id, server);
     this.#byConnection.set(connection, server);
@@ -75,16 +78,18 @@ export class ServerQueue {
   }
 
   /** The least recently used server that is not excluded; it becomes the most recently used. */
-  next(excluded: ReadonlySet<ServerId>): LiveServer | null {
-    for (const server of this.#byId.values()) if (!excluded.has(server.id)) return this.#used(server);
-    return null;
+  next(excluded: readonly ServerId[]): LiveServer | null {
+    let least: LiveServer | null = null;
+    for (const server of this.#byId.values())
+      if (!excluded.includes(server.id) && server.lastUse < (least?.lastUse ?? Infinity)) least = server;
+    return least === null ? null : this.#used(least);
   }
 
   /** The first live server of a preference list that is not excluded. */
-  firstOf(preference: readonly ServerId[], excluded: ReadonlySet<ServerId>): LiveServer | null {
+  firstOf(preference: readonly ServerId[], excluded: readonly ServerId[]): LiveServer | null {
     for (const id of preference) {
       const server = this.#byId.get(id);
-      if (server !== undefined && !excluded.has(id)) return this.#used(server);
+      if (server !== undefined && !excluded.includes(id)) return this.#used(server);
     }
     return null;
   }
@@ -107,8 +112,7 @@ export class ServerQueue {
   }
 
   #used(server: LiveServer): LiveServer {
-    this.#byId.delete(server.id);
-    this.#byId.set(server.id, server);
+    server.lastUse = ++this.#uses;
     return server;
   }
 }

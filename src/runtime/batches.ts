@@ -10,15 +10,12 @@ interface Batch {
 }
 
 /**
- * Gathers what is for one receiver during a turn of the event loop, so that it goes out in one message: each message costs as
- * much as many small parts of one. What comes first in a turn does not wait unless the turn before had more to send, so that
- * where little is under way nothing waits.
+ * Gathers what is for one receiver while what came in together is dealt with, so that it goes out in one message: each message
+ * costs as much as many small parts of one. Nothing waits for anything that is not there yet.
  */
 export class Batches<Receiver> {
   readonly #waiting = new Map<Receiver, Batch>();
   #isGathering = false;
-  #partsOfTurn = 0;
-  #isBusy = false;
 
   /** @param send given all frames of all parts, in order */
   constructor(readonly send: (receiver: Receiver, frames: readonly Frame[]) => void) {}
@@ -30,19 +27,13 @@ export class Batches<Receiver> {
     batch.frames.push(...part);
     batch.parts++;
     for (const { byteLength } of part) batch.bytes += byteLength;
-    this.#partsOfTurn++;
-    if (!this.#isGathering) {
-      this.#isGathering = true;
-      setImmediate(() => this.#endTurn());
-      if (!this.#isBusy) this.flush();
-    } else if (batch.parts >= ENOUGH_PARTS || batch.bytes >= ENOUGH_BYTES) this.flush();
-  }
-
-  #endTurn(): void {
-    this.#isGathering = false;
-    this.#isBusy = this.#partsOfTurn > 1;
-    this.#partsOfTurn = 0;
-    this.flush();
+    if (batch.parts >= ENOUGH_PARTS || batch.bytes >= ENOUGH_BYTES) this.flush();
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    process.nextTick(() => {
+      this.#isGathering = false;
+      this.flush();
+    });
   }
 
   flush(): void {
