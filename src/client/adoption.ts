@@ -17,7 +17,7 @@ export interface Household {
  * done with the next login or sync. Answers how many lists it was done for.
  */
 export async function adoptLists(household: Household, lists: readonly LocalList[]): Promise<number> {
-  const waiting = lists.filter((list) => list.isOfDevice && !list.isUnfounded);
+  const waiting = lists.filter((list) => list.rights.isOfDevice && !list.rights.isUnfounded);
   if (waiting.length === 0 || household.workspace.folder.login() === null) return 0;
   const session = await household.session();
   let adopted = 0;
@@ -28,7 +28,7 @@ export async function adoptLists(household: Household, lists: readonly LocalList
       if (value.role === null || value.stored < value.wanted) continue;
       const { role, visibility, members } = value;
       const standing = { role, open: visibility === "open", members: members.length };
-      await household.workspace.note(list.id, (noted) => noted.adopt(standing));
+      await household.workspace.note(list.id, (noted) => noted.rights.adopt(standing));
       // The folder is not locked while the next one is asked for.
       household.workspace.commit();
       adopted++;

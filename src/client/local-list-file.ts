@@ -1,8 +1,8 @@
-import type { Role } from "../crdt/access-record.js";
 import type { ReplicaId } from "../crdt/dot.js";
 import type { ListId } from "../protocol/ids.js";
-import type { Founding, NewestOperation } from "../protocol/messages.js";
+import type { IdentitiesForm } from "./identities.js";
 import type { Intent } from "./intent.js";
+import type { RightsForm } from "./rights.js";
 
 /** A change made here that the cluster has not confirmed yet. */
 export interface OutboxEntry {
@@ -34,24 +34,14 @@ export interface Stored {
 
 export const FILE_VERSION = 1;
 
-/** A replica id, and the newest operation under it that is known to be stored. */
-export interface Identity {
-  readonly replica: ReplicaId;
-  readonly basis: NewestOperation | null;
-}
-
 /** One list as a data folder keeps it, in the form of its file. */
-export interface LocalListFile {
+export interface LocalListFile extends IdentitiesForm, RightsForm {
   readonly version: number;
   readonly id: ListId;
   /** Which folder the replica id belongs to: see `DataFolder.device`. */
   readonly device: string;
-  readonly replica: ReplicaId;
   /** See `LocalList.onRefusal`. */
   readonly clashed: boolean;
-  readonly basis: NewestOperation | null;
-  /** See `LocalList.belongTo`. */
-  readonly formers?: readonly Identity[];
   readonly confirmed: unknown;
   readonly pending: unknown;
   /** The server's dots, where it said that it lacks some of what is confirmed; null otherwise. */
@@ -59,30 +49,6 @@ export interface LocalListFile {
   readonly outbox: readonly OutboxEntry[];
   readonly rejected: readonly RejectedEntry[];
   readonly stored: Stored | null;
-  /** Proof that this folder made the list, where it did; see `Founding`. */
-  readonly founding?: Founding | null;
-  /** What the cluster said last of who may do what. */
-  readonly standing?: Standing | null;
-  /** Whether an account has taken the place of the device that made the list. */
-  readonly adopted?: boolean;
   /** What was done here and can be taken back, the oldest first. */
   readonly changes?: readonly string[];
-}
-
-/** What the person may do with the list, and whether everybody may who knows its id. */
-export interface Standing {
-  readonly role: Role;
-  readonly open: boolean;
-  /** How many share it; absent before the cluster has said. */
-  readonly members?: number;
-}
-
-/** Whether they may change what is on it. */
-export function mayWrite({ role, open }: Standing): boolean {
-  return role !== "viewer" || open;
-}
-
-/** Whether they may delete it for everyone, and bring it back. */
-export function mayDelete({ role, open }: Standing): boolean {
-  return role === "owner" || open;
 }

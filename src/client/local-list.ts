@@ -10,18 +10,16 @@ import { dueReturn } from "../crdt/staple.js";
 import { afterClash } from "./clash.js";
 import { ConfirmedList } from "./confirmed-list.js";
 import { isForGood } from "./errors.js";
+import { Identities } from "./identities.js";
 import { apply, type Intent } from "./intent.js";
 import {
   FILE_VERSION,
-  mayDelete,
-  mayWrite,
-  type Identity,
   type LocalListFile,
   type OutboxEntry,
   type RejectedEntry,
-  type Standing,
   type Stored,
 } from "./local-list-file.js";
+import { Rights } from "./rights.js";
 import { withChange, type Change } from "./undo.js";
 import { t } from "./messages.js";
 
@@ -41,6 +39,9 @@ export type SyncOutcome =
  * their join, so a refused change can be taken out of sight again.
  */
 export class LocalList {
+  readonly rights: Rights;
+  readonly #identities: Identities;
+  #device: string;
   #confirmed: ConfirmedList;
   /** The join of confirmed and pending. */
   #shown: ShoppingList;
@@ -48,69 +49,35 @@ export class LocalList {
   #serverSeen: DotContext | null;
   #outbox: OutboxEntry[];
   #rejected: readonly RejectedEntry[];
-  #basis: NewestOperation | null;
-  /** By what names changes wait that were made before the folder became another one, until the cluster was asked about each. */
-  #formers: readonly Identity[];
   #stored: Stored | null;
   #clashed: boolean;
-  #founding: Founding | null;
-  #standing: Standing | null;
-  #adopted: boolean;
   /** Each as JSON: only taking one back needs to know what it was. */
   #changes: readonly string[];
 
   private constructor(
     readonly id: ListId,
-    private device: string,
-    private replicaId: ReplicaId,
-    state: {
-      readonly confirmed: ConfirmedList;
-      readonly shown: ShoppingList;
-      readonly outbox: readonly OutboxEntry[];
-      readonly rejected: readonly RejectedEntry[];
-      readonly basis: NewestOperation | null;
-      readonly formers: readonly Identity[];
-      readonly stored: Stored | null;
-      readonly clashed: boolean;
-      readonly serverSeen: DotContext | null;
-      readonly founding: Founding | null;
-      readonly standing: Standing | null;
-      readonly adopted: boolean;
-      readonly changes: readonly string[];
-    },
+    file: Omit<LocalListFile, "version" | "id" | "confirmed" | "pending" | "serverSeen">,
+    confirmed: ConfirmedList,
+    shown: ShoppingList,
+    serverSeen: DotContext | null = null,
   ) {
-    this.#confirmed = state.confirmed;
-    this.#shown = state.shown;
-    this.#outbox = [...state.outbox];
-    this.#rejected = state.rejected;
-    this.#basis = state.basis;
-    this.#formers = state.formers;
-    this.#stored = state.stored;
-    this.#clashed = state.clashed;
-    this.#serverSeen = state.serverSeen;
-    this.#founding = state.founding;
-    this.#standing = state.standing;
-    this.#adopted = state.adopted;
-    this.#changes = state.changes;
+    this.rights = new Rights(file);
+    this.#identities = new Identities(file);
+    this.#device = file.device;
+    this.#confirmed = confirmed;
+    this.#shown = shown;
+    this.#serverSeen = serverSeen;
+    this.#outbox = [...file.outbox];
+    this.#rejected = file.rejected;
+    this.#stored = file.stored;
+    this.#clashed = file.clashed;
+    this.#changes = file.changes ?? [];
   }
 
   /** @param founding for a list that is made here, and not joined */
   static create(id: ListId, device: string, replica: ReplicaId, founding: Founding | null = null): LocalList {
-    return new LocalList(id, device, replica, {
-      confirmed: ConfirmedList.of(new ShoppingList()),
-      shown: new ShoppingList(),
-      outbox: [],
-      rejected: [],
-      basis: null,
-      formers: [],
-      stored: null,
-      clashed: false,
-      serverSeen: null,
-      founding,
-      standing: null,
-      adopted: false,
-      changes: [],
-    });
+    const file = { device, replica, basis: null, clashed: false, outbox: [], rejected: [], stored: null, founding };
+    return new LocalList(id, file, ConfirmedList.of(new ShoppingList()), new ShoppingList());
   }
 
   /** @throws MalformedStateError where the file has not the form of one */
@@ -122,76 +89,30 @@ export class LocalList {
       confirmed.items.entries().size < pending.items.entries().size ? [pending, confirmed] : [confirmed, pending];
     shown.join(rest);
     const serverSeen = file.serverSeen === null ? null : decodeContext(file.serverSeen);
-    return new LocalList(file.id, file.device, file.replica, {
-      ...file,
-      confirmed: new ConfirmedList(file.confirmed),
-      shown,
-      serverSeen,
-      formers: file.formers ?? [],
-      founding: file.founding ?? null,
-      standing: file.standing ?? null,
-      adopted: file.adopted ?? false,
-      changes: file.changes ?? [],
-    });
+    return new LocalList(file.id, file, new ConfirmedList(file.confirmed), shown, serverSeen);
   }
 
   toFile(): LocalListFile {
     return {
       version: FILE_VERSION,
       id: this.id,
-      device: this.device,
-      replica: this.replicaId,
+      device: this.#device,
       clashed: this.#clashed,
-      basis: this.#basis,
-      formers: this.#formers,
       confirmed: this.#confirmed.form,
       pending: encodeList(this.#pending()),
       serverSeen: this.#serverSeen === null ? null : encodeContext(this.#serverSeen),
       outbox: [...this.#outbox],
       rejected: this.#rejected,
       stored: this.#stored,
-      founding: this.#founding,
-      standing: this.#standing,
-      adopted: this.#adopted,
       changes: this.#changes,
+      ...this.#identities.form,
+      ...this.rights.form,
     };
-  }
-
-  /** As the cluster said last; before it was ever asked, who made the list owns it, and who joins hopes to be let in. */
-  get standing(): Standing {
-    if (this.#standing !== null) return this.#standing;
-    return this.#founding === null ? { role: "editor", open: true } : { role: "owner", open: this.#founding.open };
-  }
-
-  /** Whether the cluster has never heard of the list. */
-  get isUnfounded(): boolean {
-    return this.#founding !== null && this.#standing === null;
-  }
-
-  /** Whether the list belongs to this device, as it was made here while nobody was logged in. */
-  get isOfDevice(): boolean {
-    return this.#founding?.by === "device" && !this.#adopted;
-  }
-
-  /** An account has taken the device's place. */
-  adopt(standing: Standing): void {
-    this.#adopted = true;
-    this.#standing = standing;
-  }
-
-  /** For a list that the cluster has not heard of: who may edit it when it does. */
-  foundAs(open: boolean): void {
-    if (this.#founding !== null) this.#founding = { ...this.#founding, open };
-  }
-
-  /** Takes note of what the cluster said. */
-  stand(standing: Standing): void {
-    this.#standing = standing;
   }
 
   /** Under which name changes are made now. */
   get replica(): ReplicaId {
-    return this.replicaId;
+    return this.#identities.current.replica;
   }
 
   /** What the person sees. Not to be changed by the caller. */
@@ -236,12 +157,11 @@ export class LocalList {
    * which the folder it was copied from may send it as well, unless the cluster has something else by them.
    */
   belongTo(device: string, freshReplica: () => ReplicaId): void {
-    if (this.device === device) return;
-    this.device = device;
-    const { replicaId: replica } = this;
-    if (this.#outbox.some((entry) => entry.replica === replica))
-      this.#formers = [...this.#formers, { replica, basis: this.#basis }];
-    this.#renew(freshReplica());
+    if (this.#device === device) return;
+    this.#device = device;
+    const { replica } = this;
+    if (this.#outbox.some((entry) => entry.replica === replica)) this.#identities.keepCurrent();
+    this.#identities.renew(freshReplica());
   }
 
   /** What was done here and can be taken back, the oldest first. */
@@ -251,7 +171,7 @@ export class LocalList {
 
   /** Whether operations of that replica were made in this folder, as far as it still knows. */
   isOwn(replica: ReplicaId): boolean {
-    return replica === this.replicaId || this.#outbox.some((entry) => entry.replica === replica);
+    return replica === this.replica || this.#outbox.some((entry) => entry.replica === replica);
   }
 
   /** Takes note of what a command did, so that it can be taken back. */
@@ -269,7 +189,7 @@ export class LocalList {
    * it becomes durable with the next change.
    */
   bringBack(now: number): void {
-    if (!mayWrite(this.standing)) return;
+    if (!this.rights.mayWrite) return;
     for (const key of this.#shown.items.entries().keys()) {
       const due = dueReturn(this.#shown, key, now);
       if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
@@ -284,7 +204,7 @@ export class LocalList {
   perform(wanted: Intent, author: Omit<Author, "replica">, seen?: ItemState): void {
     // A total is an increment by what was missing then, also where it is made again.
     const intent = wanted.type === "need" ? { from: this.#shown.neededOf(wanted.key), ...wanted } : wanted;
-    const delta = apply(intent, this.#shown, { ...author, replica: this.replicaId }, seen);
+    const delta = apply(intent, this.#shown, { ...author, replica: this.replica }, seen);
     for (const [replica, { stamp, value: id }] of delta.newest) {
       const entry = { replica, counter: stamp.time, id, at: author.at, by: author.by ?? null, intent };
       this.#outbox.push(entry);
@@ -293,26 +213,26 @@ export class LocalList {
 
   /** The next request to send: everything the cluster has not confirmed, and a wish for what is lacking here. */
   request(): SyncRequest {
-    const founding = this.#founding;
+    const { founding } = this.rights;
+    const { current, former } = this.#identities;
     // After a clash nothing made here can be trusted to be named right; first the cluster's whole state.
-    if (this.#clashed) return { replica: this.replicaId, basis: null, seen: new DotContext(), delta: null, founding };
+    if (this.#clashed) return { ...current, basis: null, seen: new DotContext(), delta: null, founding };
     // What is done here while the request is on its way was not known when it was made.
     const seen = new DotContext();
     seen.join(this.#shown.seen);
-    const [former] = this.#formers;
-    if (former !== undefined) return { ...former, seen, delta: null, founding };
+    if (former !== null) return { ...former, seen, delta: null, founding };
     const isDeletion = this.#outbox.some(({ intent }) => intent.type === "set-deleted");
-    const delta = this.#pending(mayDelete(this.standing) || isDeletion);
+    const delta = this.#pending(this.rights.mayDelete || isDeletion);
     if (this.#serverSeen !== null && this.#mayRepair) delta.join(this.#confirmed.list.lacking(this.#serverSeen));
-    return { replica: this.replicaId, basis: this.#basis, seen, delta: delta.seen.isEmpty() ? null : delta, founding };
+    return { ...current, seen, delta: delta.seen.isEmpty() ? null : delta, founding };
   }
 
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
   onReply(request: SyncRequest, reply: SyncReply): SyncOutcome {
-    this.#standing = { role: reply.role, open: reply.open, members: reply.members };
+    this.rights.stand({ role: reply.role, open: reply.open, members: reply.members });
     if (this.#clashed) {
       // An answer to a request from before the clash says nothing about the whole.
-      const isWhole = request.replica === this.replicaId;
+      const isWhole = request.replica === this.replica;
       return isWhole ? this.#onWholeState(reply.delta ?? new ShoppingList()) : { type: "again" };
     }
     const isBelow = reply.stored < reply.wanted;
@@ -324,7 +244,7 @@ export class LocalList {
     if (delta !== null && !isAhead) this.#confirmed.join(delta);
     this.#outbox = this.#outbox.filter((entry) => !this.#confirmed.seen.has(entry));
     this.#forgetStored();
-    this.#raiseBasis(request, reply.newest);
+    this.#identities.onAnswer(request.replica, reply.newest);
     this.#stored = { servers: reply.stored, wanted: reply.wanted, replicas: reply.replicas };
     this.#serverSeen = reply.serverSeen;
     if (isBelow) return { type: "below" };
@@ -341,9 +261,9 @@ export class LocalList {
     if (error.code === "stale-basis") {
       const { newest } = error;
       const isOwn = newest !== null && newest !== undefined && this.#isOwn(newest);
-      if (isOwn && !this.#clashed) this.#setBasis(request.replica, newest);
+      if (isOwn && !this.#clashed) this.#identities.correct(request.replica, newest);
       else {
-        this.#renew(freshReplica());
+        this.#identities.renew(freshReplica());
         this.#clashed = true;
       }
       return { type: "again" };
@@ -352,8 +272,8 @@ export class LocalList {
     const refused = this.#outbox.filter((entry) => request.delta?.seen.has(entry) === true);
     if (refused.length === 0) return { type: "rejected", changes: 0, error };
     this.#reject(refused, error);
-    this.#renew(freshReplica());
-    this.#formers = [];
+    this.#identities.renew(freshReplica());
+    this.#identities.forgetFormers();
     this.#redo(this.#outbox.filter((entry) => !refused.includes(entry)));
     return { type: "rejected", changes: refused.filter(isOfPerson).length, error };
   }
@@ -361,7 +281,7 @@ export class LocalList {
   /** After a clash: what of the outbox the cluster has under its old name is known, the rest is made again. */
   #onWholeState(whole: ShoppingList): SyncOutcome {
     this.#clashed = false;
-    this.#formers = [];
+    this.#identities.forgetFormers();
     this.#serverSeen = null;
     const { known, unclear, unknown } = afterClash(this.#outbox, whole);
     // What was there when the rest was made: the cluster has these by now.
@@ -375,18 +295,6 @@ export class LocalList {
     });
     this.#redo(unknown, before);
     return { type: this.#outbox.length > 0 ? "behind" : "level" };
-  }
-
-  /** Answers can overtake each other; the newest operation that is known to be stored only moves forward. */
-  #raiseBasis(request: SyncRequest, newest: NewestOperation | null): void {
-    this.#formers = this.#formers.filter(({ replica }) => replica !== request.replica);
-    if (newest === null || request.replica !== this.replicaId) return;
-    if (newest.counter > (this.#basis?.counter ?? 0)) this.#basis = newest;
-  }
-
-  #setBasis(replica: ReplicaId, basis: NewestOperation): void {
-    if (replica === this.replicaId) this.#basis = basis;
-    this.#formers = this.#formers.map((one) => (one.replica === replica ? { replica, basis } : one));
   }
 
   /** What was refused, and shows to have been stored all the same, as where an earlier attempt had come through. */
@@ -408,18 +316,12 @@ export class LocalList {
 
   /** Whether the cluster takes from here what it has lost: not what others alone may write. */
   get #mayRepair(): boolean {
-    return mayDelete(this.standing) || (mayWrite(this.standing) && this.#confirmed.list.deleted.written() === null);
+    return this.rights.mayDelete || (this.rights.mayWrite && this.#confirmed.list.deleted.written() === null);
   }
 
   #isOwn(newest: NewestOperation): boolean {
     const isIt = (operation: { readonly id: string }): boolean => operation.id === newest.id;
     return this.#outbox.some(isIt) || this.#shown.history.operations().some(isIt);
-  }
-
-  /** A new identity for what comes; operations already made keep their dots, which name them wherever they are known. */
-  #renew(replica: ReplicaId): void {
-    this.replicaId = replica;
-    this.#basis = null;
   }
 
   /**

@@ -116,7 +116,7 @@ export class Synchronizer {
     const stamp = this.folder.listStamp(id);
     const before = this.#read(id);
     const request = isFetching ? { ...before.request(), delta: null } : before.request();
-    const { standing, isUnfounded } = before;
+    const { standing, isUnfounded } = before.rights;
     const storedBefore = before.stored?.servers;
     const answer = await this.#ask(id, request, budgetMs);
     return await this.folder.locked(() => {

@@ -64,8 +64,8 @@ export function glanceAt(list: LocalList): Glance {
     id: list.id,
     name: nameOf(list),
     isDeleted: list.isDeleted,
-    role: list.standing.role,
-    members: list.standing.members ?? 0,
+    role: list.rights.standing.role,
+    members: list.rights.standing.members ?? 0,
     pending: list.outbox.length,
     items: walkedItems(list.shown),
   };

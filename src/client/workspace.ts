@@ -10,7 +10,7 @@ import { AisleError, EXIT } from "./errors.js";
 import { stepOf, type Step } from "./undo.js";
 import { orRefused, type Intent } from "./intent.js";
 import { LocalList } from "./local-list.js";
-import { mayDelete, mayWrite, type LocalListFile } from "./local-list-file.js";
+import type { LocalListFile } from "./local-list-file.js";
 import { t } from "./messages.js";
 
 interface ChangeOptions {
@@ -309,11 +309,11 @@ function restored({ before, since }: Mark): LocalList {
 /** What the cluster would refuse for good is better refused before it is made. @throws AisleError */
 function requireMayChange(list: LocalList, intents: readonly Intent[]): void {
   const isDeletion = intents.some(({ type }) => type === "set-deleted");
-  if (isDeletion && !mayDelete(list.standing)) {
+  if (isDeletion && !list.rights.mayDelete) {
     const hint = t("leave it with `aisle leave`, or forget it on this device with `aisle delete --local`");
     throw new AisleError(EXIT.notAllowed, "not-allowed", t("only an owner deletes a list for everyone"), hint);
   }
-  if (mayWrite(list.standing)) return;
+  if (list.rights.mayWrite) return;
   const hint = t("ask an owner to make you an editor; if that has been done, run `aisle sync` first");
   throw new AisleError(EXIT.notAllowed, "not-allowed", t("you may read this list and not change it"), hint);
 }

@@ -42,7 +42,7 @@ export class Shopper {
   /** Makes a list that all the others may edit, and has the cluster know it. */
   async found(): Promise<string> {
     const { id } = await this.#workspace.found();
-    await this.#workspace.note(id, (list) => list.foundAs(true));
+    await this.#workspace.note(id, (list) => list.rights.foundAs(true));
     await this.#workspace.change(id, () => [{ type: "rename", name: `of ${this.name}` }]);
     this.#workspace.commit();
     if (!(await this.sync(id))) throw new Error("the cluster took no list");

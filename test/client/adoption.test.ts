@@ -14,7 +14,7 @@ describe("lists that were made on a device before its person logged in", () => {
     for (const name of ["Groceries", "Hardware"]) {
       const { id } = await workspace.found();
       await workspace.change(id, () => [{ type: "rename", name }]);
-      await workspace.note(id, (list) => list.stand({ role: "owner", open: false }));
+      await workspace.note(id, (list) => list.rights.stand({ role: "owner", open: false }));
     }
     workspace.commit();
     const login = { name: "ann", account: "a", login: "l", token: "t", expires: 1, since: 0 };
@@ -27,9 +27,9 @@ describe("lists that were made on a device before its person logged in", () => {
     };
     const household = { workspace, session: () => Promise.resolve(session as unknown as Session) };
     const lists = workspace.listIds().flatMap((id) => workspace.list(id) ?? []);
-    expect(lists.map((list) => list.isOfDevice)).toEqual([true, true]);
+    expect(lists.map((list) => list.rights.isOfDevice)).toEqual([true, true]);
     expect(await adoptLists(household, lists)).toBe(2);
     await folder.locked(() => undefined);
-    expect(folder.listIds().map((id) => folder.readList(id)?.isOfDevice)).toEqual([false, false]);
+    expect(folder.listIds().map((id) => folder.readList(id)?.rights.isOfDevice)).toEqual([false, false]);
   });
 });

@@ -34,7 +34,7 @@ async function pushHostileItems(brokers: string): Promise<string> {
   const folder = DataFolder.open(temporaryFolder());
   const workspace = new Workspace(folder);
   const { id } = await workspace.found();
-  await workspace.note(id, (list) => list.foundAs(true));
+  await workspace.note(id, (list) => list.rights.foundAs(true));
   const items = [HOSTILE, `${HOSTILE} skimmed`, FAMILY, PERSIAN];
   await workspace.change(id, () => [
     { type: "rename", name: `list ${HOSTILE}` },

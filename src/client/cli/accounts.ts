@@ -239,9 +239,9 @@ async function enter(
 
 /** Makes lists of the device the account's, those that the cluster has not heard of yet included. */
 async function bringLists(context: Context): Promise<{ readonly adopted: number; readonly waiting: number }> {
-  const ofDevice = (): readonly LocalList[] => context.lists(true).filter((list) => list.isOfDevice);
+  const ofDevice = (): readonly LocalList[] => context.lists(true).filter((list) => list.rights.isOfDevice);
   const before = ofDevice();
-  const unfounded = before.filter((list) => list.isUnfounded);
+  const unfounded = before.filter((list) => list.rights.isUnfounded);
   if (unfounded.length > 0) {
     const [synchronizer, deadline] = [await context.synchronizer(), monotonicMs() + BRING_BUDGET_MS];
     try {

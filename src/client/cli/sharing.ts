@@ -109,7 +109,7 @@ function roleCalled(text: string): Role {
 async function askAbout(context: Context, listId: ListId, request: AccessRequest): Promise<AccessReply> {
   context.workspace.commit();
   const list = context.workspace.list(listId);
-  if (list?.isUnfounded === true && context.options.offline !== true) {
+  if (list?.rights.isUnfounded === true && context.options.offline !== true) {
     const { refusal } = await (await context.synchronizer()).synchronize(listId, ACCESS_BUDGET_MS);
     if (refusal !== null) throw refused(refusal);
   }
@@ -121,7 +121,7 @@ async function askAbout(context: Context, listId: ListId, request: AccessRequest
   const { role } = reply;
   if (list !== null && role !== null) {
     await context.workspace.note(listId, (noted) =>
-      noted.stand({ role, open: reply.visibility === "open", members: reply.members.length }),
+      noted.rights.stand({ role, open: reply.visibility === "open", members: reply.members.length }),
     );
     // Other commands need not wait while a person, or the cluster, is asked something more.
     context.workspace.commit();
@@ -331,7 +331,8 @@ async function setVisibility(
   const is = context.options.dryRun === true ? t("would be ") : "";
   const what = `${is}${visibility === "open" ? t("open to whoever knows its id:") : t("private to its members:")}`;
   // The cluster has not heard of it yet: it will be so from the start.
-  if (list.isUnfounded) await context.workspace.note(list.id, (noted) => noted.foundAs(visibility === "open"));
+  if (list.rights.isUnfounded)
+    await context.workspace.note(list.id, (noted) => noted.rights.foundAs(visibility === "open"));
   else if (context.options.dryRun !== true)
     await askAsOf(context, list.id, (version) => ({ do: "set-visibility", visibility, version }));
   return summary(context, list, what);
