@@ -50,8 +50,8 @@ async function showOrInteract(
 ): Promise<CommandResult> {
   const [unknown] = manyWords(words, 0);
   if (unknown !== undefined) {
-    const { nearest } = await import("./nearest.js");
-    const [near] = nearest(unknown, commands);
+    const { nearestCommand } = await import("./nearest.js");
+    const near = nearestCommand(unknown, commands);
     const hint = near === undefined ? t("see `aisle help`") : t`did you mean \`aisle ${near}\`?`;
     throw usageError(t`"${displayable(unknown.slice(0, 40))}" is no command`, hint);
   }

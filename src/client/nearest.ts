@@ -19,6 +19,29 @@ export function nearest(word: string, candidates: Iterable<string>): readonly st
     .map(({ candidate }) => candidate);
 }
 
+/** What other programs, and people, call what a command does. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  add: ["put", "want"],
+  clear: ["clean"],
+  got: ["bought", "buy", "check", "done", "take", "tick"],
+  lists: ["ls"],
+  log: ["history"],
+  login: ["signin"],
+  new: ["create", "init", "make"],
+  register: ["signup"],
+  remove: ["del", "drop", "erase", "rm"],
+  rename: ["mv"],
+  show: ["cat", "items", "print", "view"],
+  ungot: ["uncheck", "untick"],
+  use: ["cd", "select", "switch"],
+};
+
+/** The command that somebody may have meant, if there is one. */
+export function nearestCommand(word: string, commands: readonly string[]): string | undefined {
+  const meant = Object.keys(SYNONYMS).find((command) => SYNONYMS[command]?.includes(foldName(word)));
+  return meant !== undefined && commands.includes(meant) ? meant : nearest(word, commands)[0];
+}
+
 /** Two letters the wrong way round are one slip. */
 function slipsBetween(a: string, b: string): number {
   const slips = distance(a, b);

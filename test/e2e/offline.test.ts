@@ -101,12 +101,14 @@ describe("help", () => {
   });
 });
 
-it("helps with a command of a command, and with one that was mistyped", async () => {
+it("helps with a command of a command, and with one that was mistyped, or that goes by another name elsewhere", async () => {
   const one = device();
   expect((await one.run("help", "cluster", "up")).stdout).toMatch(/^Usage: aisle cluster up /);
   for (const [word, meant] of [
     ["shwo", "show"],
     ["lits", "lists"],
+    ["rm", "remove"],
+    ["del", "remove"],
   ] as const)
     expect(await one.run(word)).toMatchObject({
       code: 2,
