@@ -22,8 +22,6 @@ export interface PendingRequest {
   readonly clientGoneAt: Millis;
 }
 
-const NONE: readonly ServerId[] = [];
-
 /** The requests under way, by the tag that brings a reply back to its request. */
 export class PendingRequests {
   readonly #byTag = new Map<number, PendingRequest>();
@@ -76,7 +74,7 @@ export class PendingRequests {
       client,
       request,
       clientGoneAt,
-      tried: NONE,
+      tried: [],
       server: "",
       isWaiting: false,
       declined: null,
@@ -105,7 +103,7 @@ export class PendingRequests {
 
   /** Gives the request to a server until `endsAt`. */
   assign(pending: PendingRequest, server: ServerId, endsAt: Millis): void {
-    pending.tried = pending.tried.length === 0 ? [server] : [...pending.tried, server];
+    pending.tried = [...pending.tried, server];
     pending.isWaiting = false;
     this.#place(pending, server, endsAt);
   }

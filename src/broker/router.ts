@@ -164,6 +164,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   }
 
   #passTime(now: Millis): void {
+    // All that is done below is due at one of these; before the first step there are none.
     const deadline = this.nextDeadline();
     if (this.#nextFeedHeartbeatAt !== null && deadline !== null && now < deadline) return;
     for (const server of this.#queue.purge(now)) {

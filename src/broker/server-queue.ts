@@ -18,13 +18,13 @@ export interface LiveServer {
   readonly window: SendWindow;
   readonly line: WaitingLine<PendingRequest>;
   health: ServerHealth | null;
-  /** The number of its last use among all uses; to come counts as one. */
+  /** The number of its last use among all uses; becoming ready counts as a use. */
   lastUse: number;
 }
 
 /**
- * The live servers in least-recently-used order (ZeroMQ Guide, "Paranoid Pirate queue"): a server enters by saying it is
- * ready, any message refreshes it, and silence past its expiry removes it.
+ * The live servers, and which of them was used least recently (ZeroMQ Guide, "Paranoid Pirate queue"): a server enters by
+ * saying it is ready, any message refreshes it, and silence past its expiry removes it.
  */
 export class ServerQueue {
   #uses = 0;

@@ -106,6 +106,7 @@ export class History implements Lattice<History> {
   record(operation: Operation): void {
     const newest = this.#operations.at(-1);
     if (newest === undefined) {
+      // As in every delta: pushed, it would come with room for more.
       this.#replace([operation]);
       return;
     }

@@ -13,6 +13,9 @@ export type TextName = (typeof TEXTS)[number];
 
 type Text = Written<string> | null;
 
+/** What is written about an item: an empty text clears, and what is left out stays. */
+export type Texts = Readonly<Partial<Record<TextName, string | undefined>>>;
+
 /** Where each part begins in a replica's row. */
 export const COLUMN = {
   /** The counter of the replica's last operation on the item. */
@@ -144,6 +147,7 @@ export class ItemState implements Rows, Kept<ItemKey, ItemState> {
     const note = lastOf(this.note, other.note);
     const aisle = lastOf(this.aisle, other.aisle);
     const staple = lastOf(this.staple, other.staple);
+    // Cells are shared together with the replicas that they are of.
     const isOf = (one: ItemState): boolean =>
       rows.cells === one.cells &&
       label === one.label &&

@@ -1,14 +1,14 @@
 import type { AWORSet } from "./aworset.js";
 import type { Dot, ReplicaId } from "./dot.js";
 import type { ItemKey } from "./item-key.js";
-import { COLUMN, type ItemState, type TextName } from "./item-state.js";
+import { COLUMN, type ItemState, type Texts } from "./item-state.js";
 import { LimitExceededError, LIMITS } from "./limits.js";
 import { mostOf } from "./rows.js";
 
 /** What an operation does, as far as there has to be room for it. */
 interface Planned {
   readonly key: ItemKey | null;
-  readonly texts: Readonly<Partial<Record<TextName, string | undefined>>>;
+  readonly texts: Texts;
   readonly text: string | null;
 }
 

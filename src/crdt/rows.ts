@@ -89,7 +89,7 @@ export function total({ cells }: Rows, column: number): number {
 
 /** The least rows that are no less than both: one of the two where the other adds nothing to it. */
 export function joinRows(a: Rows, b: Rows): Rows {
-  if (a === b || b.replicas.length === 0) return a;
+  if (a.cells === b.cells || b.replicas.length === 0) return a;
   if (a.replicas.length === 0) return b;
   if (!isSame(a.replicas, b.replicas)) return mergeRows(a, b);
   const [own, other] = [a.cells, b.cells];

@@ -4,7 +4,7 @@ import { DotContext } from "./dot-context.js";
 import { History, type Operation, type OperationKind } from "./history.js";
 import { foldedNameOf, itemKey, unitOf, type ItemKey } from "./item-key.js";
 import type { Lattice } from "./lattice.js";
-import { COLUMN, ItemState, TEXTS, UNTOUCHED, type TextName } from "./item-state.js";
+import { COLUMN, ItemState, TEXTS, UNTOUCHED, type Texts } from "./item-state.js";
 import { lastOf, LwwRegister, type Stamp, type Written } from "./lww-register.js";
 import { LIMITS } from "./limits.js";
 import { requireRoom } from "./room.js";
@@ -42,7 +42,6 @@ interface Effect {
   readonly key: ItemKey | null;
   readonly needed: number;
   readonly acquired: number;
-  /** What is written about the item: an empty text clears, and what is left out stays. */
   readonly texts: Texts;
   /** What was written, for whoever reads the log, or about the list. */
   readonly text: string | null;
@@ -50,15 +49,13 @@ interface Effect {
   readonly seen: ItemState | null;
 }
 
-type Texts = Readonly<Partial<Record<TextName, string | undefined>>>;
-
 const NO_TEXTS: Texts = {};
 
 /** Always the same properties in the same order: V8 reads those of one shape fastest. */
-function effect(
+function effectOf(
   kind: OperationKind,
   key: ItemKey | null,
-  { needed = 0, acquired = 0, texts = NO_TEXTS, text = null, seen = null }: Partial<Effect> = {},
+  { needed = 0, acquired = 0, texts = NO_TEXTS, text = null, seen = null }: Partial<Omit<Effect, "kind" | "key">> = {},
 ): Effect {
   return { kind, key, needed, acquired, texts, text, seen };
 }
@@ -97,14 +94,13 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const stale = !isThere && (known?.text("note") ?? "") !== "";
     const note = text.note ?? (stale ? "" : undefined);
     // While the item is on the list its first spelling stays, so that a second helping changes nothing but the amount.
-    const isSaid = !isThere || note !== undefined || text.aisle !== undefined;
-    const texts = isSaid ? { label: isThere ? undefined : label, note, aisle: text.aisle } : NO_TEXTS;
-    return this.#operate(author, effect("add", key, { needed: amount, texts }));
+    const texts = { label: isThere ? undefined : label, note, aisle: text.aisle };
+    return this.#operate(author, effectOf("add", key, { needed: amount, texts }));
   }
 
   /** Wants `total` thousandths in all: an increment by what is missing from the total that its author saw. */
   need(author: Author, key: ItemKey, total: number, from = this.neededOf(key)): ShoppingList {
-    return this.#operate(author, effect("need", key, { needed: total - from }));
+    return this.#operate(author, effectOf("need", key, { needed: total - from }));
   }
 
   /** How many thousandths are wanted of an item; one that is off the list may have been wanted at the same time. */
@@ -114,26 +110,26 @@ export class ShoppingList implements Lattice<ShoppingList> {
 
   /** Puts `amount` thousandths in the basket, or takes them back out when negative. */
   acquire(author: Author, key: ItemKey, amount: number): ShoppingList {
-    return this.#operate(author, effect(amount < 0 ? "ungot" : "got", key, { acquired: amount }));
+    return this.#operate(author, effectOf(amount < 0 ? "ungot" : "got", key, { acquired: amount }));
   }
 
   annotate(author: Author, key: ItemKey, note: string): ShoppingList {
-    return this.#operate(author, effect("note", key, { texts: { note }, text: note }));
+    return this.#operate(author, effectOf("note", key, { texts: { note }, text: note }));
   }
 
   fileUnder(author: Author, key: ItemKey, aisle: string): ShoppingList {
-    return this.#operate(author, effect("aisle", key, { texts: { aisle }, text: aisle }));
+    return this.#operate(author, effectOf("aisle", key, { texts: { aisle }, text: aisle }));
   }
 
   /** Says when the item comes back by itself; an empty rule ends that. An item that is not on the list stays off it. */
   setStaple(author: Author, key: ItemKey, staple: string): ShoppingList {
-    return this.#operate(author, effect("staple", key, { texts: { staple }, text: staple }));
+    return this.#operate(author, effectOf("staple", key, { texts: { staple }, text: staple }));
   }
 
   /** Takes earlier changes of the author back by their opposite. */
   compensate(author: Author, key: ItemKey, needed: number, acquired: number, label: string): ShoppingList {
     const texts = this.items.has(key) ? NO_TEXTS : { label };
-    return this.#operate(author, effect("undo", key, { needed, acquired, texts }));
+    return this.#operate(author, effectOf("undo", key, { needed, acquired, texts }));
   }
 
   /**
@@ -141,20 +137,20 @@ export class ShoppingList implements Lattice<ShoppingList> {
    * @param seen what of it by others its author had seen, where that is not all
    */
   remove(author: Author, key: ItemKey, seen: ItemState | null = null): ShoppingList {
-    return this.#operate(author, effect("remove", key, { seen }));
+    return this.#operate(author, effectOf("remove", key, { seen }));
   }
 
   rename(author: Author, name: string): ShoppingList {
-    return this.#operate(author, effect("name", null, { text: name }));
+    return this.#operate(author, effectOf("name", null, { text: name }));
   }
 
   /** @param order the aisles as one walks, a line each */
   arrange(author: Author, order: string): ShoppingList {
-    return this.#operate(author, effect("order", null, { text: order }));
+    return this.#operate(author, effectOf("order", null, { text: order }));
   }
 
   setDeleted(author: Author, deleted: boolean): ShoppingList {
-    return this.#operate(author, effect(deleted ? "delete" : "restore", null));
+    return this.#operate(author, effectOf(deleted ? "delete" : "restore", null));
   }
 
   join(other: ShoppingList): void {
@@ -171,16 +167,6 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const copy = new ShoppingList();
     copy.join(this);
     return copy;
-  }
-
-  /** All that is known of these items, under no dot: what a delta carries beside the dots it is the effect of. */
-  slice(keys: Iterable<ItemKey>): ShoppingList {
-    const slice = new ShoppingList();
-    for (const key of keys) {
-      const item = this.items.get(key);
-      if (item !== undefined) slice.items.put(key, item);
-    }
-    return slice;
   }
 
   /**
@@ -249,7 +235,7 @@ export class ShoppingList implements Lattice<ShoppingList> {
     const dot: Dot = { replica: author.replica, counter: this.seen.newest(author.replica) + 1 };
     const known = key === null ? undefined : this.items.get(key);
     const before = known ?? UNTOUCHED;
-    const time = Math.max(this.history.newestTime(), this.#timeOfReplaced(effect, before)) + 1;
+    const time = this.#newestTimeFor(key, before) + 1;
     const item = key === null ? before : after(before, effect, dot, time);
     requireRoom(this, dot, time, effect, known, item);
     // Also what a remove takes off; a clock may be anywhere, and what is made must be readable.
@@ -303,10 +289,10 @@ export class ShoppingList implements Lattice<ShoppingList> {
     return false;
   }
 
-  /** The Lamport time of the last write to any text that this one may replace. */
-  #timeOfReplaced({ key, texts }: Effect, before: ItemState): number {
-    if (key === null) return Math.max(this.name.time, this.deleted.time, this.order.time);
-    return texts === NO_TEXTS ? 0 : before.newestTime;
+  /** Later than every operation known and than every text that this one may replace. */
+  #newestTimeFor(key: ItemKey | null, { newestTime }: ItemState): number {
+    const replaced = key === null ? Math.max(this.name.time, this.deleted.time, this.order.time) : newestTime;
+    return Math.max(replaced, this.history.newestTime());
   }
 }
 

@@ -105,6 +105,16 @@ obeysLatticeLaws("ItemState", {
   canonical: ({ value: { replicas, cells, note } }) => JSON.stringify([replicas, cells, note]),
 });
 
+it("an operation comes later than the texts of its item, whoever remembers how they came about", () => {
+  const list = new ShoppingList();
+  list.items.put(
+    "milk",
+    UNTOUCHED.touch({ replica: "a", counter: 1 }).write("label", "Milk", { time: 7, replica: "a" }),
+  );
+  const delta = list.acquire({ replica: "b", id: "b1", at: 0 }, "milk", 1_000);
+  expect(delta.history.newestTime()).toBe(8);
+});
+
 it("a row has room for all that is kept of an item", () => {
   expect(COLUMN.acquired + ITEM_COUNTER_COLUMNS).toBe(COLUMNS);
 });

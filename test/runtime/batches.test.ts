@@ -47,7 +47,7 @@ describe("batches", () => {
     expect(sent).toHaveLength(2);
   });
 
-  it("go on after one that could not be sent", async () => {
+  it("do not hold on to what could not be sent", async () => {
     const { batches, sent } = gathered();
     expect(() => {
       for (let count = 0; count < 16; count++) batches.add("nobody", part("x"));
