@@ -21,6 +21,7 @@ import { HandOver } from "./hand-over.js";
 import { HashTree } from "./hash-tree.js";
 import { Peers } from "./peers.js";
 import { Questions } from "./questions.js";
+import { Readiness } from "./readiness.js";
 import { Replica } from "./replica.js";
 import { RequestHandler } from "./request-handler.js";
 import { Roster } from "./roster.js";
@@ -75,12 +76,9 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   readonly #links: BrokerLinks;
   readonly #requests: RequestHandler;
   readonly #tenure: Tenure;
-  readonly #isBack: boolean;
-  /** Peers that this run has compared everything with. */
-  readonly #level = new Set<ServerId>();
+  readonly #readiness: Readiness;
   /** Those with whom a round is going to be tried again. */
   readonly #retried = new Set<ServerId>();
-  #startedAt: Millis = 0;
   #now: Millis = 0;
   #nextTag: number;
   #effects: ServerEffect[] = [];
@@ -100,7 +98,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       config.isShared,
     );
     const others = beginnings.members.filter(({ id, status }) => id !== config.id && status !== "removed");
-    this.#isBack = this.#replica.lists().size > 0 && others.length > 0;
+    this.#readiness = new Readiness(this, this.#replica.lists().size > 0 && others.length > 0, config);
     for (const [listId, digest] of beginnings.lists) {
       this.#tree.invalidate(listId);
       if (digest !== null) this.#tree.set(listId, digest);
@@ -115,7 +113,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
     );
     this.#peers = new Peers(this, this.#roster, config.peers, config, (peer) => this.#onAlive(peer));
     this.#tenure = new Tenure(this, this.#roster, this.#peers, this.#replica, config.peers.length);
-    const mayJudge = (listId: ListId): boolean => this.#isReady() && this.#roster.mayJudge(listId);
+    const mayJudge = (listId: ListId): boolean => this.#readiness.isReady && this.#roster.mayJudge(listId);
     this.#questions = new Questions(this);
     this.#transfers = new Transfers(this, this.#replica, this.#tree, this.#questions, () => this.#roster.isWhole);
     this.#exchanges = new Exchanges(this, this.#replica, () => this.#roster.isWhole, mayJudge);
@@ -150,7 +148,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       coordinator: new Coordinator(this, this.#replica, this.#quorums, authority, config),
       accounts: new Accounts(this, this.#replica, this.#quorums, this.#jobs, config),
       hasOperator: config.hasOperator,
-      isReady: () => this.#isReady(),
+      isReady: () => this.#readiness.isReady,
       replication: config,
     });
   }
@@ -192,7 +190,7 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
   /** Begins; called once, before any `step`. */
   start(now: Millis): readonly ServerEffect[] {
     this.#now = now;
-    this.#startedAt = now;
+    this.#readiness.start();
     this.#roster.save();
     this.#peers.start();
     this.#links.start();
@@ -346,24 +344,15 @@ export class ServerNode implements Machine<ServerEvent, ServerEffect>, Turn {
       });
       return;
     }
-    this.#level.add(peer);
+    this.#readiness.onLevelWith(peer);
     this.#tenure.onLevelWith(peer);
-  }
-
-  /**
-   * Whether requests are answered yet. Who comes back may have missed who was put out of a list meanwhile, so it first compares
-   * all it has with as many others as make it certain; where there is nobody to compare with, it does not wait for ever.
-   */
-  #isReady(): boolean {
-    const isLevel = this.#level.size >= this.config.readQuorum - 1;
-    return !this.#isBack || isLevel || this.#now - this.#startedAt >= this.config.compareFirstMs;
   }
 
   /** For who supervises it. */
   vitals(): { readonly gauges: Readonly<Record<string, number>>; readonly isReady: boolean } {
     const { lists, hints } = this.#health();
     const gauges = { lists, hints, peers: this.#peers.alive().length, residentLists: this.#replica.residents };
-    return { gauges, isReady: this.#isReady() && this.#roster.status === "member" };
+    return { gauges, isReady: this.#readiness.isReady && this.#roster.status === "member" };
   }
 
   #health(): ServerHealth {

@@ -29,6 +29,16 @@ describe("a folder that was copied, moved or put back", () => {
     return [server, backup];
   }
 
+  /** A folder of which the cluster has one change, and another one waits. */
+  function waiting(): [OneListServer, LocalList] {
+    const server = new OneListServer();
+    const list = LocalList.create(LIST, "device", "a");
+    list.perform(milk(1), author());
+    level(list, server, fresh);
+    list.perform(milk(2), author());
+    return [server, list];
+  }
+
   it("takes nothing off that it had not seen, where a removal or a total is made again", () => {
     const eggs = (amount: number): Intent => ({ ...milk(amount), name: "eggs" }) as Intent;
     const [server, list] = restored([milk(2), eggs(2)], [{ ...milk(1), name: "bread" } as Intent]);
@@ -82,11 +92,7 @@ describe("a folder that was copied, moved or put back", () => {
   });
 
   it("counts once what waits in a folder that was copied, whichever of both sends it first", () => {
-    const server = new OneListServer();
-    const list = LocalList.create(LIST, "device", "a");
-    list.perform(milk(1), author());
-    level(list, server, fresh);
-    list.perform(milk(2), author());
+    const [server, list] = waiting();
     const copy = reread(list);
     copy.belongTo("copy", () => "b");
     copy.perform({ ...milk(1), name: "eggs" } as Intent, author());
@@ -99,11 +105,7 @@ describe("a folder that was copied, moved or put back", () => {
   });
 
   it("comes level where a backup of a folder that had moved is put back", () => {
-    const server = new OneListServer();
-    const list = LocalList.create(LIST, "device", "a");
-    list.perform(milk(1), author());
-    level(list, server, fresh);
-    list.perform(milk(2), author());
+    const [server, list] = waiting();
     list.belongTo("moved", () => "b");
     list.perform({ ...milk(1), name: "eggs" } as Intent, author());
     const backup = reread(list);
