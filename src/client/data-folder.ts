@@ -269,8 +269,11 @@ export class DataFolder {
       orUnusable(path, () => db.read());
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;
-      if (!this.isDryRun) orUnusable(path, () => renameSync(path, `${path}.damaged`));
-      printError(t`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
+      if (this.isDryRun) printError(t`aisle: ${error.message}; its defaults are used\n`);
+      else {
+        orUnusable(path, () => renameSync(path, `${path}.damaged`));
+        printError(t`aisle: ${error.message}; it was moved to ${basename(path)}.damaged and its defaults are used\n`);
+      }
     }
     this.#read.set(name, { stamp, value: db.data });
     return db.data;

@@ -335,6 +335,18 @@ describe("odd input", () => {
     expect(readdirSync(other.folder).filter((name) => name.endsWith(".json"))).toEqual([]);
   });
 
+  it("damaged settings are set aside, and said to be so, but not by a dry run", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    writeFileSync(join(one.folder, "settings.json"), "{");
+    const dry = await one.run("use", "groceries", "--dry-run");
+    expect([dry.code, dry.stderr]).toEqual([0, expect.stringContaining("; its defaults are used")]);
+    expect(readdirSync(one.folder)).not.toContain("settings.json.damaged");
+    const wet = await one.run("use", "groceries");
+    expect([wet.code, wet.stderr]).toEqual([0, expect.stringContaining("it was moved to settings.json.damaged")]);
+    expect(readdirSync(one.folder)).toContain("settings.json.damaged");
+  });
+
   it("errors are JSON on stderr with --json", async () => {
     const { code, stdout, stderr } = await device().run("show", "--json");
     expect([code, stdout]).toEqual([3, ""]);
