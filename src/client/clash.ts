@@ -1,5 +1,7 @@
 import type { ReplicaId } from "../crdt/dot.js";
 import type { Operation } from "../crdt/history.js";
+import type { ItemKey } from "../crdt/item-key.js";
+import { UNTOUCHED, type ItemState } from "../crdt/item-state.js";
 import type { ShoppingList } from "../crdt/shopping-list.js";
 import { keyOf } from "./intent.js";
 import type { OutboxEntry } from "./local-list-file.js";
@@ -37,6 +39,29 @@ function knownThrough(outbox: readonly OutboxEntry[], whole: ShoppingList): Read
   for (const { replica, counter, id } of outbox)
     if (there.has(id)) through.set(replica, Math.max(counter, through.get(replica) ?? 0));
   return through;
+}
+
+/**
+ * The operations by which the cluster has some of these under other names: a twin has made them again.
+ * @param entries in the order in which they were made
+ */
+export function renamed(entries: readonly OutboxEntry[], whole: ShoppingList): readonly Operation[] {
+  const there = new Map(whole.history.operations().map((operation) => [operation.id, operation]));
+  return entries.flatMap(({ id, replica }) => {
+    const operation = there.get(id);
+    return operation === undefined || operation.dot.replica === replica ? [] : [operation];
+  });
+}
+
+/** What is known of an item from these operations alone: what somebody has seen of it who made them under other names. */
+export function itemAfter(operations: readonly Operation[], key: ItemKey): ItemState {
+  return operations
+    .filter((operation) => operation.key === key)
+    .reduce(
+      (item, { kind, dot, needed, acquired }) =>
+        kind === "remove" ? item.remove(dot) : item.touch(dot, needed, acquired),
+      UNTOUCHED,
+    );
 }
 
 /** Whether the operation could be one of those that the list's history has dropped. */

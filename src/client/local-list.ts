@@ -7,7 +7,7 @@ import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { dueReturn } from "../crdt/staple.js";
-import { afterClash } from "./clash.js";
+import { afterClash, itemAfter, renamed } from "./clash.js";
 import { ConfirmedList } from "./confirmed-list.js";
 import { isForGood } from "./errors.js";
 import { Identities } from "./identities.js";
@@ -230,11 +230,12 @@ export class LocalList {
   /** Takes in the cluster's answer to `request`. Changes made here since then stay in the outbox. */
   onReply(request: SyncRequest, reply: SyncReply): SyncOutcome {
     this.rights.stand({ role: reply.role, open: reply.open, members: reply.members });
-    if (this.#clashed) {
-      // An answer to a request from before the clash says nothing about the whole.
-      const isWhole = request.replica === this.replica;
-      return isWhole ? this.#onWholeState(reply.delta ?? new ShoppingList()) : { type: "again" };
+    if (request.replica !== this.replica) {
+      // All that it tells is which operation is the newest there: what else is in it may be that of a twin, under the name that is now ours.
+      this.#identities.onAnswer(request.replica, reply.newest);
+      return { type: "again" };
     }
+    if (this.#clashed) return this.#onWholeState(reply.delta ?? new ShoppingList());
     const isBelow = reply.stored < reply.wanted;
     if (request.delta !== null && !isBelow) this.#confirmed.join(request.delta);
     const { delta } = reply;
@@ -286,7 +287,8 @@ export class LocalList {
     const { known, unclear, unknown } = afterClash(this.#outbox, whole);
     // What was there when the rest was made: the cluster has these by now.
     const before = this.#confirmed.list;
-    for (const { intent, ...author } of known) apply(intent, before, author);
+    const others = new Set(renamed(known, whole).map(({ id }) => id));
+    for (const { intent, ...author } of known) if (!others.has(author.id)) apply(intent, before, author);
     this.#confirmed = ConfirmedList.of(whole.clone());
     // Kept for their author to decide: making them again might count twice.
     this.#reject(unclear, {
@@ -329,19 +331,21 @@ export class LocalList {
    * @param before what of it was there when they were made
    */
   #redo(entries: readonly OutboxEntry[], before = this.#confirmed.list): void {
-    const shown = this.#shown;
-    const seenBy = (intent: Intent): ItemState | undefined => {
+    const [shown, outbox, whole] = [this.#shown, this.#outbox, this.#confirmed.list];
+    const seenBy = (entry: OutboxEntry): ItemState | undefined => {
+      const { intent } = entry;
       const later = intent.type === "remove" ? shown.items.get(intent.key) : undefined;
       if (intent.type !== "remove" || later === undefined) return undefined;
-      const now = this.#confirmed.list.items.get(intent.key) ?? UNTOUCHED;
-      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later, now);
+      const now = whole.items.get(intent.key) ?? UNTOUCHED;
+      const own = itemAfter(renamed(outbox.slice(0, outbox.indexOf(entry)), whole), intent.key);
+      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later, now).joined(own);
     };
-    this.#shown = this.#confirmed.list.clone();
+    this.#shown = whole.clone();
     this.#outbox = [];
     for (const entry of entries) {
       const { intent, id, at, by = null } = entry;
       try {
-        this.perform(intent, { id, at, by }, seenBy(intent));
+        this.perform(intent, { id, at, by }, seenBy(entry));
       } catch (error) {
         if (!(error instanceof LimitExceededError)) throw error;
         this.#reject([entry], { code: "too-large", message: error.message });

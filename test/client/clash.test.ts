@@ -120,4 +120,34 @@ describe("a folder that was copied, moved or put back", () => {
         "tea 1",
       ]);
   });
+
+  it("notices that its past has written under its name, also where it asks about earlier names first", () => {
+    const [server, list] = waiting();
+    list.belongTo("moved", () => "b");
+    list.perform({ ...milk(1), name: "eggs" } as Intent, author());
+    const backup = reread(list);
+    for (const name of ["rice", "salt"]) list.perform({ ...milk(1), name } as Intent, author());
+    level(list, server, fresh);
+    backup.perform({ ...milk(1), name: "tea" } as Intent, author());
+    for (const one of [backup, list]) level(one, server, fresh);
+    for (const shown of [list.shown, backup.shown, server.list])
+      expect([...shown.visibleItems()].map(({ key, needed }) => `${key} ${needed}`).sort()).toEqual([
+        "eggs 1",
+        "milk 3",
+        "rice 1",
+        "salt 1",
+        "tea 1",
+      ]);
+  });
+
+  it("takes off what it had seen, where its twin has made that again under another name", () => {
+    const [server, list] = restored([], [{ ...milk(1), name: "bread" } as Intent]);
+    list.perform(milk(2), author());
+    const copy = reread(list);
+    copy.perform({ type: "remove", key: "milk" }, author());
+    level(list, server, fresh);
+    server.list.add({ replica: "c", id: "c1", at: 0 }, "milk", null, 3);
+    for (const one of [copy, list]) level(one, server, fresh);
+    for (const shown of [list.shown, copy.shown, server.list]) expect(shown.item("milk")).toMatchObject({ needed: 3 });
+  });
 });

@@ -52,7 +52,8 @@ export function take(
 /** Asks until there is nothing more to say. */
 export function level(list: LocalList, server: OneListServer, freshReplica: () => string): void {
   for (let [type, asked] = ["again", 0]; type !== "level"; asked++) {
-    if (asked > 10) throw new Error("it goes round for ever");
+    // Two questions about each name that changes wait under, and some more.
+    if (asked > 30) throw new Error("it goes round for ever");
     const request = list.request();
     type = take(list, request, server.answer(request), freshReplica);
   }
