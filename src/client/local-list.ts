@@ -51,6 +51,7 @@ export class LocalList {
   #rejected: readonly RejectedEntry[];
   #stored: Stored | null;
   #clashed: boolean;
+  #isUnwritten = false;
   /** Each as JSON: only taking one back needs to know what it was. */
   #changes: readonly string[];
 
@@ -185,15 +186,24 @@ export class LocalList {
   }
 
   /**
-   * Brings back the staples that are due. Every device does so by itself, with the same result, so it need not be remembered:
-   * it becomes durable with the next change.
+   * Brings back the staples that are due. Every device does so by itself, with the same result: it becomes durable with the
+   * next change, or before it is sent.
    */
   bringBack(now: number): void {
     if (!this.rights.mayWrite) return;
     for (const key of this.#shown.items.entries().keys()) {
-      const due = dueReturn(this.#shown, key, now);
-      if (due !== null) this.perform({ type: "return", key, ...due }, { id: "", at: now });
+      const due = dueReturn(this.#shown, key, now, this.replica);
+      if (due === null) continue;
+      const { clearing, ...which } = due;
+      if (clearing !== null) this.perform({ type: "remove", key }, clearing);
+      this.#isUnwritten ||= clearing !== null;
+      this.perform({ type: "return", key, ...which }, { id: "", at: now });
     }
+  }
+
+  /** Whether there is an operation under this device's name in it that its file has not: nothing else may ever be sent by that name. */
+  get isUnwritten(): boolean {
+    return this.#isUnwritten;
   }
 
   /**

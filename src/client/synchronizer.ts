@@ -113,8 +113,7 @@ export class Synchronizer {
   }
 
   async #exchange(id: ListId, budgetMs: number, isFetching: boolean): Promise<Exchange> {
-    const stamp = this.folder.listStamp(id);
-    const before = this.#read(id);
+    const { stamp, list: before } = await this.#readWritten(id);
     const request = isFetching ? { ...before.request(), delta: null } : before.request();
     const { standing, isUnfounded } = before.rights;
     const storedBefore = before.stored?.servers;
@@ -159,6 +158,15 @@ export class Synchronizer {
       if (!OF_THE_CHANGES.has(error.body.code)) throw refused(error.body);
       return { refused: error.body };
     }
+  }
+
+  /** What came back by itself is written before anybody hears of it. */
+  async #readWritten(id: ListId): Promise<{ readonly stamp: string; readonly list: LocalList }> {
+    const stamp = this.folder.listStamp(id);
+    const list = this.#read(id);
+    if (!list.isUnwritten) return { stamp, list };
+    await this.folder.locked(() => this.folder.writeList(this.#read(id)));
+    return await this.#readWritten(id);
   }
 
   #read(id: ListId): LocalList {

@@ -5,7 +5,7 @@ import type { ItemKey } from "./item-key.js";
 import { LIMITS } from "./limits.js";
 import { ItemState, UNTOUCHED } from "./item-state.js";
 import { joinRows, rowOf } from "./rows.js";
-import { ShoppingList } from "./shopping-list.js";
+import { ShoppingList, type Author } from "./shopping-list.js";
 
 /**
  * An item that comes back by itself once a period. Nobody hands out the returns: the one of a period is a *derived
@@ -73,15 +73,19 @@ export function nextReturn(list: ShoppingList, key: ItemKey, now: number): numbe
   return at <= LATEST ? at : LATEST;
 }
 
+/** What brings an item back. */
+export interface DueReturn {
+  readonly rule: string;
+  readonly period: number;
+  /** What was got in earlier periods is taken off first, by an operation like any other: a return knows of nobody's. */
+  readonly clearing: Omit<Author, "replica"> | null;
+}
+
 /**
  * The return that is due: the item was got or taken off in an earlier period, and is not to get now. Null where none is, and where
  * too much has happened in this period to tell: what was due as it began, the first device to look has brought back then.
  */
-export function dueReturn(
-  list: ShoppingList,
-  key: ItemKey,
-  now: number,
-): { readonly rule: string; readonly period: number } | null {
+export function dueReturn(list: ShoppingList, key: ItemKey, now: number, replica: ReplicaId): DueReturn | null {
   const rule = list.items.get(key)?.text("staple") ?? null;
   // Most items are none, and every command looks at all of them.
   const staple = rule === null ? null : readStaple(rule);
@@ -94,7 +98,10 @@ export function dueReturn(
   const { oldest, isWhole } = list.history;
   if (!isWhole && oldest !== null && isNow(oldest)) return null;
   const touches = list.history.operationsOn(key).filter(({ kind }) => kind !== "staple");
-  return touches.some(isNow) ? null : { rule, period };
+  if (touches.some(isNow)) return null;
+  // The same whenever the device looks, until it is written down.
+  const id = idOf(`clearing ${replica} ${key}\n${rule} ${period}`);
+  return { rule, period, clearing: item === null ? null : { id, at: beginOf(staple, period) } };
 }
 
 /**

@@ -218,7 +218,40 @@ describe("a staple", () => {
     ann.perform({ type: "acquire", key: "milk", amount: 2_000 }, by(monday + 8 * DAY));
     for (let count = 0; count < 200; count++) ann.perform(add(`item ${count}`, 1_000), by(monday + 8 * DAY));
     expect(deviceWith("ben", copy(ann), monday + 9 * DAY).shown.item("milk")).toMatchObject({ needed: 2_000 });
-    expect(deviceWith("ben", copy(ann), monday + 15 * DAY).shown.item("milk")).toMatchObject({ needed: 4_000 });
+    expect(deviceWith("ben", copy(ann), monday + 15 * DAY).shown.item("milk")).toMatchObject({
+      needed: 2_000,
+      acquired: 0,
+    });
+  });
+
+  it("comes back each time after it was got, also where nobody clears the list and everybody's device brings it back", () => {
+    const by = (at: number): { id: string; at: number } => ({ id: `s${++ids}`, at });
+    const devices = ["ann", "ben"].map((name) => device(name));
+    const [ann, ben] = devices;
+    if (ann === undefined || ben === undefined) throw new Error("there are two");
+    ann.perform(add("Milk", 2_000), by(monday));
+    ann.perform({ type: "note", key: "milk", text: "oat" }, by(monday));
+    ann.perform({ type: "staple", key: "milk", rule: "2026-11-23 P1W 2000" }, by(monday));
+    for (let week = 0; week < 5; week++) {
+      for (const one of devices) one.bringBack(monday + week * 7 * DAY);
+      ann.shown.join(ben.shown);
+      expect(ann.shown.item("milk")).toMatchObject({ needed: 2_000, acquired: 0, note: "oat" });
+      ann.perform({ type: "acquire", key: "milk", amount: 2_000 }, by(monday + week * 7 * DAY));
+      ben.shown.join(ann.shown);
+      ann.bringBack(monday + (week * 7 + 5) * DAY);
+      expect(ann.shown.item("milk")).toMatchObject({ needed: 2_000, acquired: 2_000 });
+    }
+  });
+
+  it("is taken off and brought back by the same operations whenever a device looks, until it is written down", () => {
+    const list = copy(device("ann"));
+    list.add(author("ann", monday), "Milk", null, 2_000);
+    list.setStaple(author("ann", monday), "milk", "2026-11-23 P1W 2000");
+    list.acquire(author("ann", monday), "milk", 2_000);
+    const looks = [8, 9, 13].map((days) => deviceWith("ann", list, monday + days * DAY));
+    expect(new Set(looks.map(({ shown }) => digestOf(shown))).size).toBe(1);
+    expect(looks.map(({ isUnwritten }) => isUnwritten)).toEqual([true, true, true]);
+    expect(deviceWith("ann", list, monday + 5 * DAY).isUnwritten).toBe(false);
   });
 
   it("says when, also where a clock that was ahead has brought it back for times to come", () => {

@@ -1,4 +1,5 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { DataFolder } from "../../src/client/data-folder.js";
 import { Session } from "../../src/client/session.js";
@@ -63,6 +64,23 @@ class FallingSilent extends RequestSockets {
   }
 }
 
+/** A broker that looks into the folder of who asks. */
+class Looking extends RequestSockets {
+  unwritten: string[] = [];
+
+  constructor(readonly folder: DataFolder) {
+    super();
+  }
+
+  override ask(_address: unknown, frames: readonly Frame[]): Promise<readonly Frame[] | null> {
+    const { requestId, listId, body } = decodeClientRequest(frames);
+    const file = readFileSync(join(this.folder.listsPath, `${listId}.json`), "utf8");
+    for (const { id } of decodeSyncRequest(body).delta?.history.operations() ?? [])
+      if (!file.includes(id)) this.unwritten.push(id);
+    return Promise.resolve(encodeClientReply(requestId, replyWith(null, 2)));
+  }
+}
+
 describe("bringing a list level with the cluster", () => {
   let folder = DataFolder.open(temporaryFolder());
   beforeEach(() => {
@@ -121,5 +139,22 @@ describe("bringing a list level with the cluster", () => {
     expect(sockets.asked).toBe(asked + 1);
     const list = folder.readList(id);
     expect([list?.rejected, list?.shown.item("bread")?.needed]).toEqual([[], 1_000]);
+  });
+
+  it("sends what came back by itself once it is written down", async () => {
+    const workspace = new Workspace(folder);
+    const { id } = await workspace.found();
+    workspace.commit();
+    const list = folder.readList(id);
+    if (list === null) throw new Error("it was founded");
+    const longAgo = (step: string) => ({ id: step, at: Date.UTC(2026, 0, 2) });
+    list.perform({ type: "add", name: "milk", unit: null, amount: 1_000, note: null, aisle: null }, longAgo("added"));
+    list.perform({ type: "staple", key: "milk", rule: "2026-01-01 P1D 1000" }, longAgo("staple"));
+    list.perform({ type: "acquire", key: "milk", amount: 1_000 }, longAgo("got"));
+    folder.writeList(list);
+    const broker = new Looking(folder);
+    await new Synchronizer(folder, new Session(["tcp://127.0.0.1:9"], undefined, null, broker)).synchronize(id, 1_000);
+    expect(broker.unwritten).toEqual([]);
+    expect(folder.readList(id)?.shown.item("milk")).toMatchObject({ needed: 1_000, acquired: 0 });
   });
 });
