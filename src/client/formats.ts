@@ -125,8 +125,9 @@ export function readImport(text: string, format: ImportFormat): Import {
 /** What is piped in says what it is only by its looks. */
 export function guessFormat(text: string): ImportFormat {
   const body = text.replace(/^\u{feff}/u, "").trimStart();
-  if (/^[[{]/.test(body) && isJson(body)) return "json";
   const [first = ""] = body.split(/[\r\n]/, 1);
+  // Also where it is damaged: nobody wants its lines as items.
+  if (JSON_BEGINNING.test(body) && !CHECKBOX.test(first)) return "json";
   const isHeader = (delimiter: string): boolean => {
     const cells = first.split(delimiter).map((cell) => cell.replace(/^\s*"?|"?\s*$/g, "").toLowerCase());
     return cells.length > 1 && cells.includes("name") && cells.some((cell) => cell !== "name" && isColumn(cell));
@@ -136,15 +137,6 @@ export function guessFormat(text: string): ImportFormat {
 
 function isColumn(name: string): boolean {
   return COLUMNS.some((column) => column === name);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function importItems(body: string, format: Exclude<ImportFormat, "json">): readonly ImportedItem[] {
@@ -160,6 +152,8 @@ function importItems(body: string, format: Exclude<ImportFormat, "json">): reado
       return importTable(body, "\t");
   }
 }
+
+const JSON_BEGINNING = /^(\{|\[\s*(["[{\]]|$))/;
 
 const CHECKBOX = /^\s*(?:(?:[-*+]|[0-9]{1,4}[.)])\s+)?\[([ xX])\]\s+(.*)$/;
 const BULLET = /^\s*(?:[-*+]|[0-9]{1,4}[.)])\s+(.*)$/;

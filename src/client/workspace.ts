@@ -148,13 +148,14 @@ export class Workspace {
     return list;
   }
 
-  /** Takes note of something about the list that is no change to it. */
-  async note(id: ListId, note: (list: LocalList) => void): Promise<LocalList> {
-    const list = await this.create(id);
+  /** Takes note of something about the list that is no change to it, unless another command has forgotten the list meanwhile. */
+  async note(id: ListId, note: (list: LocalList) => void): Promise<void> {
+    await this.#beginWriting();
+    const list = this.list(id);
+    if (list === null) return;
     note(list);
     this.#marks.get(id)?.since.push(note);
     this.#touch(id);
-    return list;
   }
 
   /** An empty list, or the one that is there by now. */

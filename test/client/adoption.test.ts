@@ -32,4 +32,27 @@ describe("lists that were made on a device before its person logged in", () => {
     await folder.locked(() => undefined);
     expect(folder.listIds().map((id) => folder.readList(id)?.rights.isOfDevice)).toEqual([false, false]);
   });
+
+  it("stay forgotten where another command forgot them while the cluster was asked", async () => {
+    const folder = DataFolder.open(mkdtempSync(join(tmpdir(), "aisle-adoption-")));
+    const workspace = new Workspace(folder);
+    const { id } = await workspace.found();
+    await workspace.note(id, (list) => list.rights.stand({ role: "owner", open: false }));
+    workspace.commit();
+    await workspace.saveLogin({ name: "ann", account: "a", login: "l", token: "t", expires: 1, since: 0 });
+    const session = {
+      request: async () => {
+        const other = new Workspace(DataFolder.open(folder.path));
+        await other.forget(id);
+        other.commit();
+        return { value: { role: "owner", visibility: "private", members: [{}], stored: 2, wanted: 2 } };
+      },
+    };
+    const household = { workspace, session: () => Promise.resolve(session as unknown as Session) };
+    await adoptLists(
+      household,
+      workspace.listIds().flatMap((one) => workspace.list(one) ?? []),
+    );
+    expect(folder.listIds()).toEqual([]);
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { exportList, EXPORT_FORMATS, readImport, type ExportFormat } from "../../src/client/formats.js";
+import { exportList, EXPORT_FORMATS, guessFormat, readImport, type ExportFormat } from "../../src/client/formats.js";
 import { apply, type Intent } from "../../src/client/intent.js";
 import { addIntent } from "../../src/client/item-entry.js";
 import { LocalList } from "../../src/client/local-list.js";
@@ -64,6 +64,20 @@ describe.each(EXPORT_FORMATS.map((format) => [format]))("export and import as %s
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("what is piped in", () => {
+  it.each([
+    ["json", '{\n  "items": [\n'],
+    ["json", '[{"name":"milk"}'],
+    ["json", "[]"],
+    ["txt", "[ ] milk\n[x] eggs"],
+    ["txt", "[organic] milk"],
+    ["csv", "name,needed\nmilk,2"],
+    ["tsv", "name\tneeded"],
+  ])("is %s by its looks, damaged or not", (format, text) => {
+    expect(guessFormat(text)).toBe(format);
   });
 });
 

@@ -93,7 +93,10 @@ export class Context {
 
   /** The same work with the flags of another command, as in a batch. */
   with(options: GlobalOptions): Context {
-    return new Context(this.workspace, { ...this.options, ...options }, this.environment, this.configuration);
+    // Of a flag that begins with "no-" commander says that it is on where nobody has said anything.
+    const isOn = (flag: "input" | "color"): boolean => this.options[flag] !== false && options[flag] !== false;
+    const both = { ...this.options, ...options, input: isOn("input"), color: isOn("color") };
+    return new Context(this.workspace, both, this.environment, this.configuration);
   }
 
   get isInteractive(): boolean {

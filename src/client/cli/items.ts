@@ -1,5 +1,6 @@
 import { findItem } from "./find-item.js";
 import type { Command } from "commander";
+import { readStaple, stapleRule } from "../../crdt/staple.js";
 import { itemKey, type ItemKey } from "../../crdt/item-key.js";
 import type { Item } from "../../crdt/shopping-list.js";
 import { AisleError, EXIT, usageError } from "../errors.js";
@@ -172,17 +173,26 @@ function quantityWith({ name, quantity }: ItemEntry, qty: string | undefined, un
   );
 }
 
-/** The old row goes and a new one takes over its amounts and texts: the unit is part of what an item is. */
+/** The old row goes and a new one takes over its amounts, texts and returns: the unit is part of what an item is. */
 function moveToUnit(item: Item, unit: string | null, scale: number): readonly Intent[] {
   if (item.unit === unit) return [];
   const key = itemKey(item.name, unit);
-  const { name, note, aisle } = item;
+  const { name, note, aisle, staple } = item;
   // Two pieces become two kilograms; what is measured already keeps its number.
   const factor = item.unit === null ? scale : 1;
   const add: Intent = { type: "add", name, unit, amount: Math.max(0, Math.round(item.needed * factor)), note, aisle };
   const acquired = Math.max(0, Math.round(item.acquired * factor));
   const acquire: readonly Intent[] = acquired === 0 ? [] : [{ type: "acquire", key, amount: acquired }];
-  return [{ type: "remove", key: item.key }, add, ...acquire];
+  const rule = readStaple(staple);
+  const helping = Math.max(1, Math.round((rule?.amount ?? 0) * factor));
+  const returns: readonly Intent[] =
+    rule === null
+      ? []
+      : [
+          { type: "staple", key: item.key, rule: "" },
+          { type: "staple", key, rule: stapleRule({ ...rule, amount: helping }) },
+        ];
+  return [{ type: "remove", key: item.key }, add, ...acquire, ...returns];
 }
 
 async function acquire(

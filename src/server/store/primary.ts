@@ -21,6 +21,7 @@ export class Primary {
   readonly #urls: readonly string[];
   #pool: Promise<pg.Pool> | null = null;
   #askAgainAt = 0;
+  #isAway = false;
   #at = 0;
 
   /**
@@ -93,7 +94,7 @@ export class Primary {
       try {
         const { rows } = await pool.query<{ readonly standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
         if (rows[0]?.standby === false) {
-          if (problems.length > 0 || this.#askAgainAt > 0) this.onTrouble(null);
+          this.#onFound();
           this.#at = at;
           return pool;
         }
@@ -104,8 +105,20 @@ export class Primary {
       await pool.end();
     }
     const problem = `no primary: ${[...new Set(problems)].join("; ")}`;
-    if (this.#askAgainAt === 0) this.onTrouble(problem);
+    this.#onLost(problem);
     throw new StoreError(problem);
+  }
+
+  #onLost(problem: string): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.onTrouble(problem);
+  }
+
+  #onFound(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.onTrouble(null);
   }
 
   #lose(pool: pg.Pool, problem: string): void {
@@ -113,7 +126,7 @@ export class Primary {
       (current) => {
         if (current !== pool) return;
         this.#pool = null;
-        this.onTrouble(problem);
+        this.#onLost(problem);
         void pool.end();
       },
       () => undefined,
