@@ -112,8 +112,8 @@ export class AccessRecord implements Lattice<AccessRecord> {
     for (const invitation of this.invitations.values()) {
       if (allows(invitation.terms.role) <= allows(role ?? "none")) continue;
       invitation.barred.add(principal);
-      // Whoever came by it knows it, and could come back under another name.
-      if (invitation.usedBy.has(principal)) invitation.isRevoked = true;
+      // Whoever came by it knows it, and so may an owner, who could have made it: they could come back under another name.
+      if (before === "owner" || invitation.usedBy.has(principal)) invitation.isRevoked = true;
     }
   }
 

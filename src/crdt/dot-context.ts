@@ -27,8 +27,15 @@ export class DotContext implements Lattice<DotContext> {
   covers(replica: ReplicaId, to: number, from = to): boolean {
     if (to <= this.vector.get(replica)) return true;
     if (this.#cloud === null) return false;
-    // Gaps are between ranges, so what is covered is covered by a single one.
-    return this.#cloud.get(replica)?.some((range) => range.from <= from && to <= range.to) ?? false;
+    // Gaps are between ranges, so what is covered is covered by a single one: the last that begins early enough.
+    const ranges = this.#cloud.get(replica) ?? [];
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle]?.from ?? 0) <= from) low = middle + 1;
+      else high = middle;
+    }
+    return to <= (ranges[low - 1]?.to ?? 0);
   }
 
   add({ replica, counter }: Dot): void {

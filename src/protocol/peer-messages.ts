@@ -264,14 +264,14 @@ const WITH_DOCUMENT: ReadonlySet<string> = new Set(["sync", "synced", "fetched",
 
 function readDocument(frame: Frame | undefined): Document | null {
   if (frame === undefined) return null;
-  const text = bodyText(frame);
+  const text = bodyText(frame, BOUNDS.documentBytes);
   const value = parseBody(frame, text);
   return orMalformed(() => Document.read(text, value));
 }
 
 /** Its content is checked by its digest, and not looked at. */
 function unopened(frame: Frame | undefined): Document | null {
-  return frame === undefined ? null : orMalformed(() => Document.unopened(bodyText(frame)));
+  return frame === undefined ? null : orMalformed(() => Document.unopened(bodyText(frame, BOUNDS.documentBytes)));
 }
 
 function decodeTyped(type: string, body: Frame, document: Frame | undefined): PeerMessage {

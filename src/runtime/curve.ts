@@ -105,7 +105,9 @@ export class Doorkeeper {
       if (this.#credits.size < MOST_ADDRESSES) break;
       this.#credits.delete(longestSilent);
     }
-    this.#credits.set(address, { left: Math.max(0, credit - 1), at: now });
-    return credit >= 1;
+    const isLetIn = credit >= 1;
+    // Who is turned away pays nothing, or one who does not give up would keep out all others of their address.
+    this.#credits.set(address, { left: isLetIn ? credit - 1 : credit, at: now });
+    return isLetIn;
   }
 }

@@ -46,6 +46,9 @@ const HIGH_WATER_MARK = 10_000;
 /** How ZeroMQ retries a lost TCP connection, in milliseconds: at once, then ever slower. */
 const RECONNECT = { reconnectInterval: 50, reconnectMaxInterval: 1_000, connectTimeout: 2_000 } as const;
 
+/** All that a subscriber has to say: which topic, and before that who it is. */
+const SUBSCRIPTION_BYTES = 4_096;
+
 interface Sendable {
   send(frames: Frame[]): Promise<void>;
 }
@@ -251,7 +254,13 @@ export async function bindPublisher(
   onSubscribe: (topic: string) => void,
 ): Promise<PublisherSocket> {
   const make = (): XPublisher => {
-    const socket = new XPublisher({ ...common(endpoint), ...security, ...NO_WAIT, sendHighWaterMark: HIGH_WATER_MARK });
+    const socket = new XPublisher({
+      ...common(endpoint),
+      ...security,
+      ...NO_WAIT,
+      maxMessageSize: SUBSCRIPTION_BYTES,
+      sendHighWaterMark: HIGH_WATER_MARK,
+    });
     socket.verbosity = "allSubs";
     return socket;
   };

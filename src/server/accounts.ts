@@ -202,7 +202,8 @@ export class Accounts {
     // Asked again, the first answer is given again: the password is what it was made to be.
     const isRepeat = recovery.usedBy === request.login.id;
     const known = isRepeat ? account.password.get() : null;
-    this.jobs.derive(request.password, known ?? { cost: COST }, this.#waiting(the, accounts), (derived) =>
+    // Whoever has a code is no stranger, and needs it when strangers take all other places.
+    this.jobs.derive(request.password, known ?? { cost: COST }, { isKnown: true, until: the.until }, (derived) =>
       this.#safely(the, () => {
         if (derived === null) throw notHashed();
         if (isRepeat && !isSame(known, derived)) throw wrong();

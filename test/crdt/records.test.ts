@@ -113,6 +113,18 @@ describe("an access record", () => {
     expect(strict.roleOf("ben")).toBe("editor");
   });
 
+  it("lets nobody back in by an invitation that they could have made while they were an owner", () => {
+    const access = new AccessRecord();
+    access.setRole("ann", "Ann", "owner");
+    access.setRole("ben", "Ben", "owner");
+    access.setRole("cat", "Cat", "editor");
+    access.invite("f".repeat(64), { role: "viewer", expires: 1, uses: 1 });
+    access.setRole("cat", "Cat", null);
+    expect(access.invitations.get("f".repeat(64))?.isRevoked).toBe(false);
+    access.setRole("ben", "Ben", null);
+    expect(access.invitations.get("f".repeat(64))?.isRevoked).toBe(true);
+  });
+
   it("remembers a bounded number of invitations, those that expire last, whatever the order they came in", () => {
     const [forwards, backwards] = [new AccessRecord(), new AccessRecord()];
     const many = Array.from({ length: 2 * ACCESS_LIMITS.invitations }, (_, at) => at);

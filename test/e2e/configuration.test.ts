@@ -123,6 +123,23 @@ describe("completion", () => {
   }
 });
 
+(has("bash") ? describe : describe.skip)("completion in bash", () => {
+  it("puts nothing between quotes that a shell would carry out, whoever named it", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    await one.ok("add", "--literal", "oat milk", "oat $(exit)", "oat `exit`", "oat !!", "oat's", 'oat "x"');
+    const offered = (typed: string): string[] => {
+      const script = `aisle() { "$NODE" "$AISLE" "$@"; }; source <(aisle completion bash)
+        COMP_WORDS=(aisle got "$TYPED"); COMP_CWORD=2; _aisle; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const env = { ...process.env, AISLE_DATA_DIR: one.folder, TYPED: typed, NODE: process.execPath, AISLE: program };
+      return spawnSync("bash", ["-c", script], { env, encoding: "utf8" }).stdout.trim().split("\n");
+    };
+    expect(offered('"oat')).toEqual(["oat milk", "oat's"]);
+    expect(offered("'oat")).toEqual(["oat !!", 'oat "x"', "oat $(exit)", "oat `exit`", "oat milk"]);
+    expect(offered("oat")).toContain("oat\\ \\$\\(exit\\)");
+  });
+});
+
 describe("the manual page", () => {
   (has("man") ? it : it.skip)("is one that man reads, with every command and its examples", () => {
     const page = join(program, "..", "aisle.1");

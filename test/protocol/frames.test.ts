@@ -211,6 +211,13 @@ describe("bodies", () => {
     expect(parseBody(textFrame('{"a":"[[[[[[[[[[[[[[[[[[[[[[\\"[["}'))).toEqual({ a: '[[[[[[[[[[[[[[[[[[[[[["[[' });
   });
 
+  it("are bounded in parts before they are parsed, which take more memory than their bytes", () => {
+    const many = (part: string, count: number): Uint8Array => textFrame(`[${part.repeat(count)}0]`);
+    expect(codeOf(() => parseBody(many("[],", BOUNDS.arrays)))).toBe("too-large");
+    expect(codeOf(() => parseBody(many("{},", BOUNDS.objects + 1)))).toBe("too-large");
+    expect(parseBody(many("{},", BOUNDS.objects))).toHaveLength(BOUNDS.objects + 1);
+  });
+
   it("that are no JSON, no UTF-8 or of another shape are refused as malformed", () => {
     expect(codeOf(() => parseBody(textFrame("{")))).toBe("malformed");
     expect(codeOf(() => parseBody(new Uint8Array([0x22, 0xff, 0x22])))).toBe("malformed");

@@ -1,8 +1,8 @@
 import { networkInterfaces } from "node:os";
 import { expect, it } from "@jest/globals";
-import { Router } from "zeromq";
+import { Router, Subscriber } from "zeromq";
 import { feedEndpoint } from "../../src/client/watcher.js";
-import { bindRouter, connectDealer } from "../../src/runtime/zeromq.js";
+import { bindPublisher, bindRouter, connectDealer } from "../../src/runtime/zeromq.js";
 import { freePortBase } from "../../scripts/free-ports.js";
 
 it("waits for a port that another process is about to let go, as a broker does that takes the place of itself", async () => {
@@ -42,3 +42,25 @@ const hasSix = Object.values(networkInterfaces()).some((all) => all?.some(({ add
     expect([answer, feedEndpoint(endpoint, "tcp://[::]:5655")]).toEqual(["hello", "tcp://[::1]:5655"]);
   },
 );
+
+it("hears of no subscription that is longer than any topic, before it takes memory", async () => {
+  const endpoint = `tcp://127.0.0.1:${await freePortBase(52_000)}`;
+  const heard: number[] = [];
+  let told: () => void = () => undefined;
+  const short = new Promise<void>((resolve) => (told = resolve));
+  const publisher = await bindPublisher(endpoint, {}, (topic) => {
+    heard.push(topic.length);
+    if (topic === "short") told();
+  });
+  const [long, other] = [new Subscriber({ linger: 0 }), new Subscriber({ linger: 0 })];
+  long.connect(endpoint);
+  long.subscribe("x".repeat(2 ** 20));
+  // What comes over a connection made later is heard after the first was looked at, or dropped.
+  await long.events.receive();
+  other.connect(endpoint);
+  other.subscribe("short");
+  await short;
+  expect(heard).toEqual(["short".length]);
+  for (const socket of [long, other]) socket.close();
+  await publisher.close();
+});

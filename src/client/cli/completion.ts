@@ -17,13 +17,18 @@ const MOST_CANDIDATES = 200;
 const SCRIPTS: Readonly<Record<Shell, string>> = {
   bash: `# Completion for bash: source <(aisle completion bash)
 _aisle() {
-  local at
+  local at unsafe=
   case "\${COMP_WORDS[1]}" in import|batch) compopt -o default 2>/dev/null ;; esac
   mapfile -t COMPREPLY < <(aisle complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  # Between quotes nothing is escaped: what would end them, or be carried out, is not offered.
   case "\${COMP_WORDS[COMP_CWORD]}" in
-    [\\"\\']*) ;;
-    *) for at in "\${!COMPREPLY[@]}"; do printf -v "COMPREPLY[at]" %q "\${COMPREPLY[at]}"; done ;;
+    \\"*) unsafe='["\$\`\\\\!]' ;;
+    \\'*) unsafe="'" ;;
   esac
+  for at in "\${!COMPREPLY[@]}"; do
+    if [[ -z $unsafe ]]; then printf -v "COMPREPLY[at]" %q "\${COMPREPLY[at]}"
+    elif [[ \${COMPREPLY[at]} == *$unsafe* ]]; then unset "COMPREPLY[at]"; fi
+  done
 }
 complete -F _aisle aisle`,
   zsh: `#compdef aisle
