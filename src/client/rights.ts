@@ -17,6 +17,8 @@ export interface RightsForm {
   readonly standing?: Standing | null;
   /** Whether an account has taken the place of the device that made the list. */
   readonly adopted?: boolean;
+  /** See `Rights.wish`. */
+  readonly wish?: boolean | null;
 }
 
 /** Who may do what with a list on this machine, as far as is known here: the cluster decides. */
@@ -24,15 +26,18 @@ export class Rights {
   #founding: Founding | null;
   #standing: Standing | null;
   #isAdopted: boolean;
+  #wish: boolean | null;
 
-  constructor({ founding = null, standing = null, adopted = false }: RightsForm) {
+  constructor({ founding = null, standing = null, adopted = false, wish = null }: RightsForm) {
     this.#founding = founding;
     this.#standing = standing;
     this.#isAdopted = adopted;
+    this.#wish = wish;
   }
 
   get form(): RightsForm {
-    return { founding: this.#founding, standing: this.#standing, adopted: this.#isAdopted };
+    const [founding, standing, adopted, wish] = [this.#founding, this.#standing, this.#isAdopted, this.#wish];
+    return { founding, standing, adopted, ...(wish === null ? {} : { wish }) };
   }
 
   get founding(): Founding | null {
@@ -73,13 +78,25 @@ export class Rights {
     this.#standing = standing;
   }
 
-  /** For a list that the cluster has not heard of: who may edit it when it does. */
+  /** For a list that the cluster has not answered about: who may edit it when it does. */
   foundAs(open: boolean): void {
-    if (this.#founding !== null) this.#founding = { ...this.#founding, open };
+    if (this.#founding === null) return;
+    this.#founding = { ...this.#founding, open };
+    this.#wish = open;
+  }
+
+  /** Whether it should be open, where the cluster may have heard otherwise before: an answer was lost. Null where nothing is left to do. */
+  get wish(): boolean | null {
+    return this.#wish;
+  }
+
+  forgetWish(): void {
+    this.#wish = null;
   }
 
   /** Takes note of what the cluster said. */
   stand(standing: Standing): void {
     this.#standing = standing;
+    if (this.#wish === standing.open) this.#wish = null;
   }
 }

@@ -1,4 +1,10 @@
 import type { ShoppingList } from "../crdt/shopping-list.js";
+import {
+  decodeAccessReply,
+  encodeAccessRequest,
+  type AccessReply,
+  type AccessRequest,
+} from "../protocol/access-messages.js";
 import { BOUNDS } from "../protocol/bounds.js";
 import type { ErrorCode } from "../protocol/errors.js";
 import type { ListId } from "../protocol/ids.js";
@@ -32,6 +38,9 @@ export interface ListSync {
 /** Two bring both sides level, a clash takes a few more; a cluster that always wants another one is not humoured. */
 const MOST_EXCHANGES = 20;
 
+/** Of a list's rights as its maker founded them: an owner, and whether it is open. */
+const FOUNDED_VERSION = 2;
+
 /** Between two looks at whether enough servers have it by now. */
 const BELOW_PAUSE_MS = 250;
 
@@ -41,6 +50,8 @@ interface Exchange {
   readonly fetched: number;
   readonly pending: number;
   readonly stored: Stored | null;
+  /** See `Rights.wish`. */
+  readonly wish: boolean | null;
 }
 
 /** Refusals that say something about the list or the changes sent; any other is about this program as a whole. */
@@ -92,6 +103,8 @@ export class Synchronizer {
       isFetching = rejected !== null && !wasFetching && rejected.error.code !== "not-allowed";
       const isRefused = (refusal !== null || rejected !== null) && !isFetching;
       const isDone = step.outcome.type === "level" || isRefused || (isBelow && !isPatient);
+      if (step.outcome.type === "level" && step.wish !== null)
+        await this.#fulfil(id, step.wish, deadline - monotonicMs());
       if (isDone || exchanges >= MOST_EXCHANGES || monotonicMs() + (isBelow ? BELOW_PAUSE_MS : 0) >= deadline) {
         return { list: id, pushed, fetched, pending: step.pending, stored: step.stored, refusal };
       }
@@ -125,10 +138,11 @@ export class Synchronizer {
       if ("refused" in answer) {
         const outcome = list.onRefusal(request, answer.refused, randomId);
         this.folder.writeList(list);
-        return { outcome, pushed: 0, fetched: 0, pending: list.outbox.length, stored: list.stored };
+        return { outcome, pushed: 0, fetched: 0, pending: list.outbox.length, stored: list.stored, wish: null };
       }
       const { delta, stored } = answer.reply;
       const outcome = list.onReply(request, answer.reply);
+      const { wish } = list.rights;
       const isRest = outcome.type === "level" && request.delta === null && delta === null;
       const { reply } = answer;
       const isSame = storedBefore === stored && !isUnfounded;
@@ -136,8 +150,33 @@ export class Synchronizer {
       const isNews = !isRest || !isSame || !stands;
       if (isNews) this.folder.writeList(list);
       const pushed = waiting - list.outbox.length;
-      return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored };
+      return { outcome, pushed, fetched: countDots(delta), pending: list.outbox.length, stored: list.stored, wish };
     });
+  }
+
+  /**
+   * Opens or closes a list that was founded otherwise, since its maker decided so while the first answer was on its way; unless somebody
+   * has changed who may do what since. What fails is done with the next answer.
+   */
+  async #fulfil(id: ListId, isOpen: boolean, budgetMs: number): Promise<void> {
+    const ask = async (request: AccessRequest): Promise<AccessReply> => {
+      const question = { kind: "access", listId: id, body: encodeAccessRequest(request) } as const;
+      return (await this.session.request(question, decodeAccessReply, budgetMs)).value;
+    };
+    try {
+      const { version } = await ask({ do: "members" });
+      const visibility = isOpen ? "open" : "private";
+      const reply = version === FOUNDED_VERSION ? await ask({ do: "set-visibility", visibility, version }) : null;
+      if (reply !== null && reply.stored < reply.wanted) return;
+      await this.folder.locked(() => {
+        const list = this.#read(id);
+        if (reply === null) list.rights.forgetWish();
+        else list.rights.stand({ ...list.rights.standing, open: reply.visibility === "open" });
+        this.folder.writeList(list);
+      });
+    } catch (error) {
+      if (!(error instanceof RefusedError) && !isUnreachable(error)) throw error;
+    }
   }
 
   async #ask(

@@ -7,19 +7,26 @@ import type { Role } from "../../src/crdt/access-record.js";
 import { ShoppingList } from "../../src/crdt/shopping-list.js";
 import { Synchronizer } from "../../src/client/synchronizer.js";
 import { Workspace } from "../../src/client/workspace.js";
-import { decodeClientRequest, encodeClientReply, type Frame, type Reply } from "../../src/protocol/frames.js";
+import { decodeAccessRequest } from "../../src/protocol/access-messages.js";
+import {
+  bodyFrame,
+  decodeClientRequest,
+  encodeClientReply,
+  type Frame,
+  type Reply,
+} from "../../src/protocol/frames.js";
 import { decodeSyncRequest, encodeSyncReply, errorReply } from "../../src/protocol/messages.js";
 import { RequestSockets } from "../../src/runtime/request-sockets.js";
 import { temporaryFolder } from "../e2e/harness.js";
 
-function replyWith(delta: ShoppingList | null, stored: number, role: Role = "owner"): Reply {
+function replyWith(delta: ShoppingList | null, stored: number, role: Role = "owner", open = false): Reply {
   const told = {
     serverSeen: null,
     newest: null,
     wanted: 2,
     replicas: 3,
     role,
-    open: false,
+    open,
     members: 1,
   } as const;
   return encodeSyncReply({ ...told, delta, stored });
@@ -78,6 +85,41 @@ class Looking extends RequestSockets {
     for (const { id } of decodeSyncRequest(body).delta?.history.operations() ?? [])
       if (!file.includes(id)) this.unwritten.push(id);
     return Promise.resolve(encodeClientReply(requestId, replyWith(null, 2)));
+  }
+}
+
+/** A cluster that has heard of a list before its maker knows, and of who may edit it. */
+class Founded extends RequestSockets {
+  isOpen: boolean | null = null;
+  isHeard = false;
+  version = 2;
+
+  override ask(_address: unknown, frames: readonly Frame[]): Promise<readonly Frame[] | null> {
+    const { requestId, kind, body } = decodeClientRequest(frames);
+    const answer = (reply: Reply): Promise<readonly Frame[] | null> =>
+      Promise.resolve(this.isHeard ? encodeClientReply(requestId, reply) : null);
+    if (kind === "sync") {
+      this.isOpen ??= decodeSyncRequest(body).founding?.open ?? null;
+      return answer(replyWith(null, 2, "owner", this.isOpen === true));
+    }
+    const request = decodeAccessRequest(body);
+    if (request.do === "set-visibility" && request.version === this.version) {
+      this.isOpen = request.visibility === "open";
+      this.version++;
+    }
+    const visibility = this.isOpen === true ? "open" : "private";
+    const { version } = this;
+    const value = {
+      role: "owner",
+      visibility,
+      version,
+      members: [],
+      invitations: [],
+      stored: 2,
+      wanted: 2,
+      replicas: 3,
+    };
+    return answer({ kind: "reply", body: bodyFrame(value) });
   }
 }
 
@@ -156,5 +198,28 @@ describe("bringing a list level with the cluster", () => {
     await new Synchronizer(folder, new Session(["tcp://127.0.0.1:9"], undefined, null, broker)).synchronize(id, 1_000);
     expect(broker.unwritten).toEqual([]);
     expect(folder.readList(id)?.shown.item("milk")).toMatchObject({ needed: 1_000, acquired: 0 });
+  });
+
+  it.each([
+    ["is opened", true, 2],
+    ["is closed", false, 2],
+    ["stays as somebody else made it since", true, 4],
+  ])("a list that was founded otherwise while its first answer was lost %s", async (_what, isOpen, version) => {
+    const broker = new Founded();
+    const session = new Session(["tcp://127.0.0.1:9"], undefined, null, broker);
+    const synchronizer = new Synchronizer(folder, session);
+    const workspace = new Workspace(folder);
+    const { id } = await workspace.found();
+    await workspace.note(id, (list) => list.rights.foundAs(!isOpen));
+    workspace.commit();
+    await expect(synchronizer.synchronize(id, 50)).rejects.toMatchObject({ code: "unreachable" });
+    expect(broker.isOpen).toBe(!isOpen);
+    await workspace.note(id, (list) => list.rights.foundAs(isOpen));
+    workspace.commit();
+    Object.assign(broker, { isHeard: true, version });
+    await synchronizer.synchronize(id, 5_000);
+    const isChanged = version === 2;
+    expect([broker.isOpen, folder.readList(id)?.rights.wish]).toEqual([isChanged ? isOpen : !isOpen, null]);
+    expect(folder.readList(id)?.rights.standing.open).toBe(broker.isOpen);
   });
 });
