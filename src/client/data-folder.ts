@@ -85,6 +85,9 @@ interface Device {
   readonly fingerprint: string;
 }
 
+/** The device of a list that has come here from elsewhere: no folder's. */
+const NOWHERE = "";
+
 /**
  * A device's folder: settings, and one durable file per list. Reading needs no lock, since files are replaced whole;
  * whoever writes holds the folder's lock, so that parallel commands lose nothing.
@@ -188,10 +191,13 @@ export class DataFolder {
   readList(id: ListId): LocalList | null {
     const path = this.#listPath(id);
     return orDamaged(id, path, () => {
-      const db = new LowSync<LocalListFile | null>(new DurableJsonFileSync(path), null);
+      const file = new DurableJsonFileSync<LocalListFile | null>(path);
+      const db = new LowSync<LocalListFile | null>(file, null);
       orUnusable(path, () => db.read());
       if (db.data === null) return null;
-      const list = LocalList.fromFile(db.data);
+      // A copy, or what a backup had: it belongs to no folder until it is changed in one.
+      const isHere = db.data.birth === undefined || file.isOf(db.data.birth);
+      const list = LocalList.fromFile(isHere ? db.data : { ...db.data, device: NOWHERE });
       list.bringBack(wallClockMs());
       return list;
     });
@@ -216,7 +222,8 @@ export class DataFolder {
 
   /** Durably, under the lock. */
   writeList(list: LocalList): void {
-    const file = new DurableJsonFileSync<LocalListFile>(this.#listPath(list.id), () => writeGlance(list));
+    const withBirth = (form: LocalListFile, birth: string): LocalListFile => ({ ...form, birth });
+    const file = new DurableJsonFileSync(this.#listPath(list.id), () => writeGlance(list), withBirth);
     orUnusable(this.path, () => new LowSync(file, list.toFile()).write());
   }
 

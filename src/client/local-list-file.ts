@@ -40,6 +40,8 @@ export interface LocalListFile extends IdentitiesForm, RightsForm {
   readonly id: ListId;
   /** Which folder the replica id belongs to: see `DataFolder.device`. */
   readonly device: string;
+  /** When the file that it was written in was made. Absent in what older versions wrote. */
+  readonly birth?: string;
   /** See `LocalList.onRefusal`. */
   readonly clashed: boolean;
   readonly confirmed: unknown;

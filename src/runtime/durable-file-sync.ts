@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -16,25 +17,45 @@ import type { SyncAdapter } from "lowdb";
 import { isErrno } from "./errno.js";
 import { sealed, unsealed, unsealedHead } from "./sealed-json.js";
 
+/** Where the file system does not keep it. */
+const UNKNOWN_BIRTH = "0";
+
 /**
  * `DurableJsonFile` for a process that does one thing at a time: a command is over before threads for its files would have
  * been started.
  */
 export class DurableJsonFileSync<T> implements SyncAdapter<T> {
-  /** @param headOf what of a value is to be readable without the rest */
+  #birth = UNKNOWN_BIRTH;
+
+  /**
+   * @param headOf what of a value is to be readable without the rest
+   * @param withBirth a value that says in which file it was written
+   */
   constructor(
     readonly path: string,
     readonly headOf: (value: T) => unknown = () => undefined,
+    readonly withBirth: (value: T, birth: string) => T = (value) => value,
   ) {}
 
   /** Null where there is no file. @throws DamagedFileError */
   read(): T | null {
     try {
-      return unsealed(this.path, readFileSync(this.path, "utf8")) as T;
+      const file = openSync(this.path, "r");
+      try {
+        this.#birth = birthOf(file);
+        return unsealed(this.path, readFileSync(file, "utf8")) as T;
+      } finally {
+        closeSync(file);
+      }
     } catch (error) {
       if (isErrno(error, "ENOENT")) return null;
       throw error;
     }
+  }
+
+  /** Whether what was read was written in this very file, and has not come here as a copy or from a backup; true where nobody can tell. */
+  isOf(birth: string): boolean {
+    return [birth, UNKNOWN_BIRTH].includes(this.#birth);
   }
 
   /** What `headOf` made of it; null where there is no file, or no head in it. @throws DamagedFileError */
@@ -62,7 +83,7 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
     try {
       const file = openSync(temporary, "w", 0o600);
       try {
-        writeFileSync(file, sealed(value, this.headOf(value)));
+        writeFileSync(file, sealed(this.withBirth(value, birthOf(file)), this.headOf(value)));
         if (isFlushed) fdatasyncSync(file);
       } finally {
         closeSync(file);
@@ -73,6 +94,11 @@ export class DurableJsonFileSync<T> implements SyncAdapter<T> {
       throw error;
     }
   }
+}
+
+/** When a file was made, in nanoseconds, which no copy of it, and nothing that is written over it, has in common with it. */
+function birthOf(file: number): string {
+  return fstatSync(file, { bigint: true }).birthtimeNs.toString();
 }
 
 /** Makes the folder and those above it, durably and private to the user. */
