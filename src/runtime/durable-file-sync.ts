@@ -101,6 +101,17 @@ function birthOf(file: number): string {
   return fstatSync(file, { bigint: true }).birthtimeNs.toString();
 }
 
+/** Makes an empty file, durably. */
+export function createFileSync(path: string): void {
+  const file = openSync(path, "w", 0o600);
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  syncFolderSync(dirname(path));
+}
+
 /** Makes the folder and those above it, durably and private to the user. */
 export function makeFolderSync(path: string): void {
   try {

@@ -1,14 +1,11 @@
 import { join } from "node:path";
-import { Low } from "lowdb";
-import { safeParse } from "valibot";
 import type { JWK } from "jose";
 import type { BrokerMessage, TaggedRequest } from "../protocol/broker-messages.js";
 import type { ListId } from "../protocol/ids.js";
-import { MembersSchema, type Member } from "../protocol/membership.js";
+import type { Member } from "../protocol/membership.js";
 import type { PeerMessage } from "../protocol/peer-messages.js";
 import { Driver } from "../runtime/driver.js";
-import { DurableJsonFile } from "../runtime/durable-file.js";
-import { DamagedFileError } from "../runtime/sealed-json.js";
+import { createFileSync } from "../runtime/durable-file-sync.js";
 import type { CurveKeys, TokenKeys } from "../runtime/key-files.js";
 import type { Vitals } from "../runtime/metrics.js";
 import { monotonicMs } from "../runtime/clock.js";
@@ -17,10 +14,12 @@ import { randomTag } from "../runtime/rng.js";
 import { BrokerConnection } from "./broker-connection.js";
 import { CredentialChecker } from "./credential-checker.js";
 import type { ServerConfig } from "./config.js";
+import { MembersFile } from "./members-file.js";
 import { ServerNode } from "./node.js";
 import { Notices } from "./notices.js";
 import { PeerSockets } from "./peer-sockets.js";
 import { JournalStore, SEGMENT_BYTES } from "./store/journal-store.js";
+import { LAYOUT } from "./store/layout.js";
 import type { Store } from "./store/store.js";
 import { Passwords } from "./passwords.js";
 import type { ServerEffect, ServerEvent, Work, WorkResult } from "./turn.js";
@@ -56,6 +55,7 @@ export interface RunningServer {
  */
 export async function startServer(config: ServerConfig, keys: ServerKeys, logger: Logger): Promise<RunningServer> {
   let server: Server | null = null;
+  const damaged: ListId[] = [];
   const onCompactionFailed = (error: unknown): void =>
     logger.error({ event: "compaction-failed", problem: String(error) });
   const openJournal = async (): Promise<Store> =>
@@ -63,7 +63,9 @@ export async function startServer(config: ServerConfig, keys: ServerKeys, logger
       segmentBytes: SEGMENT_BYTES,
       onDamage: ({ path, listId, problem }) => {
         logger.error({ event: "damage-set-aside", path, problem });
-        if (listId !== null) server?.onDamaged(listId);
+        if (listId === null) createFileSync(join(config.dataDir, LAYOUT.lost));
+        else if (server === null) damaged.push(listId);
+        else server.onDamaged(listId);
       },
       onCompactionFailed,
     });
@@ -75,48 +77,15 @@ export async function startServer(config: ServerConfig, keys: ServerKeys, logger
         : logger.error({ event: "database-is-away", problem });
     return await PostgresStore.open(url, { migrations: keys.migrations, onTrouble, onCompactionFailed });
   };
-  const store = keys.database === null ? await openJournal() : await openDatabase(keys.database);
   const members = new MembersFile(config.dataDir, logger);
-  const remembered = await members.read();
+  const isAlone = keys.database === null && members.isAlone();
+  const store = keys.database === null ? await openJournal() : await openDatabase(keys.database);
+  const remembered = await members.read(config.id, isAlone);
   const sockets = await PeerSockets.bind(config.id, config.publish, keys.curve, logger);
   server = new Server(config, keys, logger, store, members, sockets, remembered);
+  for (const listId of damaged) server.onDamaged(listId);
   logger.info({ event: "server-started", config, lists: store.count() });
   return server;
-}
-
-/** The membership table on disk, one write at a time. */
-class MembersFile {
-  readonly #db: Low;
-  #writing: Promise<void> = Promise.resolve();
-
-  constructor(
-    dataDir: string,
-    readonly logger: Logger,
-  ) {
-    this.#db = new Low(new DurableJsonFile(join(dataDir, "membership.json")), []);
-  }
-
-  /** Nothing where it is damaged: the table is everyone's, and the others bring it back. */
-  async read(): Promise<readonly Member[]> {
-    try {
-      await this.#db.read();
-    } catch (error) {
-      if (!(error instanceof DamagedFileError)) throw error;
-      this.logger.error({ event: "damage-replaced", path: error.path, problem: error.message });
-    }
-    const table = safeParse(MembersSchema, this.#db.data);
-    return table.success ? table.output : [];
-  }
-
-  save(members: readonly Member[]): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      this.#db.data = members;
-      await this.#db.write().catch((error: unknown) => {
-        this.logger.error({ event: "membership-not-saved", problem: String(error) });
-      });
-    });
-    return this.#writing;
-  }
 }
 
 /** With which peers begin what ends on this server's disk. */

@@ -1,12 +1,8 @@
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, syncFile, syncFolder } from "../../runtime/durable-file.js";
+import { makeFolder, replaceFile, syncFile, syncFolder } from "../../runtime/durable-file.js";
 import { isErrno } from "../../runtime/errno.js";
-
-/** What a backup has of a server's folder. */
-const JOURNAL = "journal";
-const SNAPSHOTS = "snapshots";
-const MEMBERSHIP = "membership.json";
+import { LAYOUT } from "./layout.js";
 
 /**
  * Copies a server's folder, durably, while the server may go on writing to it. The journal comes first: what leaves it meanwhile
@@ -17,11 +13,12 @@ const MEMBERSHIP = "membership.json";
 export async function copyStore(from: string, to: string): Promise<number> {
   await makeFolder(to);
   const [journal, packs] = [new Set<string>(), new Set<string>()];
-  await copyNew(join(from, JOURNAL), join(to, JOURNAL), journal);
+  await copyNew(join(from, LAYOUT.journal), join(to, LAYOUT.journal), journal);
   // What was in a pack that goes meanwhile is in one that the last listing need not have.
-  while (await copyNew(join(from, SNAPSHOTS), join(to, SNAPSHOTS), packs));
-  const members = await copyOne(join(from, MEMBERSHIP), join(to, MEMBERSHIP));
-  await syncFolder(to);
+  while (await copyNew(join(from, LAYOUT.snapshots), join(to, LAYOUT.snapshots), packs));
+  const members = await copyOne(join(from, LAYOUT.membership), join(to, LAYOUT.membership));
+  // What is in it is older, by the time that somebody uses it, than what its server has told others.
+  await replaceFile(join(to, LAYOUT.lost), "");
   return journal.size + packs.size + (members ? 1 : 0);
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { decodeDocument, Document, documentDigest } from "../../crdt/document.js";
 import type { ListId } from "../../protocol/ids.js";
 import { isErrno } from "../../runtime/errno.js";
+import { LAYOUT } from "./layout.js";
 import { DamagedFileError, unsealed } from "../../runtime/sealed-json.js";
 import { readSegment } from "./journal-segment.js";
 import { numberedFiles } from "./numbered-files.js";
@@ -31,18 +32,18 @@ export interface Problem {
 export async function inspectStore(dataDir: string): Promise<Inspection> {
   const lists = new Set<ListId>();
   const [problems, notes]: [Problem[], string[]] = [[], []];
-  const journal = await inspectJournal(join(dataDir, "journal"), lists, problems, notes);
-  const snapshots = await inspectPacks(join(dataDir, "snapshots"), lists, problems);
+  const journal = await inspectJournal(join(dataDir, LAYOUT.journal), lists, problems, notes);
+  const snapshots = await inspectPacks(join(dataDir, LAYOUT.snapshots), lists, problems);
   try {
-    const path = join(dataDir, "membership.json");
+    const path = join(dataDir, LAYOUT.membership);
     unsealed(path, await readFile(path, "utf8"));
   } catch (error) {
     if (error instanceof DamagedFileError) problems.push({ path: error.path, problem: error.message });
     else if (!isErrno(error, "ENOENT")) throw error;
     else notes.push("it knows of no other servers yet");
   }
-  const aside = await namesIn(join(dataDir, "damaged"));
-  if (aside.length > 0) notes.push(`set aside earlier: ${aside.join(", ")} in ${join(dataDir, "damaged")}`);
+  const aside = await namesIn(join(dataDir, LAYOUT.damaged));
+  if (aside.length > 0) notes.push(`set aside earlier: ${aside.join(", ")} in ${join(dataDir, LAYOUT.damaged)}`);
   return { ...journal, ...snapshots, lists: lists.size, problems, notes };
 }
 
@@ -62,7 +63,8 @@ async function inspectJournal(
     for (const batch of content.batches) for (const { listId } of batch) lists.add(listId);
     const damaged = content.damaged.length;
     if (damaged > 0) problems.push({ path, problem: `${damaged} of its lines are damaged` });
-    if (content.torn !== null) notes.push(`${path} ends in the middle of a line, which was never acknowledged`);
+    if (content.torn !== null)
+      notes.push(`${path} ends in the middle of a line, as where it was being written when the power went`);
   }
   return { segments, batches };
 }

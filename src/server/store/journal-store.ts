@@ -8,6 +8,7 @@ import { takeLock, type Lock } from "../../runtime/lock.js";
 import { Flusher, type Waiter } from "./group-commit.js";
 import { Infirmary, isOfDisk } from "./infirmary.js";
 import { readSegment, SegmentWriter, type Batch, type SegmentContent } from "./journal-segment.js";
+import { LAYOUT } from "./layout.js";
 import { numberedFiles, type NumberedFile } from "./numbered-files.js";
 import { Packs } from "./packs.js";
 import { StoreError, type Damage, type Store } from "./store.js";
@@ -89,9 +90,9 @@ export class JournalStore implements Store {
 
   /** @throws LockedError where another process has the folder */
   static async open(dataDir: string, options: JournalOptions): Promise<JournalStore> {
-    const folder = join(dataDir, "journal");
+    const folder = join(dataDir, LAYOUT.journal);
     await makeFolder(folder);
-    const lock = await takeLock(join(dataDir, "lock"), LOCK_TIMEOUT_MS);
+    const lock = await takeLock(join(dataDir, LAYOUT.lock), LOCK_TIMEOUT_MS);
     try {
       return await JournalStore.#openLocked(dataDir, folder, options, lock);
     } catch (error) {
@@ -106,8 +107,8 @@ export class JournalStore implements Store {
     options: JournalOptions,
     lock: Lock,
   ): Promise<JournalStore> {
-    const infirmary = new Infirmary(join(dataDir, "damaged"), options.onDamage);
-    const packs = await Packs.open(join(dataDir, "snapshots"), infirmary, options.segmentBytes / 4);
+    const infirmary = new Infirmary(join(dataDir, LAYOUT.damaged), options.onDamage);
+    const packs = await Packs.open(join(dataDir, LAYOUT.snapshots), infirmary, options.segmentBytes / 4);
     const { files, strange, next } = await numberedFiles(folder);
     for (const path of strange) await infirmary.keepFile(path, `${path} is no file`);
     const segment = await createSegment(folder, next);
