@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
 import { textFlag, word, type Flags, type Registration } from "./client/cli/command.js";
@@ -52,11 +52,17 @@ function foldersAt(context: Context, flags: Flags): readonly ServerFolder[] {
 
 /** @throws AisleError where there is no server's folder */
 function foldersIn(path: string): readonly ServerFolder[] {
-  if (existsSync(join(path, "journal"))) return [{ name: "", path }];
-  const names = existsSync(path) ? readdirSync(path).filter((name) => existsSync(join(path, name, "journal"))) : [];
+  if (isStore(path)) return [{ name: "", path }];
+  const names = existsSync(path) ? readdirSync(path).filter((name) => isStore(join(path, name))) : [];
   if (names.length === 0)
     throw notFound(t`there is no server's data in ${displayable(path)}`, t("name the folder with --data"));
   return names.sort().map((name) => ({ name, path: join(path, name) }));
+}
+
+function isStore(path: string): boolean {
+  const isFolder = (name: string): boolean =>
+    statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder("journal") && isFolder("snapshots");
 }
 
 async function check(folders: readonly ServerFolder[]): Promise<CommandResult> {

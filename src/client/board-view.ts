@@ -37,6 +37,9 @@ const HINT_COLUMNS = 77;
 /** Less of a name says nothing. */
 const SHORTEST_NAME = 8;
 
+/** More of it leaves no room to type. */
+const LONGEST_PROMPTED = 24;
+
 const help = (): readonly (readonly [keys: string, what: string])[] => [
   [t("arrows"), t("move; j and k too")],
   [t("space"), t("tick off, or not")],
@@ -53,18 +56,25 @@ const help = (): readonly (readonly [keys: string, what: string])[] => [
 /** What stands before what is typed; empty where nothing is. */
 function promptOf({ mode, cursor }: BoardState, items: readonly Item[]): string {
   const item = items.find(({ key }) => key === cursor);
-  const now = (amount: number): string => (item === undefined ? "" : t` (now ${formatAmount(amount, item.unit)})`);
+  const name = item === undefined ? "" : `${cut(displayable(item.name), LONGEST_PROMPTED)}: `;
+  const now = (amount: number): string => {
+    if (item === undefined) return "";
+    const { unit } = item;
+    const formatted = formatAmount(amount, unit);
+    // What is shown as 1.5 kg is counted in g, and so is a number that is typed.
+    return unit === "g" || unit === "ml" ? t` (now ${formatted}; a number alone is ${unit})` : t` (now ${formatted})`;
+  };
   switch (mode) {
     case "add":
       return t("add: ");
     case "filter":
       return t("filter: ");
     case "note":
-      return t("note: ");
+      return `${name}${t("note: ")}`;
     case "need":
-      return t`want in all${now(item?.needed ?? 0)}: `;
+      return `${name}${t`want in all${now(item?.needed ?? 0)}: `}`;
     case "basket":
-      return t`in the basket${now(item?.acquired ?? 0)}: `;
+      return `${name}${t`in the basket${now(item?.acquired ?? 0)}: `}`;
     case "browse":
     case "help":
       return "";
@@ -169,8 +179,8 @@ function syncLine({ isOnline, waiting, stored }: BoardFacts, style: Style): stri
 function cut(line: string, width: number): string {
   const { truncated: isCut, index } = truncated(line, { limit: width, ellipsis: "…", ellipsisWidth: 1 });
   if (!isCut) return line;
-  // Where it says to cut is too far by a character after some scripts and symbols.
-  let end = index;
+  // Where it says to cut is too far by a character after some scripts and symbols, and before all of the line at some colours.
+  let end = index < 0 ? line.length : index;
   while (end > 0 && truncated(line.slice(0, end), {}).width >= width) end--;
   // Whatever colour was on where it was cut has to go off.
   return `${line.slice(0, end)}…${line.includes("\u001b") ? "\u001b[0m" : ""}`;

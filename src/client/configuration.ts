@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { readAddress } from "../protocol/address.js";
 import { isErrno } from "../runtime/errno.js";
+import { home } from "../runtime/xdg-folder.js";
 import { usageError } from "./errors.js";
 import { t } from "./messages.js";
 import { displayable } from "./text.js";
@@ -73,7 +73,7 @@ function checked(path: string, configuration: Configuration, hint: string): Conf
       t("write it as 250ms, 5s, 2m, 12h or 7d"),
     );
   if (dataDir === undefined) return configuration;
-  const folder = dataDir.replace(/^~(?=\/|$)/, homedir());
+  const folder = dataDir.replace(/^~(?=\/|$)/, home());
   if (!isAbsolute(folder)) throw usageError(t`${path}: dataDir is to be an absolute path, or begin with ~/`, hint);
   return { ...configuration, dataDir: folder };
 }

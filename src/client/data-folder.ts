@@ -330,6 +330,7 @@ function unusable(path: string, error: unknown): unknown {
     EEXIST: t("part of the path is a file"),
     EISDIR: t("a folder stands where a file should"),
     ENOTDIR: t("part of the path is a file"),
+    ENAMETOOLONG: t("a name in it is too long"),
     EDQUOT: t("the disk quota is used up"),
   };
   const code = Object.keys(reasons).find((candidate) => isErrno(error, candidate));

@@ -32,14 +32,14 @@ export class Hooks {
   /** The hooks in a configuration folder, or null where there are none. */
   static in(configuration: string): Hooks | null {
     const folder = join(configuration, "hooks");
-    try {
-      const names = readdirSync(folder).filter(
-        (name) => /^on-(add|change|sync)/.test(name) && isExecutable(join(folder, name)),
-      );
-      return names.length === 0 ? null : new Hooks(folder, names.sort());
-    } catch {
-      return null;
-    }
+    const scripts = namedAsHooks(folder).filter((name) => isExecutable(join(folder, name)));
+    return scripts.length === 0 ? null : new Hooks(folder, scripts);
+  }
+
+  /** What is called as a hook and is none, since nobody may execute it. */
+  static asleep(configuration: string): readonly string[] {
+    const folder = join(configuration, "hooks");
+    return namedAsHooks(folder).filter((name) => !isExecutable(join(folder, name)));
   }
 
   has(hook: HookName): boolean {
@@ -118,6 +118,16 @@ function problemOf(error: Error): string {
   if (isErrno(error, "EACCES") || isErrno(error, "ENOENT") || isErrno(error, "ENOEXEC"))
     return t("it cannot be run: look at its first line, and at who may execute it");
   return isErrno(error, "ENOBUFS") ? t("it answered too much") : error.message;
+}
+
+function namedAsHooks(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^on-(add|change|sync)/.test(name))
+      .sort();
+  } catch {
+    return [];
+  }
 }
 
 function isExecutable(path: string): boolean {

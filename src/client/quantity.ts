@@ -108,7 +108,8 @@ export function parseAmountIn(text: string, unit: string | null): number {
 /** The unit's base and how many of it one is: kg is 1000 g; an unknown word is a unit of its own. */
 export function normaliseUnit(unit: string | null): { readonly unit: string | null; readonly scale: number } {
   const folded = unit?.normalize("NFKC").trim().toLowerCase() ?? "";
-  if (folded === "" || PIECES.has(folded)) return { unit: null, scale: 1 };
+  const word = WORDS.get(folded) ?? folded;
+  if (word === "" || PIECES.has(word)) return { unit: null, scale: 1 };
   const scaled = SCALES.get(folded);
   if (scaled !== undefined) return scaled;
   if (!new RegExp(`^${UNIT}$`, "u").test(folded)) {
@@ -117,7 +118,7 @@ export function normaliseUnit(unit: string | null): { readonly unit: string | nu
       t("a unit is a word of up to 30 letters, such as g, l or bottle"),
     );
   }
-  return { unit: WORDS.get(folded) ?? folded, scale: 1 };
+  return { unit: word, scale: 1 };
 }
 
 /** Thousandths as a plain number of base units. */

@@ -127,10 +127,11 @@ export class Session {
     return await this.request({ kind: "status" }, decodeStatus, budgetMs);
   }
 
-  /** Whether this one broker, and a server behind it, answer within the time. */
-  async answers(broker: string, timeoutMs: number): Promise<boolean> {
+  /** Whether this one broker answers within the time, and with a server behind it. */
+  async look(broker: string, timeoutMs: number): Promise<"answers" | "has no server" | "is silent"> {
     const request = { ...requestOf({ kind: "ping" }), token: "", timeoutMs: Math.ceil(timeoutMs) };
-    return "value" in (await this.#ask(broker, request, decodePong));
+    const outcome = await this.#ask(broker, request, decodePong);
+    return "value" in outcome ? "answers" : outcome.isAnswer === true ? "has no server" : "is silent";
   }
 
   /** @throws RefusedError */
@@ -145,7 +146,7 @@ export class Session {
         return reply.requestId === request.requestId ? { value: decode(reply.body) } : { problem: null };
       const error = decodeError(reply.body);
       if (ERROR_CODES[error.code] === "request") throw new RefusedError(error);
-      return { problem: error.message };
+      return { problem: error.message, isAnswer: true };
     } catch (error) {
       if (error instanceof RefusedError) throw error;
       if (error instanceof ProtocolError)
@@ -159,7 +160,9 @@ export class Session {
 const EMPTY_BODY: Frame = new TextEncoder().encode("{}");
 
 /** An answer, or what is known of why there is none. */
-type Outcome<T> = { readonly value: T } | { readonly problem: string | null; readonly isStrange?: boolean };
+type Outcome<T> =
+  | { readonly value: T }
+  | { readonly problem: string | null; readonly isStrange?: boolean; readonly isAnswer?: boolean };
 
 export function unreachable(problem: string, brokers: readonly string[]): AisleError {
   const message = t`the cluster cannot be reached (${problem}); tried ${brokers.join(", ")}`;

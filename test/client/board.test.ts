@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import stringWidth from "fast-string-truncated-width";
+import { Chalk } from "chalk";
 import fc from "fast-check";
 import { FIRST_STATE, paste, press, selected, type BoardState, type Key } from "../../src/client/board.js";
 import { drawBoard } from "../../src/client/board-view.js";
-import { PLAIN } from "../../src/client/render.js";
+import { PLAIN, type Style } from "../../src/client/render.js";
 import type { Item } from "../../src/crdt/shopping-list.js";
 
 function item(
@@ -150,6 +151,21 @@ describe("the screen", () => {
         },
       ),
     );
+  });
+
+  it("keeps the name of an item in sight, however long its note is, in colour and with who has changed it", () => {
+    const { bold, dim, green, yellow } = new Chalk({ level: 1 });
+    const style: Style = { words: false, bold, dim, good: green, warn: yellow };
+    const note = "the blue one from the corner shop please";
+    const items = [
+      { ...item("Milk"), note },
+      { ...item("Eggs"), note },
+    ];
+    const facts = { name: "L", items, waiting: 0, stored: null, isOnline: true, marks: new Map([["milk", "ben"]]) };
+    for (let columns = 20; columns < 100; columns++) {
+      const [above] = drawBoard(FIRST_STATE, facts, "", [], { columns, rows: 10 }, style);
+      for (const name of ["Milk", "Eggs"]) expect(above).toContain(`[ ] ${bold(name)}  1`);
+    }
   });
 
   it("keeps the item under the cursor in sight", () => {

@@ -293,4 +293,15 @@ describe("the operator", () => {
     writeFileSync(loose, readFileSync(key), { mode: 0o644 });
     expect((await owner.run("cluster", "repair", "--operator-key", loose)).code).toBe(1);
   });
+
+  it("tells of changes that were refused at every sync, until their author has looked", async () => {
+    const [owner, editor] = [deviceOf("owner"), deviceOf("editor")];
+    await owner.ok("role", listId, "editor", "viewer");
+    await editor.run("add", "crisps");
+    for (let time = 0; time < 2; time++) expect(await editor.run("sync")).toMatchObject({ code: 4 });
+    await editor.ok("status", "--dismiss");
+    await editor.ok("sync");
+    await owner.ok("role", listId, "editor", "editor");
+    await editor.ok("sync");
+  });
 });

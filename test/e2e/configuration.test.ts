@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { offlineDevices, program } from "./harness.js";
+import { offlineDevices, program, run, temporaryFolder } from "./harness.js";
 
 const device = offlineDevices();
 let home = "";
@@ -176,5 +176,16 @@ describe("doctor", () => {
       );
     }
     expect((await one.run("doctor")).code).toBe(1);
+  });
+
+  it("finds a hook that nobody may execute", async () => {
+    const one = device();
+    const hooks = join(temporaryFolder(), "aisle", "hooks");
+    mkdirSync(hooks, { recursive: true });
+    writeFileSync(join(hooks, "on-add"), "#!/bin/sh\n");
+    const { stdout } = await run(["doctor", "--json"], { ...one.env, XDG_CONFIG_HOME: join(hooks, "..", "..") });
+    expect(JSON.parse(stdout)).toContainEqual(
+      expect.objectContaining({ check: "config", advice: expect.stringContaining("chmod +x") as unknown }),
+    );
   });
 });

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { Device, offlineDevices, run } from "./harness.js";
@@ -221,5 +221,51 @@ describe("odd input", () => {
     await one.newList("Groceries");
     expect(statSync(listFile(one)).mode & 0o077).toBe(0);
     expect(statSync(join(one.folder, "lists")).mode & 0o077).toBe(0);
+  });
+
+  it("pieces are plain counts, however they are called", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    await one.ok("add", "3 pieces of cake", "cake", "2 piece of cake");
+    await one.ok("add", "cake", "--unit", "pieces");
+    expect((await one.show()).items).toMatchObject([{ name: "cake", needed: 7, unit: null }]);
+  });
+
+  it("a name that nothing on the list is like is answered with what is there", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    await one.ok("add", "milk", "eggs");
+    const { code, stderr } = await one.run("got", "nope");
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/there is: .*(milk, eggs|eggs, milk)/)]);
+  });
+
+  it("nobody's home is no reason to fail where the folders are named, nor to write where one happens to stand", async () => {
+    const one = device();
+    for (const HOME of ["", "relative"]) {
+      const words = ["--data-dir", one.folder, "--offline", "--json", "lists"];
+      expect(await run(words, { ...one.env, HOME })).toMatchObject({ code: 0, stdout: "[]\n", stderr: "" });
+    }
+    expect(existsSync("relative")).toBe(false);
+  });
+
+  it("status tells what it can where the brokers' addresses are none", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    const { code, stdout, stderr } = await run(["status"], { ...one.env, AISLE_BROKERS: "garbage" });
+    expect([code, stdout, stderr]).toEqual([
+      0,
+      expect.stringContaining("waiting   1"),
+      expect.stringMatching(/^aisle: /),
+    ]);
+  });
+
+  it("--offline leaves the network alone, whatever the command", async () => {
+    const one = device();
+    await one.newList("Groceries");
+    for (const words of [["sync"], ["verify"], ["cluster", "status"]])
+      expect(await one.run(...words, "--offline")).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining("--offline"),
+      });
   });
 });

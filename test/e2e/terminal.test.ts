@@ -211,6 +211,13 @@ suite("on a terminal", () => {
       await screen.shows("add: 2 kiwi");
       screen.press("Enter");
       await screen.shows("[ ] kiwi  2");
+      screen.press("Escape");
+      await screen.shows("space tick");
+      screen.press("n");
+      await screen.shows(": note:");
+      screen.paste("green\nones");
+      screen.press("Enter");
+      await screen.shows(", green ones");
       screen.press("C-d");
       await screen.shows("$", "!to get");
       expect((await ann.show()).items.map(({ name, needed }) => `${name} ${needed}`)).toEqual(

@@ -22,8 +22,7 @@ export async function ask<T>(
   decode: (body: Frame) => T,
   budgetMs: number,
 ): Promise<T> {
-  if (context.options.offline === true)
-    throw new AisleError(EXIT.unreachable, "offline", t("this needs the cluster"), t("try it without --offline"));
+  context.requireOnline();
   try {
     return (await (await context.session()).request(question, decode, budgetMs)).value;
   } catch (error) {

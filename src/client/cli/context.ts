@@ -8,7 +8,7 @@ import { isInputTerminal, isOutputTerminal, printError } from "../../runtime/out
 import { readConfiguration, type Configuration } from "../configuration.js";
 import { Hooks } from "../hooks.js";
 import { DataFolder } from "../data-folder.js";
-import { AisleError, ambiguous, notFound, usageError, type ExitCode } from "../errors.js";
+import { AisleError, EXIT, ambiguous, notFound, usageError, type ExitCode } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import { PLAIN, type Style } from "../render.js";
 import type { Authentication, Session } from "../session.js";
@@ -209,6 +209,12 @@ export class Context {
   sayNothing(text: string): string {
     if (this.options.json !== true && this.options.ndjson !== true) say(text);
     return "";
+  }
+
+  /** For what is about nothing but the cluster. @throws AisleError where it is to be left alone */
+  requireOnline(): void {
+    if (this.options.offline === true)
+      throw new AisleError(EXIT.unreachable, "offline", t("this needs the cluster"), t("try it without --offline"));
   }
 
   brokers(): readonly string[] {

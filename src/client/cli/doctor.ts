@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { readAddress } from "../../protocol/address.js";
 import { monotonicMs, wallClockMs } from "../../runtime/clock.js";
 import { takeLock } from "../../runtime/lock.js";
+import { xdgFolder } from "../../runtime/xdg-folder.js";
 import { SMALL_FILES } from "../data-folder.js";
 import { AisleError, EXIT } from "../errors.js";
+import { Hooks } from "../hooks.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
 import type { Registration } from "./command.js";
@@ -72,9 +74,19 @@ function warning(check: string, found: string, advice: string): Finding {
   return { check, state: "warning", found, advice };
 }
 
-function configurationFinding({ configurationError, workspace }: Context): Finding {
+function configurationFinding({ configurationError, workspace, environment }: Context): Finding {
   if (configurationError !== null)
     return wrong("config", displayable(configurationError.message), configurationError.hint ?? t("mend it"));
+  const folder = xdgFolder(environment, "XDG_CONFIG_HOME");
+  const [asleep] = Hooks.asleep(folder);
+  if (asleep !== undefined) {
+    const path = displayable(join(folder, "hooks", asleep));
+    return warning(
+      "config",
+      t`the hook ${path} is never run, since it is not executable`,
+      t`let it run: chmod +x '${path}'`,
+    );
+  }
   const scripts = workspace.hooks?.scripts ?? [];
   return ok(
     "config",
@@ -188,9 +200,11 @@ async function brokerFindings(context: Context): Promise<readonly Finding[]> {
     const findings = await Promise.all(
       endpoints.map(async (endpoint): Promise<Finding> => {
         const began = monotonicMs();
-        const answers = await session.answers(endpoint, BROKER_PATIENCE_MS);
+        const look = await session.look(endpoint, BROKER_PATIENCE_MS);
         const shown = displayable(endpoint);
-        if (answers) return ok("broker", t`${shown} answers, after ${Math.round(monotonicMs() - began)} ms`);
+        if (look === "has no server")
+          return warning("broker", t`${shown} answers, and has no server`, t("start the servers of the cluster"));
+        if (look === "answers") return ok("broker", t`${shown} answers, after ${Math.round(monotonicMs() - began)} ms`);
         const hasKey = readAddress(endpoint)?.key !== null;
         const about = hasKey
           ? t("whether its key is still the right one")

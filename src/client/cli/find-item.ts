@@ -8,6 +8,8 @@ import { normaliseUnit } from "../quantity.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
 
+const MOST_NAMED = 8;
+
 /** The item on the list that the words name, in any case. */
 export function findItem(list: LocalList, name: string, unit?: string): Item {
   const folded = foldName(name);
@@ -27,8 +29,14 @@ export function findItem(list: LocalList, name: string, unit?: string): Item {
     name,
     items.map((item) => item.name),
   );
+  const names = items.slice(0, MOST_NAMED).map((item) => displayable(item.name));
+  const there = `${names.join(", ")}${items.length > MOST_NAMED ? ", …" : ""}`;
   const hint =
-    near.length === 0 ? t("see what is with `aisle show`") : t`did you mean: ${near.map(displayable).join(", ")}`;
+    near.length > 0
+      ? t`did you mean: ${near.map(displayable).join(", ")}`
+      : items.length === 0
+        ? t("nothing is on it: `aisle add` puts something there")
+        : t`there is: ${there}`;
   throw notFound(t`${quoted} is not on ${displayable(nameOf(list))}`, hint);
 }
 

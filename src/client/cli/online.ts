@@ -3,6 +3,7 @@ import { monotonicMs } from "../../runtime/clock.js";
 import { AisleError, EXIT, isForGood } from "../errors.js";
 import type { LocalList } from "../local-list.js";
 import type { Stored } from "../local-list-file.js";
+import type { Session } from "../session.js";
 import { displayable } from "../text.js";
 import type { ListSync, Synchronizer } from "../synchronizer.js";
 import { foldedNameOf } from "../../crdt/item-key.js";
@@ -55,6 +56,7 @@ export function registerOnline({ program, act }: Registration): void {
 }
 
 async function sync(context: Context): Promise<CommandResult> {
+  context.requireOnline();
   // In a batch, what came before is part of what is sent.
   context.workspace.commit();
   const lists = context.lists(true);
@@ -139,6 +141,15 @@ function failureOf(context: Context, results: readonly ListSync[]): AisleError |
     const message = t`the cluster refused ${displayable(name)}: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }
+  const kept = context.lists(true).flatMap(({ rejected }) => rejected.filter(({ code }) => code !== "unclear"));
+  const [first] = kept;
+  if (first !== undefined)
+    return new AisleError(
+      EXIT.notAllowed,
+      first.code,
+      counted(kept.length, "{{count}} change was refused", "{{count}} changes were refused"),
+      t("they are kept aside: see `aisle status`, and `aisle status --dismiss` once you have"),
+    );
   const isBelow = results.some(
     ({ pending, stored }) => pending > 0 || (stored !== null && stored.servers < stored.wanted),
   );
@@ -166,15 +177,9 @@ function plan(context: Context): CommandResult {
 }
 
 async function status(context: Context, isDismissing: boolean): Promise<CommandResult> {
-  const [lists, endpoints, times] = [context.lists(true), context.brokers(), context.workspace.folder.syncTimes()];
-  const isOffline = context.options.offline === true;
-  const session = isOffline ? null : await context.session();
-  const brokers = await Promise.all(
-    endpoints.map(async (endpoint) => ({
-      endpoint,
-      reachable: (await session?.answers(endpoint, PING_TIMEOUT_MS)) ?? false,
-    })),
-  );
+  const [lists, times] = [context.lists(true), context.workspace.folder.syncTimes()];
+  const looks = await looksAtBrokers(context);
+  const brokers = looks.map(({ endpoint, look }) => ({ endpoint, reachable: look !== null && look !== "is silent" }));
   const pending = lists.reduce((total, list) => total + list.outbox.length, 0);
   const known = lists.flatMap((list) =>
     list.rejected.map((entry) => ({ list: list.id, name: displayable(nameOf(list)), ...entry })),
@@ -193,10 +198,7 @@ async function status(context: Context, isDismissing: boolean): Promise<CommandR
   const text = [
     t`account   ${login === null ? t("none: log in with `aisle login NAME`") : displayable(login.name)}`,
     t`folder    ${dataDir}`,
-    ...brokers.map(
-      ({ endpoint, reachable }) =>
-        t`broker    ${endpoint}  ${isOffline ? t("not asked") : reachable ? t("answers") : t("does not answer")}`,
-    ),
+    ...looks.map(({ endpoint, look }) => t`broker    ${endpoint}  ${lookText(look)}`),
     counted(pending, "waiting   {{count}} change to send", "waiting   {{count}} changes to send"),
     t`stored    ${leastStored(lists) ?? t("nowhere but here")}${pending > 0 && leastStored(lists) !== null ? t(", without what waits") : ""}${below.length > 0 ? t(", too few for:") : ""}`,
     ...below.map(
@@ -210,6 +212,32 @@ async function status(context: Context, isDismissing: boolean): Promise<CommandR
     value: { account: login?.name ?? null, dataDir, brokers, pending, rejected, stored: storedOf(lists), lastSync },
     text,
   };
+}
+
+type Look = Awaited<ReturnType<Session["look"]>> | null;
+
+/** What each broker does; null where nobody is to ask. None where their addresses are none, which is told and no reason to say nothing else. */
+async function looksAtBrokers(
+  context: Context,
+): Promise<readonly { readonly endpoint: string; readonly look: Look }[]> {
+  try {
+    const session = context.options.offline === true ? null : await context.session();
+    const looked = context.brokers().map(async (endpoint) => {
+      const look = (await session?.look(endpoint, PING_TIMEOUT_MS)) ?? null;
+      return { endpoint, look };
+    });
+    return await Promise.all(looked);
+  } catch (error) {
+    if (!(error instanceof AisleError)) throw error;
+    say(`aisle: ${error.message}`);
+    return [];
+  }
+}
+
+function lookText(look: Look): string {
+  if (look === null) return t("not asked");
+  if (look === "answers") return t("answers");
+  return look === "has no server" ? t("answers, and has no server") : t("does not answer");
 }
 
 /** On how many servers each list was when the cluster last answered. */

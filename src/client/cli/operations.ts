@@ -48,6 +48,7 @@ export function registerOperations(cluster: Command, act: Act): void {
 
 /** Whoever asks, and as the operator where the operator's key is named. */
 async function operatorOf(context: Context): Promise<Operator> {
+  context.requireOnline();
   const path = context.options.operatorKey ?? context.environment.AISLE_OPERATOR_KEY_FILE ?? "";
   const { device, login } = await context.workspace.credentials();
   if (path === "") return new Operator(context.brokers(), await context.authentication());

@@ -132,8 +132,8 @@ export class Screen {
   });
 
   /**
-   * What is pasted is text, whatever keys are in it. Looking at the list, or several lines of it, it is items to add; else it
-   * belongs to what is typed. @returns whether the key was part of it
+   * What is pasted is text, whatever keys are in it. Looking at the list, or several lines while one adds, it is items to add; else
+   * it belongs to what is typed. @returns whether the key was part of it
    */
   #pasted(key: KeypressEvent, rl: Keyboard, typed: string): boolean {
     const { name, sequence = "" } = key as KeypressEvent & { readonly sequence?: string };
@@ -149,8 +149,9 @@ export class Screen {
     }
     const text = this.#paste.trim();
     this.#paste = null;
-    const isLine = !/[\r\n]/.test(text) && this.#isTyping;
-    if (isLine) rl.write(`${typed}${text}`);
+    const isAdding = !this.#isTyping || this.#live.state.mode === "add";
+    const isLine = this.#isTyping && !(isAdding && /[\r\n]/.test(text));
+    if (isLine) rl.write(`${typed}${text.replace(/\s*[\r\n]\s*/g, " ")}`);
     else {
       if (typed !== "") rl.write(typed);
       this.#live.take(paste(this.#live.state, text));

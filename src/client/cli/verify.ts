@@ -32,6 +32,7 @@ export function registerVerify({ program, act }: Registration): void {
 }
 
 async function verify(context: Context, reference: string | undefined): Promise<CommandResult> {
+  context.requireOnline();
   context.workspace.commit();
   const lists = reference === undefined ? context.lists(true) : [context.theList(reference)];
   const operator = new Operator(context.brokers(), await context.authentication());
