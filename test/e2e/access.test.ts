@@ -297,7 +297,7 @@ describe("the operator", () => {
   it("tells of changes that were refused at every sync, until their author has looked", async () => {
     const [owner, editor] = [deviceOf("owner"), deviceOf("editor")];
     await owner.ok("role", listId, "editor", "viewer");
-    await editor.run("add", "crisps");
+    await editor.ok("add", "crisps", "--list", listId);
     for (let time = 0; time < 2; time++) expect(await editor.run("sync")).toMatchObject({ code: 4 });
     await editor.ok("status", "--dismiss");
     await editor.ok("sync");
