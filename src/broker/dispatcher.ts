@@ -8,11 +8,15 @@ import type { Millis } from "../protocol/machine.js";
 import { Membership } from "../protocol/membership.js";
 import { errorReply } from "../protocol/messages.js";
 import { Placement } from "../protocol/placement.js";
+import { AnswerSizes } from "./answer-sizes.js";
 import type { BrokerConfig } from "./config.js";
 import { PendingRequests, type PendingRequest } from "./pending-requests.js";
 import type { Connection, LiveServer, ServerQueue } from "./server-queue.js";
 
 const ACCOUNT_WEIGHT = 16;
+
+/** Requests about one list that a server is given at a time before anybody knows how long the list is. */
+const UNKNOWN_AT_A_TIME = 8;
 
 /**
  * Which part of a client's time may pass while its request waits for a server: what comes to one when its time is all but up is
@@ -48,6 +52,7 @@ export interface DispatchCounters {
 /** Which server gets a request, when it does, and when the next one is tried. */
 export class Dispatcher {
   readonly #pending: PendingRequests;
+  readonly #sizes: AnswerSizes;
   placement = Placement.of(new Membership(), 1);
 
   /** @param firstTag see `PendingRequests` */
@@ -58,14 +63,8 @@ export class Dispatcher {
     readonly counters: DispatchCounters,
     readonly outcomes: DispatchOutcomes,
   ) {
-    // One connection has one large request at a time, and few that hash passwords, which take longer than anything else.
-    const weightOf = (request: Request): number =>
-      request.body.byteLength > config.largeBytes
-        ? config.mostPendingOfOne
-        : request.kind === "account"
-          ? ACCOUNT_WEIGHT
-          : 1;
-    this.#pending = new PendingRequests(firstTag, weightOf);
+    this.#pending = new PendingRequests(firstTag);
+    this.#sizes = new AnswerSizes(config.windowBytes / UNKNOWN_AT_A_TIME);
   }
 
   /** How many requests there are without an answer. */
@@ -83,8 +82,12 @@ export class Dispatcher {
   }
 
   dispatch(now: Millis, client: string, request: Request): void {
-    const { mostPendingOfOne } = this.config;
-    if (this.#pending.loadWith(client, request) > mostPendingOfOne) {
+    const { mostPendingOfOne, requestBytes } = this.config;
+    const { listId, body } = request;
+    const answerBytes = listId === null ? 0 : this.#sizes.expected(listId);
+    const bytes = requestBytes + Math.max(body.byteLength, answerBytes);
+    const load = this.#loadOf(request, bytes);
+    if (this.#pending.loadOf(client) + load > mostPendingOfOne) {
       this.#refuse(client, request, "slow-down", `a connection may have ${mostPendingOfOne} requests waiting`);
       return;
     }
@@ -98,8 +101,24 @@ export class Dispatcher {
       this.#refuse(client, request, "unavailable", this.#absence(request));
       return;
     }
-    const pending = this.#pending.open(client, request, now + request.timeoutMs);
+    const pending = this.#pending.open(client, request, now + request.timeoutMs, bytes, load);
+    if (listId !== null) {
+      this.#sizes.begin(listId);
+      this.#sizes.learn(listId, body.byteLength);
+    }
     this.#assign(now, pending, server);
+  }
+
+  /** One connection has one large request at a time, and few that hash passwords, which take longer than anything else. */
+  #loadOf({ kind }: Request, bytes: number): number {
+    const { largeBytes, mostPendingOfOne } = this.config;
+    if (bytes > largeBytes) return mostPendingOfOne;
+    return kind === "account" ? ACCOUNT_WEIGHT : 1;
+  }
+
+  #drop(pending: PendingRequest): void {
+    const { listId } = pending.request;
+    if (this.#pending.drop(pending) && listId !== null) this.#sizes.end(listId);
   }
 
   onReply(now: Millis, tag: number, server: LiveServer, reply: ServerReply): void {
@@ -116,7 +135,8 @@ export class Dispatcher {
       this.#retry(now, pending);
       return;
     }
-    this.#pending.drop(pending);
+    this.#drop(pending);
+    if (pending.request.listId !== null) this.#sizes.learn(pending.request.listId, body.byteLength);
     this.counters.replies++;
     this.outcomes.answered(now - (pending.clientGoneAt - pending.request.timeoutMs));
     this.outcomes.reply(pending.client, pending.request, { kind, body });
@@ -151,7 +171,7 @@ export class Dispatcher {
   #askElsewhere(now: Millis, pending: PendingRequest): void {
     if (pending.lost < MOST_LOST) this.#retry(now, pending);
     else {
-      this.#pending.drop(pending);
+      this.#drop(pending);
       this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
     }
   }
@@ -173,7 +193,7 @@ export class Dispatcher {
 
   /** Gives the request to the server, or lets it wait where the server has enough to do. */
   #assign(now: Millis, pending: PendingRequest, server: LiveServer): void {
-    if (server.line.first === null && server.window.fits(this.#weight(pending))) {
+    if (server.line.first === null && server.window.fits(pending.bytes)) {
       this.#give(now, pending, server);
       return;
     }
@@ -185,36 +205,32 @@ export class Dispatcher {
     // What only this server can answer, or what is slow on purpose, may take as long as the client waits.
     const isSlow = pending.request.serverId !== null || pending.request.kind === "account";
     // The server reads it, and then those that it asks.
-    const attemptMs = this.config.attemptTimeoutMs + 2 * readingMs(pending.request.body.byteLength);
+    const attemptMs = this.config.attemptTimeoutMs + 2 * readingMs(pending.bytes);
     const patience = isSlow ? Infinity : now + attemptMs;
     const { tag, request } = pending;
     this.#pending.assign(pending, server.id, Math.min(patience, pending.clientGoneAt));
-    server.window.open(tag, this.#weight(pending), pending.clientGoneAt + ABANDONED_MS);
+    server.window.open(tag, pending.bytes, pending.clientGoneAt + ABANDONED_MS);
     this.outcomes.send(server.connection, { type: "requests", requests: [{ tag, request }] });
   }
 
   /** What a server has room for, in turn. */
   giveNext(now: Millis, server: LiveServer): void {
     const { line, window } = server;
-    for (let next = line.first; next !== null && window.fits(this.#weight(next)); next = line.first) {
+    for (let next = line.first; next !== null && window.fits(next.bytes); next = line.first) {
       line.next();
       this.#give(now, next, server);
     }
   }
 
-  #weight({ request }: PendingRequest): number {
-    return this.config.requestBytes + request.body.byteLength;
-  }
-
   /** Another server's turn, if there is one: the time of this one is up, or it is gone. */
   #retry(now: Millis, pending: PendingRequest): void {
     if (now >= pending.clientGoneAt) {
-      this.#pending.drop(pending);
+      this.#drop(pending);
       return;
     }
     const server = this.#choose(pending.request, pending.tried);
     if (server === null) {
-      this.#pending.drop(pending);
+      this.#drop(pending);
       if (pending.declined !== null) this.outcomes.reply(pending.client, pending.request, pending.declined);
       else this.#refuse(pending.client, pending.request, "unavailable", this.#absence(pending.request));
       return;
@@ -226,7 +242,7 @@ export class Dispatcher {
   /** Nobody asks another one what this one has too much to do for: it would have to ask this one. */
   #turnAway(pending: PendingRequest): void {
     this.queue.get(pending.server)?.line.withdraw(pending);
-    this.#pending.drop(pending);
+    this.#drop(pending);
     this.#refuse(pending.client, pending.request, "unavailable", "the servers have too much to do");
   }
 

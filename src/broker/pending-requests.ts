@@ -8,6 +8,9 @@ export interface PendingRequest {
   /** The client's routing id, to which the reply goes. */
   readonly client: string;
   readonly request: Request;
+  /** What it is taken to cost a server, and for how much it counts among those of its connection. */
+  readonly bytes: number;
+  readonly load: number;
   tried: readonly ServerId[];
   /** Where it is now, or is to go. */
   server: ServerId;
@@ -31,14 +34,8 @@ export class PendingRequests {
   /** No request is overdue before this; later than the truth never, earlier sometimes, so that looking stays cheap. */
   #noneOverdueBefore: Millis = Infinity;
 
-  /**
-   * @param firstTag random: a server may still answer what an earlier run of the broker asked it
-   * @param weightOf what a request counts for among those of its connection
-   */
-  constructor(
-    firstTag: number,
-    readonly weightOf: (request: Request) => number,
-  ) {
+  /** @param firstTag random: a server may still answer what an earlier run of the broker asked it */
+  constructor(firstTag: number) {
     this.#nextTag = firstTag;
   }
 
@@ -58,21 +55,19 @@ export class PendingRequests {
     return this.#bytes;
   }
 
-  /** What a connection would have under way with this request, which counts for more where it takes longer. */
-  loadWith(client: string, request: Request): number {
-    return this.#loadOf(client) + this.weightOf(request);
-  }
-
-  #loadOf(client: string): number {
+  /** What a connection has under way. */
+  loadOf(client: string): number {
     return this.#loadByClient.get(client) ?? 0;
   }
 
   /** Registers a request; it is nowhere until it is assigned. */
-  open(client: string, request: Request, clientGoneAt: Millis): PendingRequest {
+  open(client: string, request: Request, clientGoneAt: Millis, bytes: number, load: number): PendingRequest {
     const opened: PendingRequest = {
       tag: this.#nextTag++,
       client,
       request,
+      bytes,
+      load,
       clientGoneAt,
       tried: [],
       server: "",
@@ -82,7 +77,7 @@ export class PendingRequests {
       attemptEndsAt: clientGoneAt,
     };
     this.#byTag.set(opened.tag, opened);
-    this.#loadByClient.set(client, this.loadWith(client, request));
+    this.#loadByClient.set(client, this.loadOf(client) + load);
     this.#bytes += request.body.byteLength;
     return opened;
   }
@@ -93,12 +88,14 @@ export class PendingRequests {
     return pending?.server === server && !pending.isWaiting ? pending : null;
   }
 
-  drop(pending: PendingRequest): void {
-    if (!this.#byTag.delete(pending.tag)) return;
+  /** @returns whether it was still under way */
+  drop(pending: PendingRequest): boolean {
+    if (!this.#byTag.delete(pending.tag)) return false;
     this.#bytes -= pending.request.body.byteLength;
-    const left = this.#loadOf(pending.client) - this.weightOf(pending.request);
+    const left = this.loadOf(pending.client) - pending.load;
     if (left > 0) this.#loadByClient.set(pending.client, left);
     else this.#loadByClient.delete(pending.client);
+    return true;
   }
 
   /** Gives the request to a server until `endsAt`. */

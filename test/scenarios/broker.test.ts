@@ -268,6 +268,46 @@ describe("a broker", () => {
       expect(broker.reply(11, "s1", 2, {})).toEqual(["to ann: reply r1 {}", "to s1: #3 ping"]);
     });
 
+    it("gives it few requests about one list at a time before an answer tells how long the list is", () => {
+      const broker = new BrokerScenario({ windowBytes: 80_000, requestBytes: 10 });
+      broker.ready(0, "s1");
+      const about = (listId: string, client: string): number =>
+        broker.request(1, client, { kind: "sync", listId, body }).filter((line) => line.includes("#")).length;
+      const given = Array.from({ length: 20 }, (_, index) => about(LIST, `ann-${index}`));
+      expect(given.reduce((sum, one) => sum + one, 0)).toBe(8);
+      expect(broker.router.waiting).toBe(12);
+      for (let tag = 1; tag <= 8; tag++) broker.reply(2, "s1", tag, {});
+      expect(broker.router.waiting).toBe(5);
+    });
+
+    it("gives it one request at a time about a list that is long, and one of each connection waits", () => {
+      const broker = new BrokerScenario({ windowBytes: 256_000, largeBytes: 1_000_000 });
+      broker.ready(0, "s1");
+      const about = (now: number, client: string): string[] =>
+        broker.request(now, client, { kind: "sync", listId: LIST, timeoutMs: 60_000 });
+      expect(about(0, "ann")).toEqual(["to s1: #1 sync"]);
+      broker.reply(1, "s1", 1, "x".repeat(2_000_000));
+      expect(about(2, "ann")).toEqual(["to s1: #2 sync"]);
+      expect(about(3, "ann")[0]).toMatch(/slow-down/);
+      expect(about(4, "ben")).toEqual([]);
+      expect(broker.reply(5, "s1", 2, "x".repeat(2_000_000))[1]).toBe("to s1: #3 sync");
+    });
+
+    it("takes a list for shorter again, each time that an answer about it was short", () => {
+      const broker = new BrokerScenario({ windowBytes: 256_000, largeBytes: 1_000_000 });
+      broker.ready(0, "s1");
+      const isGiven = (now: number, client: string): boolean =>
+        broker.request(now, client, { kind: "sync", listId: LIST, timeoutMs: 60_000 }).length > 0;
+      let tag = 0;
+      const answered = (now: number, text: string): void => {
+        expect(isGiven(now, "ann")).toBe(true);
+        broker.reply(now, "s1", ++tag, text);
+      };
+      answered(0, "x".repeat(2_000_000));
+      for (let now = 1; now <= 6; now++) answered(now, "short");
+      expect([isGiven(10, "ann"), isGiven(11, "ann"), isGiven(12, "ben")]).toEqual([true, true, true]);
+    });
+
     it("gives what waits for it to another one where it is lost, and to itself where it comes back", () => {
       const broker = busy(60_000);
       broker.request(1, "ben", { body });
