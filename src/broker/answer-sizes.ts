@@ -12,27 +12,13 @@ const LARGE_BYTES = 64 * 1024;
  */
 export class AnswerSizes {
   readonly #large = new Map<ListId, number>();
-  readonly #underWay = new Map<ListId, number>();
 
-  /** @param unknownBytes what the second and further ones are taken for that ask about one list at a time */
-  constructor(readonly unknownBytes: number) {}
-
-  /** How many bytes the next answer is expected to have. */
+  /** How many bytes the next answer is expected to have; 0 where it is nothing to speak of, or nobody knows. */
   expected(listId: ListId): number {
-    return this.#large.get(listId) ?? (this.#underWay.has(listId) ? this.unknownBytes : 0);
+    return this.#large.get(listId) ?? 0;
   }
 
-  begin(listId: ListId): void {
-    this.#underWay.set(listId, (this.#underWay.get(listId) ?? 0) + 1);
-  }
-
-  end(listId: ListId): void {
-    const left = (this.#underWay.get(listId) ?? 0) - 1;
-    if (left > 0) this.#underWay.set(listId, left);
-    else this.#underWay.delete(listId);
-  }
-
-  /** Takes note of what a list came to, asked or answered: one that was long is taken to be so again, and for less each time that it was not. */
+  /** Takes note of what a list came to, sent or answered: one that was long is taken to be so again, and for less each time that it was not. */
   learn(listId: ListId, bytes: number): void {
     const known = this.#large.get(listId);
     if (known === undefined && bytes < LARGE_BYTES) return;

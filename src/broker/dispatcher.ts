@@ -15,9 +15,6 @@ import type { Connection, LiveServer, ServerQueue } from "./server-queue.js";
 
 const ACCOUNT_WEIGHT = 16;
 
-/** Requests about one list that a server is given at a time before anybody knows how long the list is. */
-const UNKNOWN_AT_A_TIME = 8;
-
 /**
  * Which part of a client's time may pass while its request waits for a server: what comes to one when its time is all but up is
  * work for nobody, and a cluster that does only that never gets out of it.
@@ -52,7 +49,7 @@ export interface DispatchCounters {
 /** Which server gets a request, when it does, and when the next one is tried. */
 export class Dispatcher {
   readonly #pending: PendingRequests;
-  readonly #sizes: AnswerSizes;
+  readonly #sizes = new AnswerSizes();
   placement = Placement.of(new Membership(), 1);
 
   /** @param firstTag see `PendingRequests` */
@@ -64,7 +61,6 @@ export class Dispatcher {
     readonly outcomes: DispatchOutcomes,
   ) {
     this.#pending = new PendingRequests(firstTag);
-    this.#sizes = new AnswerSizes(config.windowBytes / UNKNOWN_AT_A_TIME);
   }
 
   /** How many requests there are without an answer. */
@@ -102,10 +98,7 @@ export class Dispatcher {
       return;
     }
     const pending = this.#pending.open(client, request, now + request.timeoutMs, bytes, load);
-    if (listId !== null) {
-      this.#sizes.begin(listId);
-      this.#sizes.learn(listId, body.byteLength);
-    }
+    if (body.byteLength > answerBytes && listId !== null) this.#sizes.learn(listId, body.byteLength);
     this.#assign(now, pending, server);
   }
 
@@ -114,11 +107,6 @@ export class Dispatcher {
     const { largeBytes, mostPendingOfOne } = this.config;
     if (bytes > largeBytes) return mostPendingOfOne;
     return kind === "account" ? ACCOUNT_WEIGHT : 1;
-  }
-
-  #drop(pending: PendingRequest): void {
-    const { listId } = pending.request;
-    if (this.#pending.drop(pending) && listId !== null) this.#sizes.end(listId);
   }
 
   onReply(now: Millis, tag: number, server: LiveServer, reply: ServerReply): void {
@@ -135,7 +123,7 @@ export class Dispatcher {
       this.#retry(now, pending);
       return;
     }
-    this.#drop(pending);
+    this.#pending.drop(pending);
     if (pending.request.listId !== null) this.#sizes.learn(pending.request.listId, body.byteLength);
     this.counters.replies++;
     this.outcomes.answered(now - (pending.clientGoneAt - pending.request.timeoutMs));
@@ -171,7 +159,7 @@ export class Dispatcher {
   #askElsewhere(now: Millis, pending: PendingRequest): void {
     if (pending.lost < MOST_LOST) this.#retry(now, pending);
     else {
-      this.#drop(pending);
+      this.#pending.drop(pending);
       this.#refuse(pending.client, pending.request, "unavailable", "the servers that had it fell silent");
     }
   }
@@ -225,12 +213,12 @@ export class Dispatcher {
   /** Another server's turn, if there is one: the time of this one is up, or it is gone. */
   #retry(now: Millis, pending: PendingRequest): void {
     if (now >= pending.clientGoneAt) {
-      this.#drop(pending);
+      this.#pending.drop(pending);
       return;
     }
     const server = this.#choose(pending.request, pending.tried);
     if (server === null) {
-      this.#drop(pending);
+      this.#pending.drop(pending);
       if (pending.declined !== null) this.outcomes.reply(pending.client, pending.request, pending.declined);
       else this.#refuse(pending.client, pending.request, "unavailable", this.#absence(pending.request));
       return;
@@ -242,7 +230,7 @@ export class Dispatcher {
   /** Nobody asks another one what this one has too much to do for: it would have to ask this one. */
   #turnAway(pending: PendingRequest): void {
     this.queue.get(pending.server)?.line.withdraw(pending);
-    this.#drop(pending);
+    this.#pending.drop(pending);
     this.#refuse(pending.client, pending.request, "unavailable", "the servers have too much to do");
   }
 

@@ -88,14 +88,12 @@ export class PendingRequests {
     return pending?.server === server && !pending.isWaiting ? pending : null;
   }
 
-  /** @returns whether it was still under way */
-  drop(pending: PendingRequest): boolean {
-    if (!this.#byTag.delete(pending.tag)) return false;
+  drop(pending: PendingRequest): void {
+    if (!this.#byTag.delete(pending.tag)) return;
     this.#bytes -= pending.request.body.byteLength;
     const left = this.loadOf(pending.client) - pending.load;
     if (left > 0) this.#loadByClient.set(pending.client, left);
     else this.#loadByClient.delete(pending.client);
-    return true;
   }
 
   /** Gives the request to a server until `endsAt`. */

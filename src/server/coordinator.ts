@@ -15,6 +15,7 @@ import {
   encodeSyncReply,
   errorReply,
   type NewestOperation,
+  type SyncReply,
   type SyncRequest,
 } from "../protocol/messages.js";
 import { changed, describe, found, notLetIn, roleOf } from "./access.js";
@@ -23,6 +24,7 @@ import type { Authority } from "./authority.js";
 import type { Asker, Caller } from "./caller.js";
 import type { Copies, Failed, Quorums, Then, WriteKind } from "./quorums.js";
 import type { QuorumTimes } from "./quorum.js";
+import { Pacer } from "./pacer.js";
 import type { Replica } from "./replica.js";
 import type { Turn } from "./turn.js";
 
@@ -32,27 +34,39 @@ interface Sync {
   readonly request: SyncRequest;
   readonly asker: Asker;
   readonly answer: Answer;
+  /** When whoever asks has stopped waiting. */
+  readonly until: Millis;
 }
+
+/** Answers from so many bytes on take a server's time from everybody: they are made one after the other. */
+const LARGE_ANSWER_BYTES = 512 * 1024;
+/** Fewer items never come to so much. */
+const FEW_ITEMS = 100;
 
 /**
  * Carries out what clients ask about lists. Each request first has the newest state put together that can be had, so that it
  * is judged by the newest access record; what passes is joined, stored on W servers, and answered with what the client lacks.
  */
 export class Coordinator {
+  readonly #pacer: Pacer;
+
   constructor(
     readonly turn: Turn,
     readonly replica: Replica,
     readonly quorums: Quorums,
     readonly authority: Authority,
     readonly times: QuorumTimes,
-  ) {}
+  ) {
+    this.#pacer = new Pacer(turn);
+  }
 
-  onSync({ listId, body }: Request, caller: Caller, answer: Answer): void {
+  onSync({ listId, body, timeoutMs }: Request, caller: Caller, answer: Answer): void {
     if (listId === null) throw new ProtocolError("malformed", "a sync request is about a list");
     const request = decodeSyncRequest(body);
     const { answerAfterMs, compareWithinMs } = this.times;
+    const until = this.turn.now + timeoutMs;
     this.#identified(caller, answer, (asker) => {
-      const sync = { listId, request, asker, answer };
+      const sync = { listId, request, asker, answer, until };
       const compare = (): void =>
         this.#assembled(listId, request.delta === null ? answerAfterMs : compareWithinMs, answer, (document, copies) =>
           this.#sync(sync, document, copies),
@@ -161,9 +175,15 @@ export class Coordinator {
 
   /** @param judged as what the asker was let in, should the record say nothing of that any more */
   #replyTo(sync: Sync, document: Document, copies: Copies, judged: Role): void {
+    const { listId, answer, until } = sync;
     const reply = replyTo(sync, document, copies, roleOf(document.access, sync.asker) ?? judged);
-    if (copies.isSafeElsewhere) sync.answer(reply);
-    else this.#reply(sync.listId, sync.answer, reply);
+    const tell = (): void => {
+      const encoded = encodedReply(reply);
+      if (copies.isSafeElsewhere) answer(encoded);
+      else this.#reply(listId, answer, encoded);
+    };
+    if (isLarge(reply)) this.#pacer.add(until, () => refusing(answer, this.turn, tell));
+    else tell();
   }
 
   /** Once all that the reply tells of is on disk. */
@@ -212,10 +232,10 @@ function isWritten(given: LwwRegister<boolean>, known: LwwRegister<boolean>): bo
   return order > 0 || (order === 0 && theirs.value !== ours?.value);
 }
 
-function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, role: Role): ServerReply {
+function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, role: Role): SyncReply {
   const lacking = list.lacking(request.seen);
   const { stored, wanted, replicas } = copies;
-  const reply = encodeSyncReply({
+  return {
     delta: lacking.seen.isEmpty() ? null : lacking,
     serverSeen: list.seen.includesAll(request.seen) ? null : list.seen,
     newest: newestOf(list, request.replica),
@@ -225,7 +245,16 @@ function replyTo({ request }: Sync, { list, access }: Document, copies: Copies, 
     role,
     open: access.isOpen,
     members: access.size,
-  });
+  };
+}
+
+function isLarge({ delta }: SyncReply): boolean {
+  return delta !== null && delta.items.entries().size > FEW_ITEMS && delta.items.bytes > LARGE_ANSWER_BYTES;
+}
+
+/** @throws ProtocolError where it is too long for a message */
+function encodedReply(value: SyncReply): ServerReply {
+  const reply = encodeSyncReply(value);
   if (reply.body.byteLength <= BOUNDS.bodyBytes) return reply;
   throw new ProtocolError("too-large", `the list has more than the ${BOUNDS.bodyBytes} bytes that a message may have`);
 }

@@ -268,18 +268,6 @@ describe("a broker", () => {
       expect(broker.reply(11, "s1", 2, {})).toEqual(["to ann: reply r1 {}", "to s1: #3 ping"]);
     });
 
-    it("gives it few requests about one list at a time before an answer tells how long the list is", () => {
-      const broker = new BrokerScenario({ windowBytes: 80_000, requestBytes: 10 });
-      broker.ready(0, "s1");
-      const about = (listId: string, client: string): number =>
-        broker.request(1, client, { kind: "sync", listId, body }).filter((line) => line.includes("#")).length;
-      const given = Array.from({ length: 20 }, (_, index) => about(LIST, `ann-${index}`));
-      expect(given.reduce((sum, one) => sum + one, 0)).toBe(8);
-      expect(broker.router.waiting).toBe(12);
-      for (let tag = 1; tag <= 8; tag++) broker.reply(2, "s1", tag, {});
-      expect(broker.router.waiting).toBe(5);
-    });
-
     it("gives it one request at a time about a list that is long, and one of each connection waits", () => {
       const broker = new BrokerScenario({ windowBytes: 256_000, largeBytes: 1_000_000 });
       broker.ready(0, "s1");
