@@ -7,7 +7,7 @@ import { isServerId } from "../protocol/ids.js";
 import type { Machine, Millis } from "../protocol/machine.js";
 import { Membership } from "../protocol/membership.js";
 import { Placement } from "../protocol/placement.js";
-import { highestCommon } from "../protocol/version.js";
+import { isSpoken } from "../protocol/version.js";
 import type { BrokerConfig } from "./config.js";
 import { Dispatcher } from "./dispatcher.js";
 import { ServerQueue, type Connection, type LiveServer } from "./server-queue.js";
@@ -139,7 +139,7 @@ export class Router implements Machine<BrokerEvent, BrokerEffect> {
   #onReady(now: Millis, connection: Connection, body: Uint8Array): void {
     const { id, oldest, newest, replication, members } = decodeReady(body);
     if (!isServerId(id) || !members.some((member) => member.id === id)) return;
-    if (highestCommon([{ oldest, newest }]) === null) {
+    if (!isSpoken({ oldest, newest })) {
       this.#log("server-refused", { server: id, oldest, newest });
       return;
     }

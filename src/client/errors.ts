@@ -2,7 +2,7 @@ import type { ErrorCode } from "../protocol/errors.js";
 import type { ErrorBody } from "../protocol/messages.js";
 import { t } from "./messages.js";
 
-/** What a command exits with; documented in `aisle help` and README. */
+/** What a command exits with; documented in `aisle help` and docs/cli.md. */
 export const EXIT = {
   done: 0,
   failed: 1,

@@ -150,7 +150,7 @@ export class LocalList {
 
   /** Whether items come back by themselves, so that it looks different as time goes by. */
   get hasStaples(): boolean {
-    return [...this.#shown.items.entries().values()].some((item) => (item.text("staple") ?? "") !== "");
+    return [...this.#shown.items.entries().values()].some((item) => item.isStaple);
   }
 
   /**

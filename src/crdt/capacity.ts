@@ -1,6 +1,7 @@
 import { DotContext } from "./dot-context.js";
 import type { ReplicaId } from "./dot.js";
 import { LIMITS } from "./limits.js";
+import { staplesOf } from "./room.js";
 import type { LwwRegister, Stamp } from "./lww-register.js";
 import type { ShoppingList } from "./shopping-list.js";
 
@@ -34,6 +35,7 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
   for (const key of delta.items.entries().keys()) if (!list.items.entries().has(key)) added++;
   if (added > 0 && list.items.entries().size + added > LIMITS.items) return `${LIMITS.items} items`;
   if (!hasRoomFor(list, delta)) return `${LIMITS.bytes / 2 ** 20} MB`;
+  if (!hasStaplesToSpare(list, delta)) return `${LIMITS.staples} items that come back by themselves`;
   // Authors known here were counted when they came; only a newcomer makes it worth counting them all.
   const named = replicasOf(delta);
   const hasNewcomer = [...named].some((replica) => !list.newest.has(replica));
@@ -41,6 +43,11 @@ export function overflowOf(list: ShoppingList, delta: ShoppingList): string | nu
     return `${LIMITS.replicas} devices`;
   if (isTooFarApart(list.seen, delta.seen)) return `${LIMITS.cloud} changes out of order`;
   return leapsAhead(list, delta) ? `${LIMITS.counterJump} changes at once` : null;
+}
+
+function hasStaplesToSpare({ items }: ShoppingList, delta: ShoppingList): boolean {
+  const fresh = [...delta.items.entries()].filter(([key, item]) => item.isStaple && items.get(key)?.isStaple !== true);
+  return fresh.length === 0 || staplesOf(items) + fresh.length <= LIMITS.staples;
 }
 
 /** What makes it no longer has room in the fullest list. */

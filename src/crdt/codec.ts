@@ -7,13 +7,11 @@ import type { ItemKey } from "./item-key.js";
 import type { ItemState } from "./item-state.js";
 import { compareText } from "./lattice.js";
 import type { Written } from "./lww-register.js";
+import { FORMAT } from "./limits.js";
 import { COLUMNS } from "./rows.js";
 import type { ShoppingList } from "./shopping-list.js";
 
 export { decodeContext, decodeList, decodeSeen, MalformedStateError } from "./decode.js";
-
-/** The version of the canonical form below; a decoder refuses any other. */
-export const FORMAT = 1;
 
 /** The empty value of a register, and of any optional cell. */
 type Encoded = number | string | boolean | null | readonly Encoded[];

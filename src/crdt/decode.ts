@@ -2,7 +2,7 @@ import { compareDots, type Dot, type ReplicaId } from "./dot.js";
 import { DotContext, type DotRange } from "./dot-context.js";
 import { compareOperations, HISTORY_LENGTH, MOST_AFTER, OPERATION_KINDS, type Operation } from "./history.js";
 import type { ItemKey } from "./item-key.js";
-import { LIMITS, READABLE } from "./limits.js";
+import { FORMAT, LIMITS, READABLE } from "./limits.js";
 import { COLUMN, ItemState } from "./item-state.js";
 import { LwwRegister, type Written } from "./lww-register.js";
 import { array, boolean, identifier, integer, natural, positive, require, requireAscending, text } from "./shape.js";
@@ -17,7 +17,7 @@ export { MalformedStateError } from "./shape.js";
  */
 export function decodeList(encoded: unknown): ShoppingList {
   const [format, replicaTable, prefixes, cloud, newest, name, deleted, items, history, ...extras] = array(encoded, 9);
-  require(format === 1, `format ${String(format).slice(0, 20)} is not one this version reads`);
+  require(format === FORMAT, `format ${String(format).slice(0, 20)} is not one this version reads`);
   const list = new ShoppingList();
   const replicas = decodeReplicas(replicaTable);
   const isUsed = replicas.map(() => false);

@@ -91,6 +91,11 @@ export class ItemState implements Rows, Kept<ItemKey, ItemState> {
     return this[name]?.value ?? null;
   }
 
+  /** Whether it comes back by itself. */
+  get isStaple(): boolean {
+    return (this.staple?.value ?? "") !== "";
+  }
+
   /** After an operation that touches the item, and so leaves it on the list or brings it there. */
   touch({ replica, counter }: Dot, needed = 0, acquired = 0): ItemState {
     const rows = changed(this, replica, (cells, at) => {

@@ -1,5 +1,9 @@
+/** The version of the canonical form of lists; a decoder refuses any other. */
+export const FORMAT = 1;
+
 /**
- * Bounds on what a list may hold, part of the format: a decoder refuses what exceeds them, so a mutator must not make it.
+ * Bounds on what a list may hold. A mutator makes nothing beyond them, and servers take nothing; a decoder reads what two parts of a cluster
+ * can make that do not hear from each other (`READABLE`).
  * All sums of counters stay exact: twice `replicas` × `counterTotal` is below 2^53.
  */
 export const LIMITS = {

@@ -47,18 +47,15 @@ export function requireRoom(
   const growth = after.growth(key, before);
   if (growth > 0 && items.bytes + growth > LIMITS.bytes)
     throw new LimitExceededError(`a list can hold ${LIMITS.bytes / 2 ** 20} MB`);
-  if (staple !== "" && !isStaple(before) && staplesOf(items) >= LIMITS.staples)
+  if (staple !== "" && before?.isStaple !== true && staplesOf(items) >= LIMITS.staples)
     throw new LimitExceededError(`a list can hold ${LIMITS.staples} items that come back by themselves`);
   if (mostOf(after, dot.replica, COLUMN.needed) > LIMITS.counterTotal)
     throw new LimitExceededError(`one device can count to ${LIMITS.counterTotal / 1_000} of an item, not further`);
 }
 
-function staplesOf(items: Taken["items"]): number {
+/** How many items come back by themselves. */
+export function staplesOf(items: Taken["items"]): number {
   let count = 0;
-  for (const item of items.entries().values()) if (isStaple(item)) count++;
+  for (const item of items.entries().values()) if (item.isStaple) count++;
   return count;
-}
-
-function isStaple(item: ItemState | undefined): boolean {
-  return (item?.text("staple") ?? "") !== "";
 }

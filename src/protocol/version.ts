@@ -27,12 +27,7 @@ export function checkVersion(frame: string): void {
   );
 }
 
-/** The highest version in every range, or null where there is none. */
-export function highestCommon(ranges: Iterable<VersionRange>): number | null {
-  let { oldest, newest } = SUPPORTED;
-  for (const range of ranges) {
-    oldest = Math.max(oldest, range.oldest);
-    newest = Math.min(newest, range.newest);
-  }
-  return oldest <= newest ? newest : null;
+/** Whether there is a version that both speak. */
+export function isSpoken({ oldest, newest }: VersionRange): boolean {
+  return oldest <= SUPPORTED.newest && SUPPORTED.oldest <= newest;
 }

@@ -31,9 +31,7 @@ export type CurveKeys = Readonly<v.InferOutput<typeof CurveKeysSchema>>;
 /** Secrets that sign tokens: the first signs, all of them are believed. Each is 256 bits in base64url under a name. */
 export type TokenKeys = Readonly<v.InferOutput<typeof TokenKeysSchema>>;
 
-export const KEY_NAMES = ["token", "front", "back", "operator"] as const;
-
-export type KeyName = (typeof KEY_NAMES)[number];
+export type KeyName = "token" | "front" | "back" | "operator";
 
 /** How many earlier secrets stay good after a change. */
 const TOKEN_KEYS_KEPT = 2;

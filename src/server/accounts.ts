@@ -308,7 +308,7 @@ export class Accounts {
   }
 }
 
-/** One refusal for a wrong name and for a wrong password, so that nobody learns which names there are. */
+/** One refusal for a wrong name and for a wrong password: which names there are is learned by registering, one name at a time, and not by guessing. */
 function wrong(): ProtocolError {
   return new ProtocolError("unauthenticated", "the name, the password or the code is wrong");
 }

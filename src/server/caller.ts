@@ -1,4 +1,4 @@
-import type { PrincipalId, Role } from "../crdt/access-record.js";
+import type { PrincipalId } from "../crdt/access-record.js";
 import type { LoginId } from "../crdt/account-record.js";
 
 /** What a token of this cluster says, whose signature and time were found good. */
@@ -23,12 +23,4 @@ export interface Caller {
 export interface Asker {
   readonly device: PrincipalId | null;
   readonly account: { readonly id: PrincipalId; readonly name: string } | null;
-}
-
-/** What somebody may do with one list. */
-export interface Rights {
-  /** Null for whoever is not let in at all. */
-  readonly role: Role | null;
-  /** Who they are to the list: the account where there is one, else the device. */
-  readonly principal: PrincipalId | null;
 }

@@ -44,8 +44,9 @@ const LARGE_ANSWER_BYTES = 512 * 1024;
 const FEW_ITEMS = 100;
 
 /**
- * Carries out what clients ask about lists. Each request first has the newest state put together that can be had, so that it
- * is judged by the newest access record; what passes is joined, stored on W servers, and answered with what the client lacks.
+ * Carries out what clients ask about lists. A change is proposed at once, judged by this server's own copy; where the copies of R owners are
+ * not the same, and for anything else, the newest state is put together first, so that it is judged by the newest access record. What passes is joined,
+ * stored on W servers, and answered with what the client lacks.
  */
 export class Coordinator {
   readonly #pacer: Pacer;

@@ -309,6 +309,9 @@ describe("a list", () => {
     };
     expect(staples).toThrow(LimitExceededError);
     expect(list.items.entries().size).toBe(LIMITS.staples);
+    const other = new ShoppingList();
+    expect(overflowOf(list, other.setStaple(author("b"), "item 1", rule))).toBeNull();
+    expect(overflowOf(list, other.setStaple(author("b"), "one more", rule))).toContain("come back");
     for (let day = 1; day <= 5; day++)
       for (const key of list.items.entries().keys()) comeBack(list, key, `2026-01-0${day} P1D 1000`, 1);
     expect(list.newest.size).toBe(LIMITS.replicas / 2);

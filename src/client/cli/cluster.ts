@@ -74,7 +74,6 @@ export function registerCluster({ program, act, scriptPath }: Registration): voi
   registerOperations(cluster, act);
 }
 
-/** As in key-files.ts, which is loaded for who needs it. */
 const KEYS: readonly KeyName[] = ["token", "front", "back", "operator"];
 
 /** What is left to do once a key is another one. */

@@ -137,7 +137,9 @@ function failureOf(context: Context, results: readonly ListSync[]): AisleError |
         ? t("your changes wait here; `aisle export` and `aisle import` bring some of them to another list")
         : result.pending > 0
           ? t("your changes wait here; `aisle whoami` shows who you are, and an owner can let you in")
-          : t("an owner can let you in; `aisle delete --local` forgets it here");
+          : context.workspace.folder.login() === null
+            ? t("log in with `aisle login NAME`, where it is shared with you")
+            : t("an owner can let you in; `aisle delete --local` forgets it here");
     const message = t`the cluster refused ${displayable(name)}: ${displayable(refused.message)}`;
     return new AisleError(EXIT.notAllowed, refused.code, message, hint);
   }

@@ -62,7 +62,6 @@ const MOST_PARTS = 16;
  * delta of it still in the journal: an overlap or a repeat after a crash is harmless and no checkpoint has to be recorded.
  */
 export class JournalStore implements Store {
-  readonly isShared = false;
   readonly #appends = new Flusher<Append>(
     async (group) => await this.#flush(group),
     async () => await this.#step(),

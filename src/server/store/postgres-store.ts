@@ -43,7 +43,6 @@ const MIGRATION_LOCK = 4_171_955;
  * (`synchronous_standby_names`).
  */
 export class PostgresStore implements Store {
-  readonly isShared = true;
   readonly journalBytes = 0;
   readonly #appends = new Flusher<Append>(async (group) => await this.#flush(group));
   /** Those that this server has had to do with: all the others are in the database, too. */

@@ -16,14 +16,11 @@ export interface Damage {
   readonly problem: string;
 }
 
-/** What every backend promises; test/server/store-conformance.ts is the same list as tests. */
+/**
+ * What every backend promises; test/server/store-conformance.ts is the same list as tests. Where other servers write to it, too, every list
+ * may be there, `drop` lets go of a list for this server alone, and `lists` and `count` are about what this server has had to do with.
+ */
 export interface Store {
-  /**
-   * Whether other servers write to it, too, under their own name: then every list may be there, `drop` lets go of a list for
-   * this server alone, and `lists` and `count` are about what this server has had to do with.
-   */
-  readonly isShared: boolean;
-
   /**
    * Joins the deltas into their lists, all or none, durably: what is resolved survives a crash and a power loss. The deltas
    * belong to the store from here on, and are not changed by anybody.
