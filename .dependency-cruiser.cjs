@@ -6,7 +6,7 @@ const ROLES = ["broker", "server", "client"];
 const MAIN = "^src/(main|service|families|storage|(broker|server|client)/main)\\.ts$";
 const SHELL = [
   "^src/broker/broker\\.ts$",
-  "^src/server/(server|broker-connection|peer-sockets|credential-checker|passwords)\\.ts$",
+  "^src/server/(server|broker-connection|members-file|peer-sockets|credential-checker|passwords)\\.ts$",
   "^src/server/store/(backup|infirmary|inspection|journal-segment|journal-store|numbered-files|open-files|postgres-store|primary|pack-file|packs)\\.ts$",
   "^src/client/(adoption|login|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|translation|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
