@@ -247,7 +247,9 @@ suite("on a terminal", () => {
       await screen.shows("3 of 3 to get", "online");
       await ann.ok("private", "Groceries");
       screen.press("s");
-      await screen.shows("aisle: Groceries: ", "Which list?", "Party");
+      await screen.shows("aisle: Groceries: ", "Press Enter to go on");
+      screen.press("half typed", "Enter");
+      await screen.shows("Which list?", "Party");
       screen.press("Down", "Enter");
       await screen.shows("Party  nothing on it");
     });

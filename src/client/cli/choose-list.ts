@@ -17,6 +17,18 @@ export async function chooseList(context: Context, another: boolean): Promise<Lo
   return at === undefined ? await pickList(context, lists, current) : context.theList(at.id);
 }
 
+/** Waits for a key that is meant: what was being typed for a list that is gone is not to choose another one. */
+export async function acknowledged(): Promise<void> {
+  const { prompt, close } = escapable();
+  try {
+    await prompt([{ type: "input", name: "read", message: t("Press Enter to go on") }]);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "AbortPromptError") throw error;
+  } finally {
+    close();
+  }
+}
+
 async function pickList(context: Context, lists: readonly Glance[], current: string | null): Promise<LocalList | null> {
   const choices = [
     ...lists.map((list) => ({ name: displayable(list.name), value: list.id })),

@@ -3,7 +3,7 @@ import { printError } from "../../runtime/output.js";
 import { AisleError, EXIT } from "../errors.js";
 import { displayable } from "../text.js";
 import { nameOf } from "../views.js";
-import { chooseList } from "./choose-list.js";
+import { acknowledged, chooseList } from "./choose-list.js";
 import type { Context } from "./context.js";
 import { errorLine } from "./failures.js";
 
@@ -27,6 +27,7 @@ export async function interact(context: Context): Promise<void> {
       if (!isAboutTheList(error) || context.glances().length === 0) throw error;
       // Whoever was put out of one list, or sees it deleted, has others.
       printError(`aisle: ${displayable(nameOf(list))}: ${errorLine(error)}\n`);
+      await acknowledged();
     }
   }
 }
