@@ -165,7 +165,7 @@ export class ItemState implements Rows, Kept<ItemKey, ItemState> {
   growth(key: ItemKey, before: ItemState | undefined): number {
     if (before === undefined) return ITEM_BYTES + bytesOf(key) + this.growth(key, UNTOUCHED);
     return (
-      rowsGrowth(this.cells, before.cells) +
+      (this.replicas.length - before.replicas.length) * ROW_BYTES +
       textGrowth(this.label, before.label) +
       textGrowth(this.note, before.note) +
       textGrowth(this.aisle, before.aisle) +
@@ -181,25 +181,8 @@ export class ItemState implements Rows, Kept<ItemKey, ItemState> {
 /** Of an item that nobody ever touched. */
 export const UNTOUCHED = new ItemState(NO_ROWS, null, null, null, null);
 
-/** What most take at most. */
+/** What most take at most; a row of nothing but the largest numbers takes 151. */
 const [ITEM_BYTES, ROW_BYTES, REGISTER_BYTES] = [16, 56, 24];
-
-/** A row in which a number is as large as this counts as one of nothing but the largest numbers. */
-const [LARGE, LARGE_ROW_BYTES] = [10_000_000, 151];
-
-function rowsGrowth(cells: readonly number[], before: readonly number[]): number {
-  return cells === before ? 0 : rowsBytes(cells) - rowsBytes(before);
-}
-
-function rowsBytes(cells: readonly number[]): number {
-  let bytes = 0;
-  for (let at = 0; at < cells.length; at += COLUMNS) {
-    let most = 0;
-    for (let column = at; column < at + COLUMNS; column++) most = Math.max(most, cells[column] ?? 0);
-    bytes += most < LARGE ? ROW_BYTES : LARGE_ROW_BYTES;
-  }
-  return bytes;
-}
 
 function textGrowth(text: Text, before: Text): number {
   return text === before ? 0 : textBytes(text) - textBytes(before);
