@@ -8,7 +8,7 @@ const SHELL = [
   "^src/broker/broker\\.ts$",
   "^src/server/(server|broker-connection|members-file|peer-sockets|credential-checker|passwords)\\.ts$",
   "^src/server/store/(backup|infirmary|inspection|journal-segment|journal-store|numbered-files|open-files|postgres-store|primary|pack-file|packs)\\.ts$",
-  "^src/client/(adoption|login|configuration|data-folder|hooked|hooks|workspace|session|synchronizer|translation|watcher|operator|operator-key|local-cluster)\\.ts$",
+  "^src/client/(adoption|login|configuration|data-folder|folder-errors|hooked|hooks|workspace|session|synchronizer|translation|watcher|operator|operator-key|local-cluster)\\.ts$",
   "^src/client/cli/",
 ];
 const CORE = { path: "^src/(broker|server|client)/", pathNot: [MAIN, ...SHELL] };

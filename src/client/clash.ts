@@ -53,8 +53,29 @@ export function renamed(entries: readonly OutboxEntry[], whole: ShoppingList): r
   });
 }
 
+/** What there was when changes were made that are to be made again. */
+export interface Past {
+  /** What was confirmed of it then, and what was shown after all of them. */
+  readonly before: ShoppingList;
+  readonly shown: ShoppingList;
+  /** All that the cluster has now. */
+  readonly whole: ShoppingList;
+  /** The changes, in the order in which they were made. */
+  readonly outbox: readonly OutboxEntry[];
+}
+
+/** What a removal had seen of its item that the cluster has now; undefined for anything else, and where there was no such item. */
+export function seenByRemoval(entry: OutboxEntry, { before, shown, whole, outbox }: Past): ItemState | undefined {
+  const { intent } = entry;
+  const later = intent.type === "remove" ? shown.items.get(intent.key) : undefined;
+  if (intent.type !== "remove" || later === undefined) return undefined;
+  const now = whole.items.get(intent.key) ?? UNTOUCHED;
+  const own = itemAfter(renamed(outbox.slice(0, outbox.indexOf(entry)), whole), intent.key);
+  return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later, now).joined(own);
+}
+
 /** What is known of an item from these operations alone: what somebody has seen of it who made them under other names. */
-export function itemAfter(operations: readonly Operation[], key: ItemKey): ItemState {
+function itemAfter(operations: readonly Operation[], key: ItemKey): ItemState {
   return operations
     .filter((operation) => operation.key === key)
     .reduce(

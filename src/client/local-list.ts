@@ -1,13 +1,13 @@
 import { decodeContext, decodeList, encodeContext, encodeList, MalformedStateError } from "../crdt/codec.js";
 import type { ReplicaId } from "../crdt/dot.js";
 import { DotContext } from "../crdt/dot-context.js";
-import { UNTOUCHED, type ItemState } from "../crdt/item-state.js";
+import type { ItemState } from "../crdt/item-state.js";
 import { LimitExceededError } from "../crdt/limits.js";
 import { ShoppingList, type Author } from "../crdt/shopping-list.js";
 import type { ErrorBody, Founding, NewestOperation, SyncReply, SyncRequest } from "../protocol/messages.js";
 import type { ListId } from "../protocol/ids.js";
 import { dueReturn } from "../crdt/staple.js";
-import { afterClash, itemAfter, renamed } from "./clash.js";
+import { afterClash, renamed, seenByRemoval } from "./clash.js";
 import { ConfirmedList } from "./confirmed-list.js";
 import { isForGood } from "./errors.js";
 import { Identities } from "./identities.js";
@@ -341,21 +341,13 @@ export class LocalList {
    * @param before what of it was there when they were made
    */
   #redo(entries: readonly OutboxEntry[], before = this.#confirmed.list): void {
-    const [shown, outbox, whole] = [this.#shown, this.#outbox, this.#confirmed.list];
-    const seenBy = (entry: OutboxEntry): ItemState | undefined => {
-      const { intent } = entry;
-      const later = intent.type === "remove" ? shown.items.get(intent.key) : undefined;
-      if (intent.type !== "remove" || later === undefined) return undefined;
-      const now = whole.items.get(intent.key) ?? UNTOUCHED;
-      const own = itemAfter(renamed(outbox.slice(0, outbox.indexOf(entry)), whole), intent.key);
-      return (before.items.get(intent.key) ?? UNTOUCHED).asSeenByRemovesIn(later, now).joined(own);
-    };
-    this.#shown = whole.clone();
+    const past = { before, shown: this.#shown, whole: this.#confirmed.list, outbox: this.#outbox };
+    this.#shown = past.whole.clone();
     this.#outbox = [];
     for (const entry of entries) {
       const { intent, id, at, by = null } = entry;
       try {
-        this.perform(intent, { id, at, by }, seenBy(entry));
+        this.perform(intent, { id, at, by }, seenByRemoval(entry, past));
       } catch (error) {
         if (!(error instanceof LimitExceededError)) throw error;
         this.#reject([entry], { code: "too-large", message: error.message });

@@ -46,7 +46,7 @@ describe("a list's file", () => {
     ],
   ];
   (hasBirthTimes ? it.each(ways) : it.skip.each(ways))(
-    "is changed under another name once a backup was put back %s",
+    "is changed under another name once a backup was put back %s, on a file system that keeps birth times",
     async (_way, putBack) => {
       const [file, backup] = [join(folder, "lists", `${id}.json`), join(aside, "backup")];
       const before = await rename(folder, id, "A");
